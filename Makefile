@@ -1,0 +1,46 @@
+# Every target makes .venv first; nothing but Python 3.11 or later with pip is needed.
+
+PYTHON ?= python3
+CONFIG ?= configs/lstm_regression.yaml
+ARGS ?=
+# STORE is where runs are recorded; without it, where the config says.
+PORT ?= 5000
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+# A log that lies beside the checkout is used where it is.
+ifneq ($(wildcard ../shared/data/Occupancy_Estimation.csv),)
+export OCCUPANCY_DATA_DIR ?= $(abspath ../shared/data)
+endif
+
+.PHONY: help train test lint ui clean
+
+help:  ## what the targets do
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+train: $(INSTALLED)  ## train CONFIG on every fold and record it; ARGS are overrides such as train.max_epochs=5
+	$(BIN)/python -m occupancy.train --config $(CONFIG) $(if $(STORE),tracking.uri=$(STORE)) $(ARGS)
+
+test: $(INSTALLED)  ## run the tests; PYTEST are options for pytest
+	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+lint: $(INSTALLED)  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: $(INSTALLED)  ## show the recorded runs in the browser
+	$(BIN)/mlflow ui --backend-store-uri $(or $(STORE),sqlite:///mlflow.db) --port $(PORT)
+
+clean:  ## remove the environment, caches and recorded runs
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .coverage build dist *.egg-info
+	rm -rf mlflow.db mlflow.db.lock mlflow.db-journal mlruns reports
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so that an installation that broke off is taken up again.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable .
+	touch $@
