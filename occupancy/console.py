@@ -1,0 +1,140 @@
+"""What a command says to a person: one-line errors, framed warnings, and one progress display."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+from occupancy.errors import InputError, InputWarning, Interrupted
+
+if TYPE_CHECKING:
+    from occupancy.models.estimator import Epoch
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Parses arguments; a mistake is one line, as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit 2."""
+        self.exit(USAGE_ERROR, f"{self.prog}: {message}; see --help\n")
+
+
+def run(name: str, command: Callable[[], None]) -> int:
+    """Return the exit code of a command, having told its user in one line what went wrong, if anything.
+
+    Args:
+        name: how the command is called, for messages.
+        command: does the work; raises `InputError` for a mistake of the user's.
+    """
+    with _stoppable(), _our_warnings_only():
+        try:
+            command()
+            sys.stdout.flush()  # here, since a reader who has gone is a traceback later
+        except InputError as error:
+            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+            return USAGE_ERROR
+        except Interrupted:
+            print(f"{name}: interrupted; what was recorded so far is kept", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+    return 0
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise Interrupted
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _our_warnings_only() -> Iterator[None]:
+    """Show our warnings in a frame that is hard to overlook; a library's are for us, not for the user."""
+
+    def show(message: Warning | str, category: type[Warning], _file: str, _line: int, *_: TextIO | str | None) -> None:
+        if issubclass(category, InputWarning):
+            Console(stderr=True).print(Panel(escape(str(message)), title="Warning", style="bold yellow"))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
+class FoldProgress:
+    """One display for a whole experiment: fold, member, epoch, loss and time left; silent off a terminal."""
+
+    def __init__(self, folds: int, epochs: int) -> None:
+        """Describe the work.
+
+        Args:
+            folds: how many folds there are.
+            epochs: epochs of all networks of a fold together, at most.
+        """
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),  # on a narrow screen the bar alone gives way
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._folds = folds
+        self._epochs = epochs
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> FoldProgress:
+        """Show the display."""
+        self._bar.start()
+        self._task = self._bar.add_task("starting", total=self._folds * self._epochs)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the display away."""
+        self._bar.stop()
+
+    def fold(self, number: int) -> Callable[[Epoch], None]:
+        """Return what to tell of each epoch of a fold, numbered from 1."""
+        assert self._task is not None
+        task = self._task
+        begun = (number - 1) * self._epochs
+        done = 0
+        self._bar.update(task, completed=begun, description=f"fold {number}/{self._folds}")
+
+        def report(epoch: Epoch) -> None:
+            nonlocal done
+            done += 1
+            loss = epoch.train_loss if epoch.stage == "final" else epoch.stop_loss
+            self._bar.update(
+                task,
+                completed=begun + done,
+                description=f"fold {number}/{self._folds} · {epoch.stage} · network {epoch.member + 1} · "
+                f"epoch {epoch.epoch}/{epoch.epochs} · loss {loss:.3f}",
+            )
+
+        return report

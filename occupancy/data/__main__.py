@@ -1,0 +1,141 @@
+"""The command that fetches a sensor log and checks it by hand: ``python -m occupancy.data``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from occupancy.console import Parser, run
+
+if TYPE_CHECKING:
+    from occupancy.data.table import Log
+
+NAME = "occupancy.data"
+SECTION = "data."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code: 0 the log is sound, 2 a mistake in it or in what was given, 130 interrupted."""
+    options = _parser().parse_intermixed_args(arguments)
+    return run(NAME, lambda: _command(options))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=f"python -m {NAME}",
+        description="Fetch a sensor log, check it as training would, and tell what is in it.",
+        epilog="Keys are those of a config's data section, for example: source=uci, or source=room.csv missing="
+        "interpolate. If folds is given, the log is also cut into the folds of that scheme, to check them.",
+    )
+    parser.add_argument("--json", action="store_true", help="print what is in the log as one JSON object on one line")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, with or without 'data.' before")
+    return parser
+
+
+def _command(options: argparse.Namespace) -> None:
+    # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
+    from occupancy.config import Config  # noqa: PLC0415
+    from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve  # noqa: PLC0415
+
+    given = parse_overrides([_in_section(text) for text in options.overrides])
+    settings = resolve(Config, {"name": NAME}, COMMAND_LINE, given).data
+    from occupancy.data.folds import cut, load_scheme  # noqa: PLC0415
+    from occupancy.data.source import open_log  # noqa: PLC0415
+
+    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
+        log, settled = open_log(settings)
+        if "folds" in settings.model_fields_set:
+            cut(log, load_scheme(settled.folds))
+        facts = _facts(log, _origin(settled.source), settled.max_count)
+    print(json.dumps(facts, allow_nan=False)) if options.json else Console().print(_tables(facts))
+
+
+def _in_section(text: str) -> str:
+    text = text.lstrip()
+    return text if text.startswith((SECTION, "=")) or "=" not in text else f"{SECTION}{text}"
+
+
+def _origin(source: str) -> str | None:
+    """Return the path of the file that a log came from, None without a file."""
+    from occupancy.data.download import find_uci  # noqa: PLC0415
+
+    if source == "simulated":
+        return None
+    return str(find_uci()) if source == "uci" else source
+
+
+def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
+    """Return what is in a log as plain values; what has no value is None."""
+    times = log.times.to_series()
+    steps = (times.shift(-1) - times).dt.total_seconds()  # of each row to the next
+    gaps = steps[steps > log.max_gap]
+    counts = log.frame[log.schema.count].value_counts()
+    sensors = [column for column in log.schema.columns if column.name in log.frame.columns]
+    return {
+        "name": log.name,
+        "origin": origin,
+        "rows": len(log.frame),
+        "first": str(log.times[0]),
+        "last": str(log.times[-1]),
+        "step_s": None if math.isnan(log.step_s) else log.step_s,
+        "digest": log.digest,
+        "labels": {str(label): int(counts.get(label, 0)) for label in range(max_count + 1)},
+        "filled": int(log.missing.to_numpy().sum()),
+        "max_gap": log.max_gap,
+        "gaps": [{"start": str(start), "length_s": float(length)} for start, length in gaps.items()],
+        "columns": [
+            {
+                "name": column.name,
+                "kind": column.kind,
+                "unit": column.unit,
+                "filled": int(log.missing[column.name].sum()),
+                **{what: float(log.frame[column.name].agg(what)) for what in ("min", "mean", "max")},
+            }
+            for column in sensors
+        ],
+    }
+
+
+def _tables(facts: dict[str, Any]) -> Group:
+    labels = ", ".join(f"{label}: {rows:,}" for label, rows in facts["labels"].items())
+    lines = {
+        "log": facts["name"],
+        "file": facts["origin"] or "none",
+        "rows": f"{facts['rows']:,}",
+        "first row": facts["first"],
+        "last row": facts["last"],
+        "step": "unknown" if facts["step_s"] is None else f"{facts['step_s']:g} s",
+        "digest": facts["digest"],
+        "rows of each count": labels,
+        "missing cells filled": f"{facts['filled']:,}",
+        f"gaps over {facts['max_gap']:g} s": "\n".join(
+            f"{gap['start']} for {timedelta(seconds=gap['length_s'])}" for gap in facts["gaps"]
+        )
+        or "none",
+    }
+    summary = Table.grid(padding=(0, 2))
+    for heading, value in lines.items():
+        summary.add_row(heading, Text(value, overflow="fold"))
+    columns = Table()
+    for heading in ("column", "unit"):
+        columns.add_column(heading)
+    for heading in ("min", "mean", "max", "filled"):
+        columns.add_column(heading, justify="right")
+    for column in facts["columns"]:
+        numbers = (f"{column[what]:.5g}" for what in ("min", "mean", "max"))
+        columns.add_row(Text(column["name"]), Text(column["unit"]), *numbers, f"{column['filled']:,}")
+    return Group(summary, columns)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

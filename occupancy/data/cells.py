@@ -1,0 +1,238 @@
+"""The cells of a log before it is trusted: read as text, checked by pandera, every problem put in words."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+from numpy.typing import NDArray
+
+from occupancy.config import Data
+from occupancy.data.clock import suggest_format
+from occupancy.data.schema import Schema
+from occupancy.errors import InputError
+
+Ints = NDArray[np.int64]
+
+TIME = "time"
+SHOWN = 10  # problems of a kind that a message spells out
+_BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat"}
+
+REMEDIES = {
+    "no number": "write a number with a decimal point, or empty the cell and set data.missing=interpolate",
+    "missing": "fill the cell, or set data.missing=interpolate to hold the last reading",
+    "infinite": "correct the cell, or set data.missing=interpolate to hold the last reading",
+    "gap too long": "raise data.max_missing (samples), or delete those rows",
+    "sensor without a reading": "give one reading at least; an optional column may be left out",
+    "label missing": "give the count or delete the row; a label is never filled in",
+    "negative count": "counts are 0 or more",
+    "fractional count": "counts are whole numbers",
+    "count above data.max_count": "correct it, or raise data.max_count",
+    "unreadable time": "set data.time_format",
+    "duplicate time": "delete one of the rows",
+    "unsorted time": "sort the rows by time",
+}
+
+
+def read_cells(path: Path) -> pd.DataFrame:
+    """Return the cells of a CSV file as text, one row a line.
+
+    Raises:
+        InputError: the file is missing, no text, empty, ragged, or separated by another sign than commas.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a CSV file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is no text (byte {error.start}); save it as CSV in UTF-8") from None
+    if "\0" in text:
+        raise InputError(f"{path}: is no text (byte {text.index(chr(0))} is zero); save it as CSV in UTF-8")
+    if not text.strip():
+        raise InputError(f"{path}: is empty; expected a header line and one line a sample")
+    header = re.split(r"\r\n|\r|\n", text, maxsplit=1)[0]
+    if not header.strip():
+        raise InputError(f"{path}: row 1 is blank, expected the header; delete the blank lines above it")
+    separator = next((sign for sign in (";", "\t", "|") if sign in header and "," not in header), None)
+    if separator is not None:
+        raise InputError(f"{path}: cells are separated by {separator!r}, expected commas; save it with commas")
+    try:
+        names = next(csv.reader([header]))
+    except csv.Error as error:
+        raise InputError(f"{path}: is no CSV: row 1: {error}; expected a header line with commas") from None
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}: column {', '.join(twice)} stands in the header twice; rename or delete one of them")
+    return _parse_cells(path)
+
+
+def _parse_cells(path: Path) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            raw = pd.read_csv(
+                path,
+                dtype=str,
+                keep_default_na=False,
+                skip_blank_lines=False,  # a skipped line would shift every row number after it
+                index_col=False,
+                encoding="utf-8-sig",
+            )
+    except pd.errors.ParserWarning:
+        raise InputError(f"{path}: rows have more cells than the header; give every column a name") from None
+    except pd.errors.ParserError as error:
+        said = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
+        raise InputError(f"{path}: {said}; give every row as many cells as the header has") from None
+    raw = raw.fillna("").rename(columns=str.strip)
+    blank = raw.apply(lambda cells: cells.str.strip() == "").all(axis=1).to_numpy()
+    last = len(raw) - int(np.argmin(blank[::-1])) if not blank.all() else 0
+    if last == 0:
+        raise InputError(f"{path}: holds a header and no rows; expected one line a sample")
+    return raw.iloc[:last]
+
+
+def problems_of(
+    raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data, labelled: bool, first_row: int
+) -> list[str]:
+    """Return every problem in words, at most ten cells of a kind, each with its row, column and value.
+
+    Args:
+        raw: (N rows) the cells as given.
+        table: (N rows) the same as numbers, NaN where a cell is none; times in the column ``time``.
+        schema: the meaning of the columns.
+        settings: what is tolerated.
+        labelled: whether counts are required.
+        first_row: the number of the first row.
+    """
+    found = _cell_problems(raw, table, schema, settings)
+    return [
+        *_column_problems(raw, schema, labelled),
+        *(_describe(str(kind), cells, raw, schema, first_row) for kind, cells in found.groupby("kind", sort=False)),
+    ]
+
+
+def time_text(raw: pd.DataFrame, schema: Schema) -> pd.Series[str]:
+    """Return the cells of the time columns of each row, joined by a space, (N,)."""
+    text = raw[schema.time[0]].astype(str)
+    for column in schema.time[1:]:
+        text = text + " " + raw[column].astype(str)
+    return text
+
+
+def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Iterator[str]:
+    required = [*schema.time, *(column.name for column in schema.columns if not column.optional)]
+    if labelled:
+        required.append(schema.count)
+    known = [*schema.time, *schema.sensors, schema.count]
+    missing = [column for column in required if column not in raw.columns]
+    unknown = [str(column) for column in raw.columns if column not in known]
+    if missing:
+        yield f"missing column {', '.join(missing)}; add it, or describe the log by data.schema"
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], missing or known, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        shown = ", ".join(unknown[:SHOWN]) + (f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else "")
+        yield f"unknown column {shown}; {hint}rename or delete it, or describe the log by data.schema"
+
+
+def _cell_problems(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
+    """Return the failing cells: kind, column and index (position of the row)."""
+    try:
+        _checks(table, schema, settings).validate(table, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases: pd.DataFrame = errors.failure_cases
+    else:
+        return pd.DataFrame({"kind": [], "column": [], "index": []})
+    cells = cases[["column", "check", "index"]].rename(columns={"check": "kind"})
+    cells["index"] = cells["index"].astype(int)
+    unset = cells["kind"] == "not_nullable"
+    cells.loc[unset, "kind"] = [
+        _kind_of_null(raw, column, index, schema) for column, index in cells.loc[unset, ["column", "index"]].to_numpy()
+    ]
+    order = {kind: rank for rank, kind in enumerate(REMEDIES)}
+    interpolating = settings.missing == "interpolate"
+    tolerated = {"missing", "infinite"} if interpolating else {"gap too long", "sensor without a reading"}
+    cells = cells[~cells["kind"].isin(tolerated)]
+    return cells.sort_values(["kind", "index"], key=lambda part: part.map(order) if part.name == "kind" else part)
+
+
+def _kind_of_null(raw: pd.DataFrame, column: str, index: int, schema: Schema) -> str:
+    if column == TIME:
+        return "unreadable time"
+    if str(raw.at[index, column]).strip().lower() not in _BLANK:
+        return "no number"
+    return "label missing" if column == schema.count else "missing"
+
+
+def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrameSchema:
+    finite = pa.Check(lambda cells: ~np.isinf(cells), error="infinite")
+    short = pa.Check(
+        lambda cells: _run_lengths(~np.isfinite(cells)) <= settings.max_missing, error="gap too long", ignore_na=False
+    )
+    read = pa.Check(
+        lambda cells: pd.Series(np.isfinite(cells).any(), cells.index),
+        error="sensor without a reading",
+        ignore_na=False,
+    )
+    columns = {
+        column: pa.Column(float, nullable=False, checks=[finite, short, read])
+        for column in schema.sensors
+        if column in table.columns
+    }
+    columns[schema.count] = pa.Column(
+        float,
+        nullable=False,
+        required=False,
+        checks=[  # an infinite count is negative or above the largest
+            pa.Check(lambda cells: cells >= 0, error="negative count"),
+            pa.Check(lambda cells: (cells == np.floor(cells)) | np.isinf(cells), error="fractional count"),
+            pa.Check(lambda cells: cells <= settings.max_count, error="count above data.max_count"),
+        ],
+    )
+    columns[TIME] = pa.Column(
+        "datetime64[ns]",
+        nullable=False,
+        required=False,
+        checks=[
+            pa.Check(lambda times: ~times.duplicated(), error="duplicate time"),
+            pa.Check(lambda times: times >= times.cummax(), error="unsorted time"),
+        ],
+    )
+    return pa.DataFrameSchema(columns)
+
+
+def hold(readings: pd.DataFrame, groups: Ints) -> pd.DataFrame:
+    """Return the readings with each missing one replaced by the last before it in its group, if there is one.
+
+    Holding is the interpolation that needs no later row; a straight line would carry the future into
+    the past. Where there is none before it, a reading stays missing: what stands in is learned.
+
+    Args:
+        readings: (N, columns), NaN where one is missing.
+        groups: (N,) over whose bounds nothing is held.
+    """
+    return readings.groupby(groups).ffill()
+
+
+def _run_lengths(flags: pd.Series[bool]) -> pd.Series[int]:
+    """Return for each row the length of the run of set flags that it belongs to, (N,)."""
+    run = (flags != flags.shift()).cumsum()
+    return flags.groupby(run).transform("sum")
+
+
+def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema, first_row: int) -> str:
+    shown = []
+    for column, index in cells[["column", "index"]].head(SHOWN).to_numpy():
+        columns = schema.time if column == TIME else [column]
+        value = " ".join(str(raw.at[index, part]) for part in columns)
+        shown.append(f"row {index + first_row} {' '.join(columns)} {value!r}")
+    more = f" and {len(cells) - SHOWN} more" if len(cells) > SHOWN else ""
+    remedy = REMEDIES[kind] + (suggest_format(time_text(raw, schema)) if kind == "unreadable time" else "")
+    return f"{kind} ({len(cells)}): {', '.join(shown)}{more}; {remedy}"

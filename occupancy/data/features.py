@@ -1,0 +1,196 @@
+"""What a model sees: sensor columns as a matrix, trailing ones computed anew, scaled on training rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import MinMaxScaler
+
+from occupancy.config import Kind
+from occupancy.data.clock import recordings, step_of
+from occupancy.data.schema import Column, Schema
+from occupancy.data.table import Log
+from occupancy.errors import InputError
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+OUTSIDE = -1  # the stretch of a row that may not be looked at
+
+
+def stretches(times: pd.DatetimeIndex, rows: Rows, max_gap: float) -> Ints:
+    """Return the number of the stretch each row belongs to, (N,), `OUTSIDE` for rows not asked for.
+
+    A stretch is a longest run of consecutive rows that are all asked for and have no gap between
+    them. Nothing that looks back, a window or a trailing feature, looks past the start of its stretch.
+
+    Args:
+        times: (N,) sorted times.
+        rows: (N,) the rows that may be looked at.
+        max_gap: seconds; a longer step between rows is a gap.
+    """
+    recording = recordings(times, max_gap)
+    starts = rows & np.concatenate([[True], ~rows[:-1] | (np.diff(recording) > 0)])
+    return np.where(rows, np.cumsum(starts) - 1, OUTSIDE)
+
+
+@dataclass(frozen=True)
+class Features:
+    """The inputs of a model, with the scaling that was fitted on training rows.
+
+    Attributes:
+        columns: the sensor columns, in the order of the matrix (F).
+        low: (F,) smallest value of each on the training rows, in the column's unit.
+        high: (F,) largest.
+        typical: median on the training rows of each column of the log that is read, by name; it stands in
+            for a reading that is missing with none before it to hold.
+        step_s: the training log's step, which turns spans in seconds into samples.
+    """
+
+    columns: tuple[Column, ...]
+    low: Floats
+    high: Floats
+    typical: dict[str, float]
+    step_s: float
+
+    @classmethod
+    def fit(cls, log: Log, rows: Rows, selection: str | Sequence[Kind]) -> Self:
+        """Return the features that a selection means for a log, scaled on the given rows.
+
+        Args:
+            log: the log; of its rows only the given ones are read.
+            rows: (N,) the training rows.
+            selection: ``all``, ``no_light``, or kinds of columns.
+
+        Raises:
+            InputError: the log has no column of the kinds asked for.
+        """
+        columns = columns_of(log, selection)
+        step_s = step_of(log.times[rows], log.max_gap)
+        sources = sorted({column.slope_of or column.name for column in columns})
+        frame = log.frame[sources].copy()
+        typical = {name: float(frame.loc[rows, name].median()) for name in sources}
+        for name in sources:
+            # Only what the gate knows to be missing: a blank of another kind is a row that may not be looked at.
+            frame.loc[log.missing[name] & frame[name].isna(), name] = typical[name]
+        raw = _matrix(frame, columns, stretches(log.times, rows, log.max_gap), step_s)[rows]
+        return cls(columns, raw.min(axis=0), raw.max(axis=0), typical, step_s)
+
+    def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
+        """Return the scaled inputs (N, F): 0..1 on the training rows, possibly outside elsewhere.
+
+        Rows outside every stretch are NaN.
+
+        Args:
+            frame: sensors on a time index, N rows.
+            stretch: (N,) the stretch of each row, beyond whose start trailing columns don't look.
+
+        Raises:
+            InputError: the frame lacks a column that the model was trained on.
+        """
+        lacking = [column.name for column in self.columns if not _is_computable(column, set(frame.columns))]
+        if lacking:
+            raise InputError(f"missing column {', '.join(lacking)}; the model was trained on it, so add it")
+        # A scaler fitted on the two extremes equals the one fitted on all training rows.
+        scaler = MinMaxScaler().fit(np.stack([self.low, self.high]))
+        readings = frame[list(self.typical)].fillna(self.typical)
+        scaled: Floats = scaler.transform(_matrix(readings, self.columns, stretch, self.step_s))
+        return scaled.astype(np.float32)
+
+    @property
+    def history_s(self) -> float:
+        """How far back, in seconds, the inputs of one row look."""
+        return max((column.slope_span_s or 0.0 for column in self.columns), default=0.0)
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return what `from_settings` makes equal features from, as text can hold it."""
+        return {
+            "columns": [column.model_dump() for column in self.columns],
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "typical": self.typical,
+            "step_s": self.step_s,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """Return the features that `to_settings` described."""
+        columns = tuple(Column.model_validate(column) for column in settings["columns"])
+        return cls(
+            columns, np.array(settings["low"]), np.array(settings["high"]), settings["typical"], settings["step_s"]
+        )
+
+
+def columns_of(log: Log, selection: str | Sequence[Kind]) -> tuple[Column, ...]:
+    """Return the columns of a log that a selection of features means.
+
+    Raises:
+        InputError: the log has no column of the kinds asked for.
+    """
+    present = set(log.frame.columns)
+    columns = tuple(column for column in select(log.schema, selection) if _is_computable(column, present))
+    if not columns:
+        kinds = sorted({column.kind for column in log.schema.columns})
+        raise InputError(f"features: got {selection!r}, but the log {log.name!r} has {', '.join(kinds)} only")
+    return columns
+
+
+def select(schema: Schema, selection: str | Sequence[Kind]) -> list[Column]:
+    """Return the columns that a selection of features means: ``all``, ``no_light``, or kinds."""
+    if selection == "all":
+        return list(schema.columns)
+    if selection == "no_light":
+        return [column for column in schema.columns if column.kind != "light"]
+    return schema.of_kind(*selection)
+
+
+def trailing_slope(values: Floats, samples: int) -> Floats:
+    """Return the least-squares slope over each row's trailing samples, per sample, (N,).
+
+    The first rows use what they have; a row alone has slope 0.
+
+    Args:
+        values: (N,) consecutive samples.
+        samples: how many samples, the row's own included, the line is fitted to.
+    """
+    slope = np.zeros(len(values))
+    for length in range(2, min(samples, len(values) + 1)):
+        slope[length - 1] = values[:length] @ _slope_weights(length)
+    # A dot product per row, not a difference of running sums, whose rounding grows with the log.
+    if len(values) >= samples > 1:
+        slope[samples - 1 :] = np.correlate(values, _slope_weights(samples), "valid")
+    return slope
+
+
+def _slope_weights(samples: int) -> Floats:
+    """Return what each of several consecutive samples adds to the slope of their line, (samples,)."""
+    centred = np.arange(samples, dtype=np.float64) - (samples - 1) / 2
+    weights: Floats = centred / (samples * (samples**2 - 1) / 12)  # the sum of the squares of `centred`
+    return weights
+
+
+def _is_computable(column: Column, present: set[str]) -> bool:
+    return (column.slope_of or column.name) in present
+
+
+def _matrix(frame: pd.DataFrame, columns: Sequence[Column], stretch: Ints, step_s: float) -> Floats:
+    matrix = np.full((len(frame), len(columns)), np.nan)
+    inside = stretch != OUTSIDE
+    bounds = np.flatnonzero(np.diff(stretch, prepend=OUTSIDE - 1, append=OUTSIDE - 1))
+    for position, column in enumerate(columns):
+        if column.slope_of is None or column.slope_span_s is None:
+            matrix[inside, position] = frame[column.name].to_numpy(np.float64)[inside]
+            continue
+        values = frame[column.slope_of].to_numpy(np.float64)
+        samples = max(round(column.slope_span_s / step_s), 2)
+        for start, end in itertools.pairwise(bounds):
+            if inside[start]:
+                matrix[start:end, position] = trailing_slope(values[start:end], samples)
+    return matrix

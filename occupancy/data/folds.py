@@ -1,0 +1,192 @@
+"""Folds: which rows of a log train, choose and test, cut by hand along the time axis."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from occupancy.config import Section
+from occupancy.data.cells import hold
+from occupancy.data.clock import recordings
+from occupancy.data.table import Log
+from occupancy.errors import InputError, InputWarning
+from occupancy.parsing import read_yaml, resolve
+
+Rows = NDArray[np.bool_]
+PARTS = ("train", "validation", "test")
+
+# In a checkout the schemes lie in data/folds; a wheel carries the same files beside this one.
+_FOLDERS = (Path(__file__).parents[2] / "data" / "folds", Path(__file__).parent / "schemes")
+
+
+def _timestamp(value: Any) -> pd.Timestamp:
+    # ISO alone: pandas would also take 5 for 5 ns after 1970, and "15:24" for today.
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if not isinstance(value, date):
+        raise ValueError(f"got {value!r}, expected a time such as '2017-12-22 15:24:00'")
+    moment = pd.Timestamp(value)
+    if moment.tzinfo is not None:
+        raise ValueError(f"got {value!r}, expected a local time without a zone")
+    return moment
+
+
+Moment = Annotated[Any, BeforeValidator(_timestamp)]
+Interval = Annotated[list[Moment], Field(min_length=2, max_length=2)]
+Part = Annotated[list[Interval], Field(min_length=1)]
+
+
+class Times(Section):
+    """The parts of one fold, each a list of half-open time intervals ``[start, end)``.
+
+    Validation is cut out of train: rows in both are validation rows.
+    """
+
+    train: Part
+    validation: Part
+    test: Part
+
+
+class Scheme(Section):
+    """A named list of folds for one log (``uci``, ``simulated``, or a schema's name)."""
+
+    name: str
+    log: str
+    folds: Annotated[list[Times], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows of a log by their part; no row is in two of them.
+
+    Attributes:
+        number: position in its scheme, from 1.
+        log: the log whose rows these are.
+        train: (N,) rows to learn from.
+        validation: (N,) rows that choose, cut out of the training rows.
+        test: (N,) rows that only score.
+    """
+
+    number: int
+    log: Log
+    train: Rows
+    validation: Rows
+    test: Rows
+
+    def sealed(self) -> Fold:
+        """Return the fold as a model may see it: every cell of a test row is blank.
+
+        A model that looks at a test row all the same meets NaN, and fails instead of leaking.
+        Counts become floats, since only floats can be blank. A cell that was missing holds the last
+        reading of its own part anew, since the one that it held may be a test row's.
+        """
+        log = self.log
+        frame = log.frame.astype(np.float64)
+        frame.loc[self.test] = np.nan
+        refilled = log.missing.columns[log.missing.any()]
+        if len(refilled):
+            parts = np.select([self.train, self.validation, self.test], [1, 2, 3], 0)
+            runs = np.cumsum(np.diff(parts, prepend=parts[:1]) != 0)
+            groups = runs * len(frame) + recordings(log.times, log.max_gap)
+            readings = frame[refilled].mask(log.missing[refilled])
+            frame[refilled] = hold(readings, groups)
+        return dataclasses.replace(self, log=dataclasses.replace(self.log, frame=frame))
+
+    def counts(self, part: Rows) -> NDArray[np.int64]:
+        """Return the people at the rows (N,) of a part, in time order."""
+        counts = self.log.frame.loc[part, self.log.schema.count]
+        assert counts.notna().all(), "a count was asked for at a sealed row"  # NaN would become a number
+        return counts.to_numpy(np.int64)
+
+    def labels(self, part: Rows, classes: int) -> NDArray[np.int64]:
+        """Return how many rows of a part have each label 0..C-1, (C,)."""
+        return np.bincount(self.counts(part), minlength=classes)
+
+
+def load_scheme(name: str) -> Scheme:
+    """Return a scheme of the project by its name, or the one in a YAML file by its path.
+
+    Raises:
+        InputError: there is no such scheme, or the file holds none.
+    """
+    own = {path.stem: path for folder in _FOLDERS for path in sorted(folder.glob("*.yaml"))}
+    path = own.get(name, Path(name))
+    if not path.is_file():
+        raise InputError(f"data.folds: got {name!r}, expected {', '.join(sorted(own))} or the path of a fold file")
+    tree = read_yaml(path)
+    tree.setdefault("name", path.stem)
+    return resolve(Scheme, tree, str(path))
+
+
+def cut(log: Log, scheme: Scheme) -> list[Fold]:
+    """Return the folds of a labelled log.
+
+    Warns:
+        InputWarning: a label is tested that was never trained.
+
+    Raises:
+        InputError: the scheme is for another log, its parts overlap, a part has no rows, or the
+            training rows have a single label; names the scheme, the fold and the part.
+    """
+    if scheme.log != log.family:
+        raise InputError(
+            f"data.folds: scheme {scheme.name!r} is for the log {scheme.log!r}, got the log {log.family!r}; "
+            f"choose a scheme for {log.family!r}"
+        )
+    return [_cut_one(number, log, scheme, times) for number, times in enumerate(scheme.folds, start=1)]
+
+
+def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
+    where = f"folds {scheme.name}: fold {number}"
+    for problem in _overlaps(times):
+        raise InputError(f"{where}: {problem}; a row can be in one part only")
+    rows = {part: _rows_in(log.times, getattr(times, part)) for part in PARTS}
+    outside = rows["validation"] & ~rows["train"]
+    if outside.any():
+        raise InputError(
+            f"{where}: validation has {outside.sum()} rows outside train, the first at {log.times[outside][0]}; "
+            "cut the validation out of the training intervals"
+        )
+    rows["train"] &= ~rows["validation"]
+    for part, mask in rows.items():
+        if not mask.any():
+            raise InputError(
+                f"{where}: {part} has no rows; the log runs from {log.times[0]} to {log.times[-1]}, "
+                f"give {part} an interval in it"
+            )
+    fold = Fold(number, log, **rows)
+    trained, tested = (set(fold.counts(part).tolist()) for part in (fold.train, fold.test))
+    if len(trained) == 1:
+        raise InputError(f"{where}: training rows have the single label {trained.pop()}; nothing can be learned")
+    for label in sorted(tested - trained):
+        warnings.warn(f"{where}: label {label} is tested but never trained", InputWarning, stacklevel=3)
+    return fold
+
+
+def _overlaps(times: Times) -> Iterator[str]:
+    intervals = [(part, *interval) for part in PARTS for interval in getattr(times, part)]
+    for part, start, end in intervals:
+        if start >= end:
+            yield f"{part} interval {start} .. {end} ends before it starts"
+    for (one, start, end), (other, other_start, other_end) in itertools.combinations(intervals, 2):
+        nested = {one, other} == {"train", "validation"}  # by design: validation is cut out of train
+        if not nested and start < other_end and other_start < end:
+            yield f"{one} {start} .. {end} and {other} {other_start} .. {other_end} overlap"
+
+
+def _rows_in(times: pd.DatetimeIndex, part: list[list[pd.Timestamp]]) -> Rows:
+    inside: Rows = np.logical_or.reduce([(times >= start) & (times < end) for start, end in part])
+    return inside

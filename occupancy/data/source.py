@@ -1,0 +1,70 @@
+"""Where a log comes from: the UCI file (found or downloaded), a CSV by its path, or the simulator."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from occupancy.config import Data
+from occupancy.data.download import Unreachable, find_uci
+from occupancy.data.schema import UCI, load_schema
+from occupancy.data.simulation import simulate
+from occupancy.data.table import Log, check_step, read_log
+from occupancy.errors import InputError, InputWarning
+
+SIMULATED = "simulated"
+_NAMES = ("auto", "uci", SIMULATED)
+
+
+def open_log(settings: Data) -> tuple[Log, Data]:
+    """Return the validated log that the settings ask for, and the settings as they were carried out.
+
+    They differ under ``source: auto`` alone: it becomes ``uci``, or, where that log can be neither
+    found nor reached, ``simulated`` together with the fold scheme for it.
+
+    Warns:
+        InputWarning: the simulator stands in for the UCI log.
+
+    Raises:
+        InputError: there is no such log, it can't be reached, or it does not pass the gate.
+    """
+    if settings.source == SIMULATED:
+        return _simulated(settings), settings
+    if settings.source not in _NAMES:
+        return read_log(_existing(settings.source), load_schema(settings.log_schema), settings), settings
+    try:
+        path = find_uci()
+    except Unreachable as error:
+        if settings.source != "auto":
+            raise
+        instead = settings.model_copy(update={"source": SIMULATED, "folds": SIMULATED})
+        switched = f"its folds are those of {SIMULATED!r} instead of {settings.folds!r}"
+        warnings.warn(f"THIS LOG IS SIMULATED, not the real one; {switched}. {error}", InputWarning, stacklevel=2)
+        return _simulated(instead), instead
+    log = read_log(path, UCI, settings)
+    return Log("uci", UCI.name, UCI, log.frame, log.missing, log.max_gap), settings.model_copy(update={"source": "uci"})
+
+
+def _simulated(settings: Data) -> Log:
+    frame = simulate(settings.simulation)
+    most = int(frame[UCI.count].max())
+    if most > settings.max_count:
+        raise InputError(
+            f"data.max_count: got {settings.max_count}, but the simulated room holds up to {most} people; "
+            "raise it, or lower data.simulation.room.max_people"
+        )
+    missing = frame[UCI.sensors].isna()
+    assert not np.asarray(missing).any(), "the simulator writes every cell"
+    return check_step(Log(SIMULATED, SIMULATED, UCI, frame, missing, settings.max_gap), SIMULATED)
+
+
+def _existing(source: str) -> Path:
+    path = Path(source)
+    if path.is_file():
+        return path
+    near = difflib.get_close_matches(source, _NAMES, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"data.source: got {source!r}, expected {', '.join(_NAMES)} or the path of a CSV file{hint}")

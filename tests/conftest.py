@@ -1,0 +1,72 @@
+"""What all tests share: the logs, hypothesis without a clock, and a machine without a network."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before any test imports MLflow
+
+import pytest
+from hypothesis import settings
+
+from occupancy.config import Data, Room, Simulation
+from occupancy.data.download import UCI_FILE
+from occupancy.data.schema import UCI
+from occupancy.data.source import open_log
+from occupancy.data.table import Log, read_log
+
+ROOT = Path(__file__).parents[1]
+
+# Two busy cores make any deadline a coin toss; fifty examples find what a hundred do.
+settings.register_profile("occupancy", deadline=None, max_examples=50)
+settings.load_profile("occupancy")
+
+
+@pytest.fixture(scope="session")
+def uci_path() -> Path:
+    """The real log: in ``$OCCUPANCY_DATA_DIR``, beside the checkout, or in ``data/``."""
+    named = os.environ.get("OCCUPANCY_DATA_DIR")
+    folders = [*([Path(named).expanduser()] if named else []), ROOT.parent / "shared" / "data", ROOT / "data"]
+    path = next((folder / UCI_FILE for folder in folders if (folder / UCI_FILE).is_file()), None)
+    if path is not None:
+        return path.resolve()
+    missing = f"{UCI_FILE} is in none of {', '.join(map(str, folders))}"
+    if os.environ.get("OCCUPANCY_REQUIRE_LOG"):
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def uci_log(uci_path: Path) -> Log:
+    """The real log, validated; frames in it are shared, so no test may write into them."""
+    return read_log(uci_path, UCI, Data())
+
+
+@pytest.fixture(scope="session")
+def simulated_log() -> Log:
+    """A simulated working week with a row a minute; shared, so no test may write into it."""
+    return open_log(Data(source="simulated", simulation=Simulation(room=Room(step_s=60.0))))[0]
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that connects beyond this machine from its own process."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(address[0]):
+            pytest.fail(f"a test went for {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

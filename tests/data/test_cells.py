@@ -1,0 +1,346 @@
+"""What the gate refuses: each mistake with its row (the header is row 1), column, value and remedy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from occupancy.config import Data
+from occupancy.data.cells import read_cells
+from occupancy.data.schema import Column, Schema
+from occupancy.data.table import Log, read_log
+from occupancy.errors import InputError
+
+ROOM = Schema(
+    name="office",
+    time=["day", "clock"],
+    time_format="%Y-%m-%d %H:%M:%S",
+    columns=[
+        Column(name="warm", kind="temperature", unit="degC"),
+        Column(name="air", kind="co2", unit="ppm"),
+        Column(name="lamp", kind="light", unit="lux", optional=True),
+    ],
+    count="people",
+)
+HEADER = "day,clock,warm,air,lamp,people"
+ROWS = [f"2024-01-01,10:{minute:02d}:00,{20 + minute / 10},{400 + minute},0,{minute % 3}" for minute in range(30)]
+SOUND = [HEADER, *ROWS]
+SCHEMA_HINT = "or describe the log by data.schema"
+
+
+def column_of(name: str) -> int:
+    return HEADER.split(",").index(name)
+
+
+def with_cells(column: str, values: dict[int, str], lines: list[str] | None = None) -> list[str]:
+    """Return the lines of a log with other cells in some rows, numbered as in an editor."""
+    table = [line.split(",") for line in lines or SOUND]
+    for row, value in values.items():
+        table[row - 1][column_of(column)] = value
+    return [",".join(cells) for cells in table]
+
+
+def without(column: str, lines: list[str] | None = None) -> list[str]:
+    kept = [name for name in HEADER.split(",") if name != column]
+    return [",".join(line.split(",")[column_of(name)] for name in kept) for line in lines or SOUND]
+
+
+class Gate:
+    """Sends lines or bytes through the gate; messages call the file FILE."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "room.csv"
+
+    def read(self, content: list[str] | bytes, labelled: bool = True, **settings: Any) -> Log:
+        self.path.write_bytes(content if isinstance(content, bytes) else "\n".join(content).encode())
+        return read_log(self.path, ROOM, Data(source=str(self.path), **settings), labelled)
+
+    def refuse(self, content: list[str] | bytes, labelled: bool = True, **settings: Any) -> str:
+        with pytest.raises(InputError) as caught:
+            self.read(content, labelled, **settings)
+        said = str(caught.value)
+        assert len(said.splitlines()) == 1
+        return said.replace(str(self.path), "FILE")
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
+
+
+def test_a_sound_log_passes(gate: Gate) -> None:
+    assert gate.read(SOUND).frame.shape == (30, 4)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        (
+            "warm",
+            "warm",
+            "no number (1): row 7 warm 'warm'; write a number with a decimal point, or empty the cell and set "
+            "data.missing=interpolate",
+        ),
+        ("air", "1.234.5", "no number (1): row 7 air '1.234.5'; write a number"),
+        ("air", "0x1F", "no number (1): row 7 air '0x1F'; write a number"),
+        ("air", "1_000", "no number (1): row 7 air '1_000'; write a number"),
+        ("lamp", "True", "no number (1): row 7 lamp 'True'; write a number"),
+        ("people", "two", "no number (1): row 7 people 'two'; write a number"),
+        (
+            "warm",
+            "",
+            "missing (1): row 7 warm ''; fill the cell, or set data.missing=interpolate to hold the last reading",
+        ),
+        ("warm", "NaN", "missing (1): row 7 warm 'NaN'; fill the cell, or set data.missing=interpolate"),
+        ("warm", "n/a", "missing (1): row 7 warm 'n/a'; fill the cell, or set data.missing=interpolate"),
+        ("lamp", " ", "missing (1): row 7 lamp ' '; fill the cell, or set data.missing=interpolate"),
+        (
+            "warm",
+            "inf",
+            "infinite (1): row 7 warm 'inf'; correct the cell, or set data.missing=interpolate to hold the last",
+        ),
+        (
+            "warm",
+            "-Infinity",
+            "infinite (1): row 7 warm '-Infinity'; correct the cell, or set data.missing=interpolate",
+        ),
+        (
+            "people",
+            "",
+            "label missing (1): row 7 people ''; give the count or delete the row; a label is never filled in",
+        ),
+        ("people", "-1", "negative count (1): row 7 people '-1'; counts are 0 or more"),
+        ("people", "-inf", "negative count (1): row 7 people '-inf'; counts are 0 or more"),
+        ("people", "1.5", "fractional count (1): row 7 people '1.5'; counts are whole numbers"),
+        ("people", "4", "count above data.max_count (1): row 7 people '4'; correct it, or raise data.max_count"),
+        ("people", "inf", "count above data.max_count (1): row 7 people 'inf'; correct it, or raise data.max_count"),
+        ("clock", "10:04:00", "duplicate time (1): row 7 day clock '2024-01-01 10:04:00'; delete one of the rows"),
+        ("clock", "10:03:30", "unsorted time (1): row 7 day clock '2024-01-01 10:03:30'; sort the rows by time"),
+        (
+            "clock",
+            "later",
+            "unreadable time (1): row 7 day clock '2024-01-01 later'; set data.time_format, a strptime format "
+            "(day-fraction stands for a fraction of a day), or correct the cells",
+        ),
+        ("day", "2024-13-01", "unreadable time (1): row 7 day clock '2024-13-01 10:05:00'; set data.time_format"),
+        ("day", "", "unreadable time (1): row 7 day clock ' 10:05:00'; set data.time_format"),
+    ],
+)
+def test_a_wrong_cell_is_told_by_row_column_and_value(gate: Gate, column: str, value: str, said: str) -> None:
+    got = gate.refuse(with_cells(column, {7: value}))
+    assert got.startswith(f"FILE: {said}")
+    assert got.count("row ") == 1
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "4", "inf", "two"])
+def test_a_label_is_never_filled_in(gate: Gate, value: str) -> None:
+    assert "row 7 people" in gate.refuse(with_cells("people", {7: value}), missing="interpolate")
+
+
+def test_a_text_in_a_sensor_column_is_never_filled_in(gate: Gate) -> None:
+    assert gate.refuse(with_cells("air", {7: "broken"}), missing="interpolate").startswith(
+        "FILE: no number (1): row 7 air 'broken'"
+    )
+
+
+def test_the_first_and_the_last_row_are_numbered_as_in_an_editor(gate: Gate) -> None:
+    assert "missing (2): row 2 warm '', row 31 warm ''; " in gate.refuse(with_cells("warm", {2: "", 31: ""}))
+
+
+def test_row_numbers_count_blank_lines_inside_the_log(gate: Gate) -> None:
+    lines = with_cells("people", {7: "9"})
+    said = gate.refuse([*lines[:3], "", *lines[3:]])
+    assert "unreadable time (1): row 4 day clock ' '" in said
+    assert "count above data.max_count (1): row 8 people '9'" in said
+
+
+def test_every_problem_is_told_at_once(gate: Gate) -> None:
+    lines = without("lamp", with_cells("warm", {3: "hot", 9: ""}, with_cells("people", {5: "-1", 6: "0.5", 7: "7"})))
+    lines[0] = lines[0].replace("air", "co2")
+    said = gate.refuse(lines)
+    assert said == (
+        f"FILE: missing column air; add it, {SCHEMA_HINT}; "
+        f"unknown column co2; rename or delete it, {SCHEMA_HINT}; "
+        "no number (1): row 3 warm 'hot'; write a number with a decimal point, or empty the cell and set "
+        "data.missing=interpolate; "
+        "missing (1): row 9 warm ''; fill the cell, or set data.missing=interpolate to hold the last reading; "
+        "negative count (1): row 5 people '-1'; counts are 0 or more; "
+        "fractional count (1): row 6 people '0.5'; counts are whole numbers; "
+        "count above data.max_count (1): row 7 people '7'; correct it, or raise data.max_count"
+    )
+
+
+def test_at_most_ten_cells_of_a_kind_are_shown_with_the_count_of_all(gate: Gate) -> None:
+    cells = ", ".join(f"row {row} warm ''" for row in range(2, 12))
+    ten = with_cells("warm", dict.fromkeys(range(2, 12), ""))
+    assert f"missing (10): {cells}; fill" in gate.refuse(ten)
+    twelve = with_cells("warm", dict.fromkeys(range(2, 14), ""))
+    assert f"missing (12): {cells} and 2 more; fill" in gate.refuse(twelve)
+
+
+def test_cells_of_a_kind_are_told_in_the_order_of_the_file(gate: Gate) -> None:
+    lines = with_cells("air", {3: "", 20: ""}, with_cells("warm", {4: "", 19: ""}))
+    assert "missing (4): row 3 air '', row 4 warm '', row 19 warm '', row 20 air ''; " in gate.refuse(lines)
+
+
+def test_a_larger_count_passes_where_it_is_allowed(gate: Gate) -> None:
+    assert gate.read(with_cells("people", {7: "9"}), max_count=9).frame["people"].max() == 9
+
+
+@pytest.mark.parametrize("column", ["warm", "air", "people", "clock"])
+def test_a_missing_column_is_named(gate: Gate, column: str) -> None:
+    assert gate.refuse(without(column)) == f"FILE: missing column {column}; add it, {SCHEMA_HINT}"
+
+
+def test_an_optional_column_may_be_missing(gate: Gate) -> None:
+    assert list(gate.read(without("lamp")).frame.columns) == ["warm", "air", "people"]
+
+
+def test_an_unknown_column_is_named_with_the_nearest_missing_one(gate: Gate) -> None:
+    said = gate.refuse([HEADER.replace("warm", "wram"), *ROWS])
+    assert said == (
+        f"FILE: missing column warm; add it, {SCHEMA_HINT}; "
+        f"unknown column wram; did you mean warm? rename or delete it, {SCHEMA_HINT}"
+    )
+
+
+def test_at_most_ten_unknown_columns_are_shown(gate: Gate) -> None:
+    names = [f"x{number}" for number in range(12)]
+    said = gate.refuse([",".join([HEADER, *names]), *(row + ",1" * 12 for row in ROWS)])
+    assert f"unknown column {', '.join(names[:10])} and 2 more; rename or delete it" in said
+
+
+def test_a_header_that_names_a_column_twice_is_refused(gate: Gate) -> None:
+    said = gate.refuse([HEADER.replace("air", "warm"), *ROWS])
+    assert said == "FILE: column warm stands in the header twice; rename or delete one of them"
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_than_a_comma_is_refused(gate: Gate, separator: str) -> None:
+    said = gate.refuse([line.replace(",", separator) for line in SOUND])
+    assert said == f"FILE: cells are separated by {separator!r}, expected commas; save it with commas"
+
+
+def test_a_header_separated_by_blanks_is_one_unknown_column(gate: Gate) -> None:
+    said = gate.refuse([line.replace(",", " ") for line in SOUND])
+    assert "missing column day, clock, warm, air, people; " in said
+    assert "unknown column day clock warm air lamp people; " in said
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_refused(gate: Gate, content: bytes) -> None:
+    assert gate.refuse(content) == "FILE: is empty; expected a header line and one line a sample"
+
+
+@pytest.mark.parametrize("lines", [[HEADER], [HEADER, ""], [HEADER, ",,,,,", "  "]])
+def test_a_header_alone_is_refused(gate: Gate, lines: list[str]) -> None:
+    assert gate.refuse(lines) == "FILE: holds a header and no rows; expected one line a sample"
+
+
+def test_a_blank_line_above_the_header_is_refused(gate: Gate) -> None:
+    assert gate.refuse(["", *SOUND]) == "FILE: row 1 is blank, expected the header; delete the blank lines above it"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("\n".join(SOUND).encode("utf-16"), "is no text (byte 0); save it as CSV in UTF-8"),
+        ("\n".join(SOUND).encode("utf-16-le"), "is no text (byte 1 is zero); save it as CSV in UTF-8"),
+        ("\n".join([HEADER, "°"]).encode("latin-1"), "is no text (byte 31); save it as CSV in UTF-8"),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "is no text (byte 5 is zero); save it as CSV in UTF-8"),
+        (b"\x89PNG\r\n", "is no text (byte 0); save it as CSV in UTF-8"),
+    ],
+    ids=["utf-16", "utf-16 without mark", "latin-1", "zip", "picture"],
+)
+def test_a_file_that_is_no_text_is_refused(gate: Gate, content: bytes, said: str) -> None:
+    assert gate.refuse(content) == f"FILE: {said}"
+
+
+def test_a_row_with_more_cells_than_the_header_is_refused(gate: Gate) -> None:
+    lines = [*SOUND[:6], f"{SOUND[6]},1", *SOUND[7:]]
+    assert gate.refuse(lines) == (
+        "FILE: Expected 6 fields in line 7, saw 7; give every row as many cells as the header has"
+    )
+
+
+def test_rows_that_all_have_more_cells_than_the_header_are_refused(gate: Gate) -> None:
+    lines = [HEADER, *(f"{row},1" for row in ROWS)]
+    assert gate.refuse(lines) == "FILE: rows have more cells than the header; give every column a name"
+
+
+def test_a_row_that_breaks_off_is_refused(gate: Gate) -> None:
+    said = gate.refuse([*SOUND[:-1], "2024-01-01,10:29:00,22"])
+    assert "missing (2): row 31 air '', row 31 lamp ''; " in said
+    assert "label missing (1): row 31 people ''; " in said
+
+
+def test_a_quote_that_never_ends_is_refused(gate: Gate) -> None:
+    said = gate.refuse([*SOUND[:6], f'"{SOUND[6]}', *SOUND[7:]])
+    assert said == "FILE: EOF inside string starting at row 6; give every row as many cells as the header has"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("", "Is a directory"), ("none.csv", "No such file or directory")], ids=["folder", "missing"]
+)
+def test_a_path_that_is_no_file_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(InputError, match=re.escape(f"{path}: cannot be read ({said}); give the path of a CSV file")):
+        read_cells(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\r\n".join(SOUND).encode(),
+        "\r".join(SOUND).encode(),
+        "\n".join(SOUND).encode("utf-8-sig"),
+        "\n".join([*SOUND, "", "", ""]).encode(),
+        "\n".join([*SOUND, ",,,,,", "   ", " , ,,,,", ""]).encode(),
+        "\n".join([HEADER, *(",".join(f'"{cell}"' for cell in row.split(",")) for row in ROWS)]).encode(),
+        "\n".join(",".join(reversed(line.split(","))) for line in SOUND).encode(),
+    ],
+    ids=["crlf", "cr", "byte order mark", "blank lines at the end", "blank rows at the end", "quoted", "other order"],
+)
+def test_what_editors_and_spreadsheets_do_to_a_file_changes_nothing(gate: Gate, content: bytes) -> None:
+    assert gate.read(content).digest == gate.read(SOUND).digest
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_blank_sensor_cells_pass_by_the_named_option_up_to_the_largest_gap(gate: Gate, labelled: bool) -> None:
+    lines = with_cells("warm", {5: "", 6: "nan", 7: "inf"})
+    assert gate.read(lines, labelled, missing="interpolate", max_missing=3).missing["warm"].sum() == 3
+    said = gate.refuse(lines, labelled, missing="interpolate", max_missing=2)
+    assert said == (
+        "FILE: gap too long (3): row 5 warm '', row 6 warm 'nan', row 7 warm 'inf'; "
+        "raise data.max_missing (samples), or delete those rows"
+    )
+
+
+def test_a_sensor_that_never_reads_is_refused_however_short_the_log(gate: Gate) -> None:
+    lines = with_cells("warm", {2: "", 3: ""}, SOUND[:3])
+    said = gate.refuse(lines, missing="interpolate")
+    assert said == (
+        "FILE: sensor without a reading (2): row 2 warm '', row 3 warm ''; "
+        "give one reading at least; an optional column may be left out"
+    )
+
+
+@pytest.mark.parametrize("time_format", ["%m/%d/%Y %H:%M:%S", "%Y-%m-%d day-fraction"])
+def test_times_in_another_format_name_the_option_that_reads_them(gate: Gate, time_format: str) -> None:
+    said = gate.refuse(SOUND, time_format=time_format)
+    assert "unreadable time (30): row 2 day clock '2024-01-01 10:00:00', " in said
+    assert said.endswith("'2024-01-01 10:09:00' and 20 more; set data.time_format='%Y-%m-%d %H:%M:%S'")
+
+
+def test_rows_sorted_downwards_are_refused(gate: Gate) -> None:
+    said = gate.refuse([HEADER, *reversed(ROWS)])
+    assert said.startswith("FILE: unsorted time (29): row 3 day clock '2024-01-01 10:28:00', ")
+    assert said.endswith(" and 19 more; sort the rows by time")
+
+
+def test_a_count_column_is_ignored_where_no_label_is_asked_for(gate: Gate) -> None:
+    log = gate.read(with_cells("people", {7: "unknown", 8: "", 9: "-4"}), labelled=False)
+    assert list(log.frame.columns) == ["warm", "air", "lamp"]

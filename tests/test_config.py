@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from occupancy.config import Config, Data, Room, Simulation, Tracking, Train
+from occupancy.parsing import known_keys, load_config, read_yaml
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SHIPPED = sorted(path for path in CONFIGS.rglob("*.yaml") if CONFIGS / "grids" not in path.parents)
+
+
+def left_out(path: Path) -> set[str]:
+    """Return the keys that change a number of the result and whose value the file leaves to the code."""
+    config = load_config(path)
+    stated = {key for key, value in _leaves(read_yaml(path))}
+    return {
+        key
+        for key, value in config.flat().items()
+        if key not in stated
+        and value is not None  # an option that is off
+        and not key.startswith("data.simulation.")  # a room is described by what differs from the usual one
+        and key not in {"name", "tracking.experiment"}  # names
+        and not (key == "data.max_missing" and config.data.missing == "refuse")
+    }
+
+
+def _leaves(tree: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:
+    found: list[tuple[str, object]] = []
+    for key, value in tree.items():
+        found += _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return found
+
+
+def test_configs_are_shipped() -> None:
+    assert {path.name for path in SHIPPED} >= {"lstm_regression.yaml", "lstm_classification.yaml", "smoke.yaml"}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_config_is_complete_in_itself(path: Path) -> None:
+    assert left_out(path) == set()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_a_shipped_config_is_named_after_its_file(path: Path) -> None:
+    assert load_config(path).name == path.stem
+
+
+def test_a_config_that_leaves_a_number_to_the_code_is_not_complete(tmp_path: Path) -> None:
+    tree = read_yaml(CONFIGS / "smoke.yaml")
+    del tree["train"]["weight_decay"], tree["seed"]
+    tree["data"]["missing"] = "interpolate"
+    path = tmp_path / "smoke.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    assert left_out(path) == {"train.weight_decay", "seed", "data.max_missing"}
+
+
+def test_yaml_of_a_config_reads_back_to_an_equal_one(tmp_path: Path) -> None:
+    config = Config(
+        name="odd: one",
+        seed=7,
+        features=["co2", "motion"],
+        data=Data(
+            source="#room.csv",
+            schema="room.yaml",
+            time_format="%m/%d/%Y %H:%M",
+            max_gap=1e-5,
+            simulation=Simulation(room=Room(co2_noise_ppm=0.1)),
+        ),
+        train=Train(learning_rate=1e-5, gradient_clip=None, patience=3),
+    )
+    path = tmp_path / "other.yaml"
+    path.write_text(config.to_yaml())
+    assert load_config(path) == config
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_resolved_yaml_of_a_shipped_config_resolves_to_itself(path: Path, tmp_path: Path) -> None:
+    config = load_config(path)
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(config.to_yaml())
+    assert load_config(resolved) == config
+    assert left_out(resolved) == set()
+
+
+def test_flat_names_every_setting_as_overrides_do() -> None:
+    flat = Config(name="x").flat()
+    assert flat["data.schema"] == "uci"
+    assert flat["data.simulation.room.step_s"] == 30.0
+    sections = {"data", "data.simulation", "data.simulation.room", "model", "train", "tracking"}
+    assert set(flat) == set(known_keys()) - sections
+
+
+def test_settings_cannot_change_after_they_were_checked() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Config(name="x").train.max_epochs = 0  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("source", "schema", "time_format", "said"),
+    [
+        (
+            "room.csv",
+            "uci",
+            "%Y-%m-%dT%H:%M:%S%z",
+            "time_format '%Y-%m-%dT%H:%M:%S%z' reads a time zone; times must be",
+        ),
+        ("room.csv", "uci", "%Y %Z", "reads a time zone"),
+        ("simulated", "uci", "%Y", "time_format conflicts with source 'simulated', which reads no file; drop one"),
+        ("auto", "room.yaml", None, "schema 'room.yaml' conflicts with source 'auto', whose columns are those of"),
+        ("uci", "room.yaml", None, "schema 'room.yaml' conflicts with source 'uci', whose columns are those of"),
+        ("simulated", "room.yaml", None, "conflicts with source 'simulated', whose columns are those of schema 'uci'"),
+    ],
+)
+def test_settings_of_the_log_that_conflict_are_refused(
+    source: str, schema: str, time_format: str | None, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        Data(source=source, schema=schema, time_format=time_format)
+
+
+def test_an_own_schema_goes_with_a_csv() -> None:
+    assert Data(source="room.csv", schema="room.yaml", time_format="%Y").log_schema == "room.yaml"
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        ({"volume_m3": -77.0}, "volume_m3\n.*greater than 0"),
+        ({"step_s": 0.0}, "step_s\n.*greater than or equal to 1"),
+        ({"opens_h": 20.0, "closes_h": 8.0}, "opens_h 20 must come before closes_h 8"),
+        ({"longest_session_s": 86_400.0}, "longest_session_s 86400 exceeds 17100, the opening hours divided by"),
+        ({"attendance": 1.1}, "attendance\n.*less than or equal to 1"),
+    ],
+)
+def test_an_impossible_room_is_refused(room: dict[str, float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Room(**room)  # type: ignore[arg-type]
+
+
+def test_a_password_in_the_stores_address_is_neither_shown_nor_recorded() -> None:
+    uri = "postgresql://ann:s3cret@db:5432/runs"
+    config = Config(name="room", tracking=Tracking(uri=uri))
+    assert config.tracking.shown_uri == "postgresql://ann:***@db:5432/runs"
+    assert "s3cret" not in config.to_yaml() + str(config.flat())
+    assert config.tracking.uri == uri
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "http://host:5000", "sqlite:////tmp/a:b@c/x.db"])
+def test_an_address_without_a_password_is_shown_as_it_is(uri: str) -> None:
+    assert Tracking(uri=uri).shown_uri == uri
