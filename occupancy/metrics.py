@@ -1,0 +1,161 @@
+"""Every figure by which a model is judged, defined once: per fold, over folds and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import accuracy_score, f1_score
+from torchmetrics.functional.classification import multiclass_calibration_error
+
+from occupancy.prediction import Floats, Ints, Prediction
+
+HOLD_S = 150.0  # a change is answered once the label has been right for this long
+
+_NANOSECONDS = 1e9
+
+
+def score(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> dict[str, float]:
+    """Return every metric over the rows of all parts together, by key; nan where a metric is undefined.
+
+    Args:
+        parts: predictions, each with the true counts of its rows; a fold is one part, pooled scores take all folds.
+        max_gap: seconds between two rows beyond which they belong to different recordings.
+    """
+    assert all(len(prediction) == len(truth) for prediction, truth in parts)
+    assert sum(len(truth) for _, truth in parts) > 0, "no rows to score"
+    truth = np.concatenate([truth for _, truth in parts])
+    label = np.concatenate([prediction.label for prediction, _ in parts])
+    probs = np.concatenate([prediction.probs for prediction, _ in parts])
+    assert truth.min() >= 0, "a row without a count"
+    mean, std, lower, upper = (
+        np.concatenate([getattr(prediction, name) for prediction, _ in parts])
+        for name in ("mean", "std", "lower", "upper")
+    )
+    risk = risk_coverage(np.square(label - truth).astype(np.float64), std)
+    changes = [change_latencies(prediction, truth, max_gap) for prediction, truth in parts]
+    seconds = np.concatenate([seconds for seconds, _ in changes])
+    answered = np.concatenate([answered for _, answered in changes])
+    return {
+        "mse": float(np.square(label - truth).mean()),
+        "mse_mean": float(np.square(mean - truth).mean()),
+        **_label_scores(label, truth, probs.shape[1]),
+        **_probability_scores(probs, truth),
+        **_interval_scores(lower, upper, truth, probs.shape[1]),
+        "aurc": float(risk.mean()),
+        "mse_kept_80": float(risk[-(-4 * len(risk) // 5) - 1]),
+        "latency_s": float(np.median(seconds)) if len(seconds) else np.nan,
+        "missed_changes": float((~answered).sum()),
+    }
+
+
+def aggregate(folds: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return ``<key>_avg`` and ``<key>_std`` (ddof 0) of each metric over the folds where it is defined.
+
+    Args:
+        folds: the scores of each fold, all with the same keys.
+    """
+    assert all(fold.keys() == folds[0].keys() for fold in folds)
+    result = {}
+    for key in folds[0]:
+        values = np.array([fold[key] for fold in folds])
+        defined = values[~np.isnan(values)]
+        result[f"{key}_avg"] = float(defined.mean()) if len(defined) else np.nan
+        result[f"{key}_std"] = float(defined.std()) if len(defined) else np.nan
+    return result
+
+
+def risk_coverage(errors: Floats, std: Floats) -> Floats:
+    """Return the mean error of the k surest rows for k = 1..N, (N,).
+
+    Rows of equal std count with the mean error of their group, so their order does not matter: it is the
+    curve to expect when ties are broken at random. Its mean is the area under it (Geifman and El-Yaniv, 2017).
+
+    Args:
+        errors: (N,) error of each row, in any unit.
+        std: (N,) how unsure each row is.
+    """
+    # Identical rows may differ in the last bits, by how a matrix product splits its work.
+    _, group, size = np.unique(std.round(9), return_inverse=True, return_counts=True)
+    group_error = np.bincount(group, weights=errors) / size
+    return np.asarray(np.cumsum(np.repeat(group_error, size)) / np.arange(1, len(errors) + 1))
+
+
+def change_latencies(prediction: Prediction, truth: Ints, max_gap: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the seconds from each true change to its answer, (K,), and whether there was one, (K,).
+
+    A change is a row whose count differs from that of the row before it, at most ``max_gap`` earlier.
+    Its run of equal counts ends at the next change, or one step after the last row before a gap or the
+    end. The answer is the first row of the run from which the label is right on every row of the next
+    ``HOLD_S`` seconds, or of what is left of the run. A change without an answer takes its run's length.
+
+    Args:
+        prediction: N rows in order of time.
+        truth: (N,) true counts.
+        max_gap: seconds between two rows beyond which they belong to different recordings.
+    """
+    assert prediction.times.is_monotonic_increasing
+    if len(truth) < 2:
+        return np.empty(0), np.empty(0, dtype=np.bool_)
+    times = prediction.times.as_unit("ns").asi8
+    steps = np.diff(times)
+    gap = steps > max_gap * _NANOSECONDS
+    starts = np.concatenate([[0], np.flatnonzero(gap | (np.diff(truth) != 0)) + 1])
+    stops = np.append(starts[1:], len(truth))
+    after_gap = np.append(gap[starts[1:] - 1], True)
+    ends = np.where(after_gap, times[stops - 1] + np.median(steps), np.append(times[starts[1:]], 0))
+
+    held = _held_rows(prediction.label == truth, times, stops, starts)
+    answer = np.append(held, len(truth))[np.searchsorted(held, starts)]
+    answered = answer < stops
+    seconds = (np.where(answered, np.append(times, 0)[answer], ends) - times[starts]) / _NANOSECONDS
+    # The first run and those after a gap start without a change.
+    changed = ~np.append(True, after_gap[:-1])
+    return seconds[changed], answered[changed]
+
+
+def _held_rows(right: NDArray[np.bool_], times: Ints, stops: Ints, starts: Ints) -> Ints:
+    """Return the rows from which the label is right for ``HOLD_S`` seconds or to the end of the row's run."""
+    rows = np.arange(len(right))
+    next_wrong = np.minimum.accumulate(np.where(right, len(right), rows)[::-1])[::-1]
+    hold_stop = np.searchsorted(times, times + int(HOLD_S * _NANOSECONDS), side="right")
+    return np.flatnonzero(next_wrong >= np.minimum(hold_stop, np.repeat(stops, stops - starts)))
+
+
+def _label_scores(label: Ints, truth: Ints, classes: int) -> dict[str, float]:
+    """Return the four F1 scores of the labels."""
+    chosen = {"f1_macro": None, "f1_macro_all": np.arange(classes), "f1_macro_present": np.unique(truth)}
+    macro = {
+        key: float(f1_score(truth, label, labels=labels, average="macro", zero_division=0.0))
+        for key, labels in chosen.items()
+    }
+    return {**macro, "f1_micro": float(accuracy_score(truth, label))}
+
+
+def _probability_scores(probs: Floats, truth: Ints) -> dict[str, float]:
+    """Return the scores of the probabilities: log loss in nats, Brier score, calibration error of the top label."""
+    true_probs = probs[np.arange(len(truth)), truth]
+    # torchmetrics gives a probability of exactly 1 a sixteenth bin, and takes one above 1, as by rounding, for a logit.
+    below_one = torch.from_numpy(probs.clip(0.0, 1.0 - 1e-6))
+    ece = multiclass_calibration_error(below_one, torch.from_numpy(truth), probs.shape[1], n_bins=15, norm="l1")
+    return {
+        "nll": float(-np.log(true_probs.clip(1e-12)).mean()),
+        "brier": float(np.square(probs - np.eye(probs.shape[1])[truth]).sum(axis=1).mean()),
+        "ece": float(ece),
+    }
+
+
+def _interval_scores(lower: Floats, upper: Floats, truth: Ints, classes: int) -> dict[str, float]:
+    """Return the intervals' coverage, of all and of occupied rows, mean width in people and mean number of labels."""
+    inside = (lower <= truth) & (truth <= upper)
+    occupied = truth > 0
+    labels = np.arange(classes)
+    in_set = (lower[:, None] <= labels) & (labels <= upper[:, None])  # (N, C)
+    return {
+        "coverage_90": float(inside.mean()),
+        "coverage_90_occupied": float(inside[occupied].mean()) if occupied.any() else np.nan,
+        "width_90": float((upper - lower).mean()),
+        "set_size": float(in_set.sum(axis=1).mean()),
+    }

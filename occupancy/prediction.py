@@ -1,0 +1,123 @@
+"""What every model returns: for each row a count, its probabilities and an interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+INTERVAL = 0.90
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted counts for N time-stamped rows.
+
+    Attributes:
+        times: (N,) time of each row.
+        label: (N,) the count one would act on.
+        probs: (N, C) probability of each count 0..C-1.
+        mean: (N,) mean of the predictive distribution, in people.
+        std: (N,) its standard deviation, in people.
+        lower: (N,) lower end of the central 90 % interval, in people.
+        upper: (N,) upper end of it.
+        causal: whether every row rests on rows up to its own time alone.
+        samples: (S, N) sampled means in people, or (S, N, C) sampled probabilities.
+        shares: (N, C) share of a classifier's samples whose likeliest label is each.
+    """
+
+    times: pd.DatetimeIndex
+    label: Ints
+    probs: Floats
+    mean: Floats
+    std: Floats
+    lower: Floats
+    upper: Floats
+    causal: bool = True
+    samples: Floats | None = None
+    shares: Floats | None = None
+
+    def __len__(self) -> int:
+        """Return the number of rows N."""
+        return len(self.times)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table people read: time, count, mean, std, lower, upper, p0..p{C-1}."""
+        columns = {
+            "time": self.times,
+            "count": self.label,
+            "mean": self.mean,
+            "std": self.std,
+            "lower": self.lower,
+            "upper": self.upper,
+        }
+        return pd.DataFrame({**columns, **{f"p{c}": self.probs[:, c] for c in range(self.probs.shape[1])}})
+
+
+def from_people(times: pd.DatetimeIndex, samples: Floats, residual_var: float, max_count: int) -> Prediction:
+    """Return the prediction of a regressor.
+
+    The predictive distribution is Normal: its mean is the samples' mean, its variance their spread
+    (what the model does not know) plus the residual variance (what no model could know). Counts
+    get the Normal mass between half-integers, the outermost ones the tails too.
+
+    Args:
+        times: (N,) time of each row.
+        samples: (S, N) sampled counts, in people.
+        residual_var: mean square of count minus mean, people squared, on rows that are not tested; to be
+            honest, on rows that the model was not fitted on.
+        max_count: the largest count, C - 1.
+    """
+    mean = samples.mean(axis=0)
+    std = np.sqrt(samples.var(axis=0) + residual_var)
+    half_integers = np.arange(max_count) + 0.5
+    # A std of zero (one sample, no residual) means certainty; norm.cdf would give nan at 0/0.
+    below = norm.cdf(half_integers, mean[:, None], np.maximum(std, 1e-9)[:, None])  # (N, C-1)
+    probs = np.diff(below, axis=1, prepend=0.0, append=1.0)
+    label = np.clip(np.rint(mean), 0, max_count).astype(np.int64)
+    lower, upper = central_interval(probs)
+    return Prediction(times, label, probs, mean, std, lower, upper, samples=samples)
+
+
+def from_probabilities(times: pd.DatetimeIndex, samples: Floats) -> Prediction:
+    """Return the prediction of a classifier: the samples' mean probabilities and their arg-max.
+
+    Args:
+        times: (N,) time of each row.
+        samples: (S, N, C) sampled probabilities.
+    """
+    probs = samples.mean(axis=0)
+    counts = np.arange(probs.shape[1])
+    mean = probs @ counts
+    # Not E[c^2] - mean^2: probabilities in single precision sum to 1 +- 1e-7, and a sure row would get a std of 1e-3.
+    std = np.sqrt((probs * np.square(counts - mean[:, None])).sum(axis=1))
+    lower, upper = central_interval(probs)
+    shares = class_shares(samples)
+    return Prediction(times, probs.argmax(axis=1), probs, mean, std, lower, upper, samples=samples, shares=shares)
+
+
+def class_shares(samples: Floats) -> Floats:
+    """Return the share of samples whose arg-max is each label, (N, C), from (S, N, C) probabilities."""
+    classes = samples.shape[-1]
+    return np.stack([(samples.argmax(axis=-1) == c).mean(axis=0) for c in range(classes)], axis=-1)
+
+
+def central_interval(probs: Floats, level: float = INTERVAL) -> tuple[Floats, Floats]:
+    """Return the ends (N,), (N,) of the central interval of counts that holds at least ``level``.
+
+    They are the (1 - level)/2 and (1 + level)/2 quantiles of the distribution over counts, so an
+    interval always holds a whole count, also where a regressor's Normal is narrow.
+    """
+    cumulative = probs.cumsum(axis=1)
+    tail = (1 - level) / 2
+    # The sum may fall short of 1 by rounding; without slack a certain row would get a label too many.
+    lower = (cumulative < tail - 1e-12).sum(axis=1)
+    upper = (cumulative < 1 - tail - 1e-12).sum(axis=1)
+    last = probs.shape[1] - 1
+    return np.minimum(lower, last).astype(np.float64), np.minimum(upper, last).astype(np.float64)
