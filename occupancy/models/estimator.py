@@ -1,0 +1,66 @@
+"""What every model looks like from outside, whatever is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pandas as pd
+
+from occupancy.config import Config
+from occupancy.data.features import Rows
+from occupancy.data.folds import Fold
+from occupancy.prediction import Prediction
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of training, finished.
+
+    Attributes:
+        stage: ``search`` for the epochs that choose their number, ``final`` for the fit that is used.
+        member: which of the averaged networks, from 0.
+        epoch: which epoch, from 1.
+        epochs: how many there are to be at most.
+        train_loss: mean loss over the training batches.
+        stop_loss: mean loss over the rows that choose the number of epochs; NaN in a refit.
+    """
+
+    stage: Literal["search", "final"]
+    member: int
+    epoch: int
+    epochs: int
+    train_loss: float
+    stop_loss: float
+
+
+OnEpoch = Callable[[Epoch], None]
+
+
+class Estimator(Protocol):
+    """Anything that learns counts from a fold and predicts them for rows of a frame."""
+
+    config: Config
+    """The experiment that made it."""
+    history: pd.DataFrame
+    """One row an epoch, the fields of `Epoch` as columns; empty for a model without epochs."""
+    chosen_epochs: int
+    """How many epochs the used fit took; 0 for a model without epochs."""
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs."""
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Learn from a fold's training and validation rows, reporting each epoch."""
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history."""
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into an empty folder, without pickle."""
+
+    def load(self, folder: Path) -> None:
+        """Become the fitted model that `save` wrote into a folder."""

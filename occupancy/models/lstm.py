@@ -1,0 +1,113 @@
+"""LSTM over a window of sensor samples, with a head that regresses the count or classifies it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from occupancy.config import LSTM
+
+
+class RegressionHead(nn.Module):
+    """Predicts people as a number; squared error."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(hidden, 1)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Return people (B,), unrounded, from codes (B, H)."""
+        people: Tensor = self.linear(code)
+        return people.squeeze(-1)
+
+    def loss(self, code: Tensor, y: Tensor) -> Tensor:
+        """Return the mean squared error, people squared, against counts (B,)."""
+        return functional.mse_loss(self(code), y.to(code.dtype))
+
+
+class ClassificationHead(nn.Module):
+    """Predicts the probability of each count; cross-entropy."""
+
+    def __init__(self, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(hidden, classes)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Return probabilities (B, C) from codes (B, H)."""
+        logits: Tensor = self.linear(code)
+        return logits.softmax(dim=-1)
+
+    def loss(self, code: Tensor, y: Tensor) -> Tensor:
+        """Return the mean cross-entropy, nats, against counts (B,)."""
+        return functional.cross_entropy(self.linear(code), y)
+
+
+class LSTMNetwork(nn.Module):
+    """LSTM layers with dropout after each: between the layers and before the head.
+
+    The dropout layers are modules of their own because ``nn.LSTM``'s built-in dropout can't be
+    switched on by itself, which Monte-Carlo dropout (Gal and Ghahramani 2016) needs.
+    """
+
+    def __init__(self, settings: LSTM, features: int, classes: int) -> None:
+        """Build the network.
+
+        Args:
+            settings: layers, hidden size, dropout and head.
+            features: F, columns of the input.
+            classes: C, counts 0..C-1.
+        """
+        super().__init__()
+        sizes = [features, *[settings.hidden] * (settings.layers - 1)]
+        self.layers = nn.ModuleList(nn.LSTM(size, settings.hidden, batch_first=True) for size in sizes)
+        self.dropouts = nn.ModuleList(nn.Dropout(settings.dropout) for _ in sizes)
+        self.head: RegressionHead | ClassificationHead = (
+            RegressionHead(settings.hidden)
+            if settings.head == "regression"
+            else ClassificationHead(settings.hidden, classes)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return people (B,) or probabilities (B, C) from windows (B, T, F)."""
+        prediction: Tensor = self.head(self._encode(self._first(x)))
+        return prediction
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the head's mean loss over windows (B, T, F) with counts (B,)."""
+        return self.head.loss(self._encode(self._first(x)), y)
+
+    def sample(self, x: Tensor, n: int) -> Tensor:
+        """Return n passes with dropout at work: people (S, B) or probabilities (S, B, C).
+
+        Only the dropout layers are switched on, and every module's mode is put back afterwards.
+        """
+        with _dropout_at_work(self.dropouts), torch.no_grad():
+            first = self._first(x)  # no mask acts before it, so all passes share it
+            return torch.stack([self.head(self._encode(first)) for _ in range(n)])
+
+    def _first(self, x: Tensor) -> Tensor:
+        states: Tensor = self.layers[0](x)[0]
+        return states
+
+    def _encode(self, states: Tensor) -> Tensor:
+        """Return codes (B, H) from the first layer's states (B, T, H)."""
+        for dropout, layer in zip(self.dropouts[:-1], self.layers[1:], strict=True):
+            states = layer(dropout(states))[0]
+        code: Tensor = self.dropouts[-1](states[:, -1])
+        return code
+
+
+@contextmanager
+def _dropout_at_work(dropouts: nn.ModuleList) -> Iterator[None]:
+    modes = [dropout.training for dropout in dropouts]
+    try:
+        for dropout in dropouts:
+            dropout.train()
+        yield
+    finally:
+        for dropout, mode in zip(dropouts, modes, strict=True):
+            dropout.train(mode)

@@ -1,0 +1,228 @@
+"""The estimator that trains any network, and the protocol by which it chooses when to stop."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from occupancy.config import LSTM, Config
+from occupancy.data.clock import step_of
+from occupancy.data.features import Features, Ints, Rows, stretches
+from occupancy.data.folds import Fold
+from occupancy.data.module import Batches, WindowModule, Windows
+from occupancy.errors import InputError
+from occupancy.models.estimator import Epoch, OnEpoch
+from occupancy.models.task import Task, train
+from occupancy.prediction import Prediction, from_people, from_probabilities
+
+EVALUATION_BATCH = 1024  # rows at once where nothing is learned
+STEP_TOLERANCE = 0.1  # clocks wander; a window of samples at another step means another time
+WEIGHTS, SETTINGS = "weights.pt", "settings.json"
+
+Build = Callable[[LSTM, int, int], nn.Module]
+
+
+class NetworkEstimator:
+    """Trains networks on windows and averages them.
+
+    Under ``protocol: honest`` the validation rows choose the number of epochs: the one with the lowest
+    loss, averaged over the members. With ``train.refit`` new networks are then trained on training and
+    validation rows together for that many epochs; without, the networks of the choice are kept. Under
+    ``protocol: report`` the members train on both parts and keep the weights that the **test** rows
+    liked best, as the reproduced report did.
+    """
+
+    def __init__(self, config: Config, build: Build) -> None:
+        """Describe the model.
+
+        Args:
+            config: the experiment.
+            build: makes a network from the model's settings, the number of features F and of classes C.
+        """
+        self.config = config
+        self.build = build
+        self.history = pd.DataFrame()
+        self.chosen_epochs = 0
+        self.features: Features
+        self.networks: list[nn.Module] = []
+        self.residual_var = 0.0
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs."""
+        return self.features.history_s + (self.config.model.window - 1) * self.features.step_s
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Learn from a fold; the class says what each protocol does with its parts."""
+        epochs: list[Epoch] = []
+
+        def report(epoch: Epoch) -> None:
+            epochs.append(epoch)
+            on_epoch(epoch)
+
+        if self.config.protocol == "honest":
+            self._fit_honestly(fold, report)
+        else:
+            self._fit_as_reported(fold, report)
+        self.history = pd.DataFrame([dataclasses.asdict(epoch) for epoch in epochs])
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
+
+        Raises:
+            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+        """
+        times = pd.DatetimeIndex(frame.index)
+        step_s = step_of(times, self.config.data.max_gap)
+        if abs(step_s / self.features.step_s - 1) > STEP_TOLERANCE:  # never true for a lone row, which has no step
+            raise InputError(
+                f"got a row every {step_s:g} s, but the model was trained on one every {self.features.step_s:g} s; "
+                "bring the frame to that step"
+            )
+        stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
+        windows = Windows(self.features.transform(frame, stretch), stretch, self.config.model.window)
+        positions = np.flatnonzero(rows)
+        with _seeded(self.config.seed), torch.no_grad():
+            outputs = [self._outputs(network, windows, positions) for network in self.networks]
+        samples = torch.cat(outputs).double().numpy()
+        if samples.ndim == 3:
+            return from_probabilities(times[rows], samples)
+        return from_people(times[rows], samples, self.residual_var, self.config.data.max_count)
+
+    def save(self, folder: Path) -> None:
+        """Write weights (readable with ``weights_only=True``) and settings (JSON) into a folder."""
+        settings = {
+            "config": self.config.shown(),
+            "features": self.features.to_settings(),
+            "chosen_epochs": self.chosen_epochs,
+            "residual_var": self.residual_var,
+        }
+        (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
+        torch.save([network.state_dict() for network in self.networks], folder / WEIGHTS)
+
+    def load(self, folder: Path) -> None:
+        """Become the model that `save` wrote into a folder."""
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        self.features = Features.from_settings(settings["features"])
+        self.chosen_epochs = settings["chosen_epochs"]
+        self.residual_var = settings["residual_var"]
+        self.networks = []
+        for weights in torch.load(folder / WEIGHTS, weights_only=True):
+            network = self._network()
+            network.load_state_dict(weights)
+            self.networks.append(network.eval())
+
+    def _fit_honestly(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        settings = self.config.train
+        trainings = [self._train(fold, fold.train, fold.validation, most, on_epoch) for most in settings.trainings]
+        if not settings.choices:
+            (tasks,) = trainings
+            self.chosen_epochs = best_epoch([task.stop_losses for task in tasks])
+            for task in tasks:
+                task.restore_best()
+        else:
+            tasks = min(trainings, key=lambda tasks: np.mean([task.stop_losses[-1] for task in tasks]))
+            self.chosen_epochs = len(tasks[0].stop_losses)
+        self.residual_var = _residual_var(tasks, self.chosen_epochs, fold.counts(fold.validation))
+        if settings.refit:
+            tasks = self._train(fold, fold.train | fold.validation, None, self.chosen_epochs, on_epoch)
+        self.networks = [task.network for task in tasks]
+
+    def _fit_as_reported(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        learned = fold.train | fold.validation
+        tasks = self._train(fold, learned, fold.test, self.config.train.max_epochs, on_epoch)
+        self.chosen_epochs = best_epoch([task.stop_losses for task in tasks])
+        for task in tasks:
+            task.restore_best()
+        self.networks = [task.network for task in tasks]
+        # The test rows stopped the training: what they leave over says nothing, so the learned rows have to.
+        fitted = self.predict(fold.log.frame, learned)
+        regresses = fitted.samples is not None and fitted.samples.ndim == 2
+        self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
+
+    def _network(self) -> nn.Module:
+        return self.build(self.config.model, len(self.features.columns), self.config.data.max_count + 1)
+
+    def _train(self, fold: Fold, fitting: Rows, stopping: Rows | None, epochs: int, on_epoch: OnEpoch) -> list[Task]:
+        """Train every member anew on the fitting rows, to which the features are fitted too."""
+        self.features = Features.fit(fold.log, fitting, self.config.features)
+        tasks = []
+        stage: Literal["search", "final"] = "final" if stopping is None else "search"
+
+        def report(epoch: int, train_loss: float, stop_loss: float, member: int) -> None:
+            on_epoch(Epoch(stage, member, epoch, epochs, train_loss, stop_loss))
+
+        for member in range(self.config.train.members):
+            # The same seed gives a member the same start in the search and in the refit.
+            with _seeded(self.config.seed, member):
+                network = self._network()
+                data = self._data(fold, fitting, stopping)
+                tasks.append(train(network, data, self.config.train, epochs, partial(report, member=member)))
+        return tasks
+
+    def _data(self, fold: Fold, fitting: Rows, stopping: Rows | None) -> WindowModule:
+        known = fitting if stopping is None else fitting | stopping
+        counts = torch.full((len(known),), -1)  # a count that no loss accepts, where none may be read
+        counts[torch.from_numpy(known)] = torch.from_numpy(fold.counts(known))
+        size = self.config.train.batch_size
+        order = torch.Generator().manual_seed(torch.initial_seed())
+        batches = Batches(self._windows(fold, fitting), counts, np.flatnonzero(fitting), size, order)
+        if stopping is None:
+            return WindowModule(batches)
+        # A stopping row's window may look back into the fitting rows: their sensors are its past.
+        stop = Batches(self._windows(fold, fitting | stopping), counts, np.flatnonzero(stopping), EVALUATION_BATCH)
+        return WindowModule(batches, stop)
+
+    def _windows(self, fold: Fold, rows: Rows) -> Windows:
+        stretch = stretches(fold.log.times, rows, fold.log.max_gap)
+        return Windows(self.features.transform(fold.log.frame, stretch), stretch, self.config.model.window)
+
+    def _outputs(self, network: nn.Module, windows: Windows, positions: Ints) -> Tensor:
+        """Return one network's outputs for rows, (S, N) or (S, N, C)."""
+        passes = self.config.model.mc_samples
+        chunks = [
+            network.sample(x, passes) if passes else network(x)[None]  # type: ignore[operator]
+            for x in map(windows.at, np.split(positions, range(EVALUATION_BATCH, len(positions), EVALUATION_BATCH)))
+        ]
+        return torch.cat(chunks, dim=1)
+
+
+def best_epoch(stop_losses: Sequence[Sequence[float]]) -> int:
+    """Return the epoch, from 1, with the lowest stopping loss averaged over members.
+
+    Args:
+        stop_losses: of each member, the loss after each of its epochs; one that stopped early keeps its
+            last loss, since leaving the average would make the others look better than they are.
+    """
+    losses = pd.DataFrame([list(losses) for losses in stop_losses]).ffill(axis=1).mean(axis=0)
+    return int(losses.to_numpy().argmin()) + 1
+
+
+def _residual_var(tasks: Sequence[Task], epoch: int, counts: Ints) -> float:
+    """Return the members' mean squared error on rows they were not fitted on, people squared.
+
+    A classifier's probabilities already hold what this stands for; its outputs (N, C) give 0.
+    """
+    outputs = torch.stack([task.stop_outputs[min(epoch, len(task.stop_outputs)) - 1] for task in tasks])
+    if outputs.ndim == 3:
+        return 0.0
+    return float(np.mean((outputs.double().mean(dim=0).numpy() - counts) ** 2))
+
+
+@contextmanager
+def _seeded(*entropy: int) -> Iterator[None]:
+    """Draw torch's random numbers from these seeds, and leave the process's own generators as they were."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
