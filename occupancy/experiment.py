@@ -1,0 +1,82 @@
+"""An experiment from its configuration to its record: check everything first, then train every fold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from occupancy import plots, summary, tracking
+from occupancy.config import Config
+from occupancy.console import FoldProgress
+from occupancy.data.features import columns_of
+from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.source import open_log
+from occupancy.data.table import Log
+from occupancy.engine import run_fold
+from occupancy.metrics import aggregate, score
+from occupancy.models.task import accelerator
+from occupancy.store import check_store
+from occupancy.summary import Outcome
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment that can begin: nothing about it is known to be wrong.
+
+    Attributes:
+        config: the settings as they will be carried out (``auto`` is decided).
+        log: the validated log.
+        folds: its rows by part.
+    """
+
+    config: Config
+    log: Log
+    folds: list[Fold]
+
+
+def plan(config: Config) -> Plan:
+    """Return the experiment that a configuration asks for, after checking device, store, log and folds.
+
+    Raises:
+        InputError: something about it is wrong; nothing has been written.
+    """
+    accelerator(config.train.device)
+    check_store(config.tracking.uri)
+    tracking.check_experiment(config)
+    log, data = open_log(config.data)
+    columns_of(log, config.features)
+    config = config.model_copy(update={"data": data})
+    return Plan(config, log, cut(log, load_scheme(data.folds)))
+
+
+def conduct(experiment: Plan) -> Outcome:
+    """Return what the experiment gave, having trained, scored and recorded every fold."""
+    config, log, folds = experiment.config, experiment.log, experiment.folds
+    settings = config.train
+    honest = config.protocol == "honest"
+    # A refit takes as many epochs as the search finds best: unknown before, so the most there may be.
+    epochs = sum(settings.trainings) + settings.refit * max(settings.trainings) if honest else settings.max_epochs
+    results = []
+    with tracking.experiment(config, log) as record:
+        with FoldProgress(len(folds), settings.members * epochs) as progress:
+            for fold in folds:
+                with record.fold(fold.number):
+                    results.append(run_fold(config, fold, progress.fold(fold.number)))
+                    record.log_fold(results[-1])
+        parts = [(result.prediction, result.truth) for result in results]
+        pooled = {f"{key}_pooled": value for key, value in score(parts, log.max_gap).items()}
+        metrics = {**aggregate([result.metrics for result in results]), **pooled}
+        outcome = Outcome(record.run_id, config, log, results, metrics)
+        record.log_summary(metrics, summary.description(outcome), _timeline(experiment))
+    return outcome
+
+
+def _timeline(experiment: Plan) -> Figure:
+    log = experiment.log
+    lanes = [(f"fold {fold.number}", fold.train, fold.validation, fold.test) for fold in experiment.folds]
+    counts = log.frame[log.schema.count].to_numpy(np.int64)
+    scheme = experiment.config.data.folds
+    title = f"Folds {scheme} of the log {log.name}: what each trains on, chooses with and is tested on"
+    return plots.timeline(log.times, counts, lanes, title, log.max_gap)

@@ -1,0 +1,174 @@
+"""What an experiment gave, told to people (a table), to scripts (JSON) and to the MLflow page (Markdown)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from occupancy.config import Config
+from occupancy.data.folds import Fold
+from occupancy.data.table import Log
+from occupancy.engine import FoldResult
+
+SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
+"""The metrics that a person compares first; the record holds them all."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment gave.
+
+    Attributes:
+        run_id: its parent run in MLflow.
+        config: its settings as they were carried out.
+        log: the log it was trained and tested on.
+        results: one for each fold.
+        metrics: every metric with ``_avg`` and ``_std`` over folds, and ``_pooled`` over all test rows.
+    """
+
+    run_id: str
+    config: Config
+    log: Log
+    results: Sequence[FoldResult]
+    metrics: Mapping[str, float]
+
+
+def to_json(outcome: Outcome) -> str:
+    """Return the outcome as one line of JSON; what could not be computed is null."""
+    folds = [
+        {"fold": result.fold.number, "rows": len(result.truth), "metrics": _jsonable(result.metrics)}
+        for result in outcome.results
+    ]
+    return json.dumps(
+        {
+            "run_id": outcome.run_id,
+            "dataset": _dataset(outcome.log),
+            "protocol": outcome.config.protocol,
+            "metrics": _jsonable(outcome.metrics),
+            "folds": folds,
+        },
+        allow_nan=False,
+    )
+
+
+def closing_table(outcome: Outcome) -> RenderableType:
+    """Return the table that ends a training: every fold, their average and spread, and where the record is."""
+    config, log = outcome.config, outcome.log
+    table = _table(f"{config.name} on {config.data.folds}, protocol {config.protocol}")
+    for heading in ("fold", "test rows", "epochs", *(key.replace("_", "\n") for key in SHOWN)):
+        table.add_column(heading, justify="right", overflow="fold")
+    for result in outcome.results:
+        scores = [_shown(result.metrics[key]) for key in SHOWN]
+        epochs = str(result.estimator.chosen_epochs or "-")
+        table.add_row(str(result.fold.number), f"{len(result.truth):,}", epochs, *scores)
+    table.add_section()
+    rows = sum(len(result.truth) for result in outcome.results)
+    for name, ending in (("mean", "avg"), ("std", "std"), ("pooled", "pooled")):
+        shown = [_shown(outcome.metrics[f"{key}_{ending}"]) for key in SHOWN]
+        table.add_row(name, f"{rows:,}" if name == "pooled" else "", "", *shown)
+    lines = [
+        f"log      {log.name}, {len(log.frame):,} rows, digest {log.digest}",
+        f"run      {outcome.run_id} in {config.tracking.shown_uri}",
+        f"look     {_ui(config.tracking.shown_uri)}",
+    ]
+    if log.family == "simulated":
+        lines.insert(0, "CAUTION  the log is simulated: these figures say nothing about a real room")
+    if config.protocol == "report":
+        lines.insert(0, "CAUTION  protocol report stops early on the test rows: these figures are optimistic")
+    # To be printed uncropped: a line rather leaves the screen than breaks where someone wants to copy it.
+    return Group(table, Text("\n".join(lines), no_wrap=True, overflow="ignore"))
+
+
+def description(outcome: Outcome) -> str:
+    """Return the text of the run's page in MLflow: what was trained on what, and the table of the folds."""
+    config, log = outcome.config, outcome.log
+    rows = [
+        f"{config.name}: {config.model.name}, protocol **{config.protocol}**, folds **{config.data.folds}**, "
+        f"log **{log.name}** ({len(log.frame):,} rows, digest `{log.digest}`).",
+        "",
+        "| fold | test rows | " + " | ".join(SHOWN) + " |",
+        "| --- " * (len(SHOWN) + 2) + "|",
+    ]
+    for result in outcome.results:
+        scores = " | ".join(_shown(result.metrics[key]) for key in SHOWN)
+        rows.append(f"| {result.fold.number} | {len(result.truth):,} | {scores} |")
+    mean = " | ".join(f"{_shown(outcome.metrics[f'{key}_avg'])}" for key in SHOWN)
+    rows.append(f"| mean | | {mean} |")
+    return "\n".join(rows)
+
+
+def fold_rows(folds: Sequence[Fold], classes: int) -> list[dict[str, Any]]:
+    """Return rows and labels of each part of each fold, as plain values."""
+    return [
+        {
+            "fold": fold.number,
+            "part": part,
+            "rows": int(mask.sum()),
+            "labels": fold.labels(mask, classes).tolist(),
+            "first": str(fold.log.times[mask][0]),
+            "last": str(fold.log.times[mask][-1]),
+        }
+        for fold in folds
+        for part, mask in (("train", fold.train), ("validation", fold.validation), ("test", fold.test))
+    ]
+
+
+def fold_table(folds: Sequence[Fold], classes: int) -> Table:
+    """Return rows and labels of each part of each fold as a table."""
+    table = _table("folds")
+    for heading in ("fold", "part", "rows", *(f"label\n{label}" for label in range(classes)), "first row\nlast row"):
+        table.add_column(heading, justify="left" if heading == "part" else "right", overflow="fold")
+    for row in fold_rows(folds, classes):
+        labels = (f"{count:,}" for count in row["labels"])
+        table.add_row(
+            str(row["fold"]),
+            row["part"],
+            f"{row['rows']:,}",
+            *labels,
+            f"{row['first']}\n{row['last']}",
+            end_section=row["part"] == "test",
+        )
+    return table
+
+
+def plan_json(config: Config, log: Log, folds: Sequence[Fold]) -> str:
+    """Return what would be trained as one line of JSON."""
+    plan = {
+        "config": config.shown(),
+        "dataset": _dataset(log),
+        "folds": fold_rows(folds, config.data.max_count + 1),
+    }
+    return json.dumps(plan, allow_nan=False)
+
+
+def _table(title: str) -> Table:
+    return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def _dataset(log: Log) -> dict[str, Any]:
+    return {"name": log.name, "digest": log.digest, "rows": len(log.frame)}
+
+
+def _jsonable(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in metrics.items()}
+
+
+def _shown(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"
+
+
+def _ui(uri: str) -> str:
+    if uri.startswith("http"):
+        return f"open {uri} in a browser"
+    return f"`mlflow ui --backend-store-uri {uri}`, then open http://127.0.0.1:5000 (in a checkout: `make ui`)"

@@ -1,0 +1,305 @@
+"""The record of an experiment in MLflow: a parent run, and under it one run for each fold."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from occupancy.store import PATIENCE_S, is_made, prepare_store, sqlite_path  # first: it makes MLflow quiet
+
+# isort: split
+import mlflow
+import psutil
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.entities import Experiment, LifecycleStage, Metric, RunStatus
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.types import ColSpec, DataType, TensorSpec
+from mlflow.types import Schema as Signature
+from mlflow.types.schema import AnyType
+from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
+
+from occupancy import plots, serving
+from occupancy.config import Config
+from occupancy.data.schema import Schema
+from occupancy.data.table import Log
+from occupancy.engine import FoldResult
+from occupancy.errors import InputError
+
+_HOST, _PID, _STARTED = "host", "pid", "process_started"
+_REQUIRED = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy", "torch", "pytorch-lightning")
+
+
+class Record:
+    """The open parent run of an experiment.
+
+    Attributes:
+        run_id: its id in MLflow.
+    """
+
+    def __init__(self, config: Config, log: Log, run_id: str, experiment_id: str, tags: Mapping[str, str]) -> None:
+        self.run_id = run_id
+        self._experiment_id = experiment_id
+        self._config = config
+        self._log = log
+        self._tags = dict(tags)
+
+    @contextmanager
+    def fold(self, number: int) -> Iterator[None]:
+        """Keep the run of a fold open; `log_fold` writes into it."""
+        with _run(f"fold {number}", {**self._tags, "fold": str(number)}, self._experiment_id, nested=True):
+            _log_dataset(self._log)
+            yield
+
+    def log_fold(self, result: FoldResult) -> None:
+        """Record what a fold gave, in its open run: scores, curves, figures, predictions and the model."""
+        run_id = _active_run_id()
+        mlflow.log_params({"chosen_epochs": result.estimator.chosen_epochs, "test_rows": len(result.truth)})
+        mlflow.log_metrics(_defined(result.metrics))
+        _log_history(run_id, result)
+        for name, figure in _figures(result, self._config).items():
+            mlflow.log_figure(figure, f"figures/{name}.png")
+        table = result.prediction.to_frame()
+        table.insert(1, "truth", result.truth)
+        mlflow.log_text(table.to_csv(index=False), "predictions.csv")
+        _log_model(result, self._config, self._log.schema)
+
+    def log_summary(self, metrics: Mapping[str, float], description: str, timeline: Figure) -> None:
+        """Record the averaged and pooled scores, the table of the folds, and the folds in time."""
+        mlflow.log_metrics(_defined(metrics))
+        mlflow.set_tag(MLFLOW_RUN_NOTE, description)
+        mlflow.log_figure(timeline, "figures/folds.png")
+
+
+def check_experiment(config: Config) -> None:
+    """Find out whether a store that `check_store` accepts can take the experiment, without creating anything.
+
+    Raises:
+        InputError: the experiment was deleted in the store, or the store does not answer as MLflow does.
+    """
+    name, uri = config.tracking.experiment, config.tracking.uri
+    path = sqlite_path(uri)
+    if path is not None and not is_made(path):
+        return
+    try:
+        with _impatient():
+            found = MlflowClient(uri).get_experiment_by_name(name)
+    except MlflowException as error:
+        shown = config.tracking.shown_uri
+        raise InputError(f"tracking.uri: {shown} does not answer as an MLflow store does: {error}") from None
+    if found is not None:
+        _refuse_deleted(found, uri)
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let MLflow ask a server once and briefly; it would ask a broken one for minutes."""
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{PATIENCE_S:.0f}"}
+    before = {name: os.environ.get(name) for name in limits}
+    os.environ.update(limits)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def experiment(config: Config, log: Log) -> Iterator[Record]:
+    """Open the parent run of an experiment.
+
+    It ends as FINISHED, as FAILED where an error passes through, as KILLED where the user stops it.
+    Runs that an outright killed process of this machine left open are marked KILLED first.
+
+    Raises:
+        InputError: the experiment was deleted in the store, or a run of the caller's own is open.
+    """
+    if (open_run := mlflow.active_run()) is not None:
+        raise InputError(f"MLflow run {open_run.info.run_id} is open in this process; end it by mlflow.end_run() first")
+    prepare_store(config.tracking.uri)
+    mlflow.set_tracking_uri(config.tracking.uri)
+    client = MlflowClient()
+    experiment_id = _experiment_id(client, config)
+    end_orphans(client)
+    tags = {
+        "protocol": config.protocol,
+        "dataset": log.name,
+        "digest": log.digest,
+        # One setting for all folds was chosen in sight of rows that are some other fold's test.
+        "selection": "shared",
+        **_process_tags(),
+        **_code_tags(),
+    }
+    with _run(config.name, tags, experiment_id) as run_id:
+        mlflow.log_params(config.flat())
+        mlflow.log_text(config.to_yaml(), "config.yaml")
+        _log_dataset(log)
+        yield Record(config, log, run_id, experiment_id, tags)
+
+
+def end_orphans(client: MlflowClient) -> list[str]:
+    """Mark as KILLED the runs that dead processes of this machine left RUNNING; return their ids."""
+    everywhere = [found.experiment_id for found in client.search_experiments()]
+    running = client.search_runs(
+        everywhere, f"attributes.status = 'RUNNING' and tags.{_HOST} = '{socket.gethostname()}'", max_results=10_000
+    )
+    orphans = [run.info.run_id for run in running if not _is_alive(run.data.tags)]
+    for run_id in orphans:
+        client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
+    return orphans
+
+
+def _process_tags() -> dict[str, str]:
+    # A process id alone is not enough: the system gives it again to another process one day.
+    process = psutil.Process()
+    return {_HOST: socket.gethostname(), _PID: str(process.pid), _STARTED: f"{process.create_time():.0f}"}
+
+
+def _code_tags() -> dict[str, str]:
+    # MLflow looks where the running script lies, which for a notebook or a test is not this package.
+    commit = get_git_commit(str(Path(__file__).parent))
+    return {} if commit is None else {MLFLOW_GIT_COMMIT: commit}
+
+
+def _is_alive(tags: Mapping[str, str]) -> bool:
+    try:
+        process = psutil.Process(int(tags[_PID]))
+        # The system counts from its own start, which it knows to a second or so only.
+        same = abs(process.create_time() - float(tags[_STARTED])) < 3
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except (KeyError, ValueError, psutil.AccessDenied):  # not known to be ours, or not known to be dead
+        return True
+
+
+def _experiment_id(client: MlflowClient, config: Config) -> str:
+    name, uri = config.tracking.experiment, config.tracking.uri
+    # A server keeps the artifacts itself; beside an SQLite file they lie where the file lies.
+    path = sqlite_path(uri)
+    location = None if path is None else (path.parent / "mlruns").as_uri()
+    if client.get_experiment_by_name(name) is None:
+        try:
+            client.create_experiment(name, location)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # then another process was quicker
+                raise
+    found = client.get_experiment_by_name(name)
+    assert found is not None
+    _refuse_deleted(found, uri)
+    return str(found.experiment_id)
+
+
+def _refuse_deleted(found: Experiment, uri: str) -> None:
+    if found.lifecycle_stage != LifecycleStage.ACTIVE:
+        raise InputError(
+            f"tracking.experiment: {found.name!r} was deleted in {uri}; restore it there or choose another name"
+        )
+
+
+@contextmanager
+def _run(name: str, tags: Mapping[str, str], experiment_id: str, nested: bool = False) -> Iterator[str]:
+    try:
+        # Inside the `try`: MLflow's own exit hook calls a run that nobody ended FINISHED.
+        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=nested, tags=dict(tags))
+        yield run.info.run_id
+    except Exception:
+        mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
+        raise
+    except BaseException:  # the user's or the system's wish to stop
+        mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+        raise
+    mlflow.end_run()
+
+
+def _active_run_id() -> str:
+    run = mlflow.active_run()
+    assert run is not None, "log_fold belongs inside `with record.fold(...)`"
+    return str(run.info.run_id)
+
+
+def _defined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Leave out what could not be computed: MLflow would show NaN as if it were a score."""
+    return {key: value for key, value in metrics.items() if value == value}  # noqa: PLR0124 (NaN is not itself)
+
+
+def _log_dataset(log: Log) -> None:
+    dataset = from_pandas(log.frame, name=log.name, digest=log.digest, targets=log.schema.count)
+    mlflow.log_input(dataset, context="training and testing")
+
+
+def _log_history(run_id: str, result: FoldResult) -> None:
+    history = result.estimator.history
+    if history.empty:
+        return
+    now = int(time.time() * 1000)
+    # Trainings of several lengths to choose from are told apart by their length: search_8, search_12.
+    lengths = history.groupby("stage")["epochs"].transform("nunique")
+    stage = history["stage"].where(lengths == 1, history["stage"] + "_" + history["epochs"].astype(str))
+    means = history.groupby([stage, "epoch"])[["train_loss", "stop_loss"]].mean().reset_index()
+    losses = means.melt(["stage", "epoch"]).dropna()
+    metrics = [
+        Metric(f"{row['stage']}/{row['variable']}", row["value"], now, row["epoch"])
+        for row in losses.to_dict("records")
+    ]
+    MlflowClient().log_batch(run_id, metrics=metrics)
+
+
+def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
+    where = f"{config.name}, fold {result.fold.number} of {config.data.folds}"
+    history = result.estimator.history
+    figures = {
+        "predictions": plots.predictions(
+            result.prediction, result.truth, f"{where}: predicted against true count", result.fold.log.max_gap
+        ),
+        "confusion": plots.confusion(
+            result.prediction.label, result.truth, config.data.max_count + 1, f"{where}: which count is taken for which"
+        ),
+    }
+    if not history.empty:
+        figures["learning_curves"] = plots.learning_curves(history, result.estimator.chosen_epochs)
+    return figures
+
+
+def _log_model(result: FoldResult, config: Config, schema: Schema) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        serving.save(result.estimator, schema, Path(folder))
+        mlflow.pyfunc.log_model(
+            name="model",
+            loader_module=serving.__name__,
+            data_path=folder,
+            signature=signature(config, schema),
+            # Naming the versions spares MLflow from finding them out in a process of its own.
+            pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _REQUIRED],
+        )
+
+
+def signature(config: Config, schema: Schema) -> ModelSignature:
+    """Return the columns that the served model takes and gives, by name and type.
+
+    Inputs have any type, for the gate behind them says better what is wrong with a cell: MLflow
+    refuses whole numbers in a column of type ``double``, and a CSV holds a sensor's whole readings so.
+    """
+    cell = AnyType()  # type: ignore[no-untyped-call]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(cell, column) for column in schema.time]
+    inputs += [ColSpec(cell, column.name, required=not column.optional) for column in schema.columns]
+    numbers = ["mean", "std", "lower", "upper", *(f"p{c}" for c in range(config.data.max_count + 1))]
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.datetime, "time"),
+        ColSpec(DataType.long, "count"),
+        *(ColSpec(DataType.double, name) for name in numbers),
+    ]
+    return ModelSignature(Signature(inputs), Signature(outputs))

@@ -1,0 +1,63 @@
+"""The command that trains a model on the folds of a log and records it: ``python -m occupancy.train``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+
+from rich.console import Console
+
+from occupancy.console import Parser, run
+
+NAME = "occupancy.train"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
+    options = _parser().parse_intermixed_args(arguments)
+    return run(NAME, lambda: _command(options))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=f"python -m {NAME}",
+        description="Train a model that counts people on every fold of a sensor log, and record it in MLflow.",
+        epilog="Any setting of the config can be overridden, for example: model.dropout=0.3 train.max_epochs=5",
+    )
+    parser.add_argument("--config", required=True, metavar="FILE", help="YAML file that describes the experiment")
+    parser.add_argument("--dry-run", action="store_true", help="check config, log and folds, show them, and stop")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace the config's")
+    return parser
+
+
+def _command(options: argparse.Namespace) -> None:
+    # Imported late: `--help` is to answer at once, and a mistyped key without waiting for torch.
+    from occupancy.parsing import load_config  # noqa: PLC0415
+
+    config = load_config(options.config, options.overrides)
+    from occupancy.store import check_store  # noqa: PLC0415
+
+    check_store(config.tracking.uri)  # here too, since importing what `plan` needs may take longer than the answer
+    from occupancy import summary  # noqa: PLC0415
+    from occupancy.experiment import conduct, plan  # noqa: PLC0415
+
+    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
+        experiment = plan(config)
+        outcome = None if options.dry_run else conduct(experiment)
+    if outcome is not None:
+        if options.json:
+            print(summary.to_json(outcome))
+        else:
+            Console().print(summary.closing_table(outcome), crop=False)
+    elif options.json:
+        print(summary.plan_json(experiment.config, experiment.log, experiment.folds))
+    else:
+        print(experiment.config.to_yaml())
+        Console().print(summary.fold_table(experiment.folds, experiment.config.data.max_count + 1))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
