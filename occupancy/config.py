@@ -133,9 +133,9 @@ class Train(Section):
     Attributes:
         max_epochs: epochs of one network at most; an epoch is a pass over the training rows.
         epoch_choices: numbers of epochs to choose from, each trained to its own end, as a falling learning
-            rate wants it: half way down a network is not what a shorter training gives. Those beyond
-            max_epochs are left out. Where none is left, and under ``protocol: report``, one training
-            of max_epochs offers every epoch.
+            rate wants it: half way down a network is not what a shorter training gives. max_epochs is
+            one of them, those beyond it are left out. Where none is left, and under
+            ``protocol: report``, one training of max_epochs offers every epoch.
         batch_size: windows in a step.
         learning_rate: AdamW's step size, at its start where a schedule lowers it.
         weight_decay: AdamW's decoupled weight decay.
@@ -167,17 +167,13 @@ class Train(Section):
                 f"patience {self.patience} conflicts with epoch_choices {self.epoch_choices}, each of which is trained "
                 "to its end; set one of them to null"
             )
-        if self.epoch_choices is not None and self.max_epochs > max(self.epoch_choices):
-            raise ValueError(
-                f"max_epochs {self.max_epochs} conflicts with epoch_choices {self.epoch_choices}, none of which is as "
-                "long; add it to them, or set epoch_choices to null"
-            )
         return self
 
     @property
     def choices(self) -> list[int]:
         """The numbers of epochs to choose from by trainings of their own; empty if one training offers its epochs."""
-        return [epochs for epochs in self.epoch_choices or [] if epochs <= self.max_epochs]
+        shorter = {epochs for epochs in self.epoch_choices or [] if epochs <= self.max_epochs}
+        return sorted(shorter | {self.max_epochs}) if shorter else []
 
     @property
     def trainings(self) -> list[int]:

@@ -291,7 +291,7 @@ def test_the_search_learns_from_the_training_rows_and_the_refit_from_validation_
 def test_each_number_of_epochs_to_choose_from_is_trained_to_its_own_end() -> None:
     estimator = fit(config_of(max_epochs=4, epoch_choices=[1, 3, 9]))
     searched = estimator.history[estimator.history["stage"] == "search"]
-    assert searched.groupby("epochs")["epoch"].max().to_dict() == {1: 1, 3: 3}  # 9 is beyond max_epochs
+    assert searched.groupby("epochs")["epoch"].max().to_dict() == {1: 1, 3: 3, 4: 4}  # 9 is beyond max_epochs
     ends = searched[searched["epoch"] == searched["epochs"]].set_index("epochs")["stop_loss"]
     assert estimator.chosen_epochs == ends.idxmin()
     final = estimator.history[estimator.history["stage"] == "final"]
@@ -309,6 +309,10 @@ def test_a_choice_without_refit_keeps_the_networks_of_the_chosen_training() -> N
 def test_choices_beyond_the_most_epochs_leave_the_most() -> None:
     assert Train(max_epochs=5, epoch_choices=[6, 8]).trainings == [5]
     assert Train(max_epochs=8, epoch_choices=[6, 8, 12]).trainings == [6, 8]
+
+
+def test_the_most_epochs_are_a_choice_too() -> None:
+    assert Train(max_epochs=20, epoch_choices=[6, 8]).trainings == [6, 8, 20]
 
 
 def test_the_report_learns_from_training_and_validation_rows_at_once() -> None:
