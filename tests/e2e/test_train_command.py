@@ -115,7 +115,8 @@ def is_training(path: Path, process: subprocess.Popen[str]) -> bool:
     if not path.exists():
         return False
     found = read_runs(path)
-    mine = [run for run in found.with_dataset if found.tags[run].get("pid") == str(process.pid)]
+    runs = found.with_dataset & found.tags.keys()  # models have datasets too
+    mine = [run for run in runs if found.tags[run].get("pid") == str(process.pid)]
     return any(found.names[run] == "fold 1" for run in mine)
 
 
