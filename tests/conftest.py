@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before any test imports MLflow
 
 import pytest
+import torch
 from hypothesis import settings
 
 from occupancy.config import Data, Room, Simulation
@@ -24,6 +26,15 @@ ROOT = Path(__file__).parents[1]
 # Two busy cores make any deadline a coin toss; fifty examples find what a hundred do.
 settings.register_profile("occupancy", deadline=None, max_examples=50)
 settings.load_profile("occupancy")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: for networks this small, threads that wait for each other cost seconds."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -38,15 +38,6 @@ SCHEMA = Schema(
     count="people",
 )
 BLIND = "is not what it was"  # what the leak tests say when they find a leak
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: for networks this small, threads that wait for each other cost seconds."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def span(*parts: tuple[int, int]) -> Rows:

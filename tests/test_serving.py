@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -25,15 +25,6 @@ Head = Literal["regression", "classification"]
 HEADS: list[Head] = ["regression", "classification"]
 COLUMNS = ["time", "count", "mean", "std", "lower", "upper", "p0", "p1", "p2", "p3"]
 DATA = Data(source="simulated", max_gap=600, simulation=Simulation(days=1, room=Room(step_s=300)))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: for networks this small, threads that wait for each other cost seconds."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

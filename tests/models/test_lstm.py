@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -16,15 +15,6 @@ Head = Literal["regression", "classification"]
 Floats = NDArray[np.float64]
 HEADS: list[Head] = ["regression", "classification"]
 F, C, T, B = 3, 4, 5, 6
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: for networks this small, threads that wait for each other cost seconds."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def build(head: Head = "regression", layers: int = 2, dropout: float = 0.4, seed: int = 0) -> LSTMNetwork:
