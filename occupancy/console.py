@@ -93,7 +93,7 @@ class FoldProgress:
 
         Args:
             folds: how many folds there are.
-            epochs: epochs of all networks of a fold together, at most.
+            epochs: epochs of all networks of a fold together, at most; 0 for a model without epochs.
         """
         console = Console(stderr=True)
         self._bar = Progress(
@@ -105,7 +105,7 @@ class FoldProgress:
             disable=not console.is_terminal,
         )
         self._folds = folds
-        self._epochs = epochs
+        self._epochs = max(epochs, 1)
         self._task: TaskID | None = None
 
     def __enter__(self) -> FoldProgress:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import torch
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.metrics import score
-from occupancy.models import ESTIMATORS
+from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator, OnEpoch
 from occupancy.prediction import Ints, Prediction
 
@@ -26,6 +27,8 @@ class FoldResult:
         prediction: its predictions for the fold's test rows.
         truth: (N,) people at those rows.
         metrics: the scores of the prediction.
+        fit_s: seconds that the fit took.
+        predict_s: seconds that the predictions took.
     """
 
     fold: Fold
@@ -33,6 +36,8 @@ class FoldResult:
     prediction: Prediction
     truth: Ints
     metrics: dict[str, float]
+    fit_s: float
+    predict_s: float
 
 
 def run_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
@@ -46,13 +51,27 @@ def run_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
         fold: the rows to learn from and those to score.
         on_epoch: told of every epoch.
     """
-    estimator = ESTIMATORS[config.model.name](config)
+    estimator = make_estimator(config)
     with _one_thread():
+        start = time.perf_counter()
         estimator.fit(fold.sealed() if config.protocol == "honest" else fold, on_epoch)
+        fitted = time.perf_counter()
         sensors = fold.log.frame.drop(columns=fold.log.schema.count)
         prediction = estimator.predict(sensors, fold.test)
+        predicted = time.perf_counter()
     truth = fold.counts(fold.test)
-    return FoldResult(fold, estimator, prediction, truth, score([(prediction, truth)], fold.log.max_gap))
+    metrics = score([(prediction, truth)], fold.log.max_gap)
+    return FoldResult(fold, estimator, prediction, truth, metrics, fitted - start, predicted - fitted)
+
+
+def costs(results: Sequence[FoldResult]) -> dict[str, float]:
+    """Return what folds took together: seconds to fit, microseconds to predict a row, numbers learned in a fold."""
+    rows = sum(len(result.truth) for result in results)
+    return {
+        "fit_s": sum(result.fit_s for result in results),
+        "predict_us": 1e6 * sum(result.predict_s for result in results) / rows,
+        "parameters": float(max(result.estimator.parameters for result in results)),
+    }
 
 
 @contextmanager

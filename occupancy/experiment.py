@@ -14,7 +14,7 @@ from occupancy.data.features import columns_of
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
-from occupancy.engine import run_fold
+from occupancy.engine import costs, run_fold
 from occupancy.metrics import aggregate, score
 from occupancy.models.task import accelerator
 from occupancy.store import check_store
@@ -54,13 +54,9 @@ def plan(config: Config) -> Plan:
 def conduct(experiment: Plan) -> Outcome:
     """Return what the experiment gave, having trained, scored and recorded every fold."""
     config, log, folds = experiment.config, experiment.log, experiment.folds
-    settings = config.train
-    honest = config.protocol == "honest"
-    # A refit takes as many epochs as the search finds best: unknown before, so the most there may be.
-    epochs = sum(settings.trainings) + settings.refit * max(settings.trainings) if honest else settings.max_epochs
     results = []
-    with tracking.experiment(config, log) as record:
-        with FoldProgress(len(folds), settings.members * epochs) as progress:
+    with tracking.experiment(config, log, folds) as record:
+        with FoldProgress(len(folds), config.epochs) as progress:
             for fold in folds:
                 with record.fold(fold.number):
                     results.append(run_fold(config, fold, progress.fold(fold.number)))
@@ -69,7 +65,7 @@ def conduct(experiment: Plan) -> Outcome:
         pooled = {f"{key}_pooled": value for key, value in score(parts, log.max_gap).items()}
         metrics = {**aggregate([result.metrics for result in results]), **pooled}
         outcome = Outcome(record.run_id, config, log, results, metrics)
-        record.log_summary(metrics, summary.description(outcome), _timeline(experiment))
+        record.log_summary({**metrics, **costs(results)}, summary.description(outcome), _timeline(experiment))
     return outcome
 
 

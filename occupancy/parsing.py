@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from occupancy.config import Config
+from occupancy.config.model import DEFAULT
 from occupancy.errors import InputError
 
 COMMAND_LINE = "command line"
@@ -129,13 +130,20 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     return given
 
 
-def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
-    """Yield every key that a configuration may hold, dotted."""
+def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = "") -> Iterator[str]:
+    """Yield every key that a configuration may hold, dotted.
+
+    Args:
+        model: what the configuration describes.
+        tree: what it holds already: of sections that exclude each other, the one that it names is asked.
+        prefix: what stands before each key.
+    """
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
         yield key
-        for section in _sections(field.annotation):
-            yield from known_keys(section, f"{key}.")
+        below = tree.get(field.alias or name) if isinstance(tree, dict) else None
+        for section in _chosen(list(_sections(field.annotation)), below):
+            yield from known_keys(section, below, f"{key}.")
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -143,6 +151,14 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for part in typing.get_args(annotation):
         yield from _sections(part)
+
+
+def _chosen(sections: list[type[BaseModel]], tree: Any) -> list[type[BaseModel]]:
+    """Return the section that describes a mapping, of several that are told apart by their ``name``."""
+    if len(sections) < 2:
+        return sections
+    name = tree.get("name", DEFAULT) if isinstance(tree, dict) else DEFAULT
+    return [section for section in sections if section.model_fields["name"].default == name]
 
 
 def _set(tree: dict[str, Any], key: str, value: Any) -> None:
@@ -160,13 +176,15 @@ def _describe(model: type[BaseModel], tree: dict[str, Any], given: Mapping[str, 
     if any(key == k or key.startswith(f"{k}.") or k.startswith(f"{key}.") for k in given):
         where = COMMAND_LINE
     if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key}; {_suggest(model, key)}"
+        return f"{where}: unknown key {key}; {_suggest(model, key, tree)}"
     where = f"{where}: {key}" if key else where
     if problem["type"] == "missing":
         return f"{where} is missing"
     if problem["type"] == "value_error":  # our own checks
         return f"{where}: {problem['ctx']['error']}"
-    if problem["type"] == "model_type":
+    if problem["type"] == "union_tag_invalid":
+        return f"{where}.name: got {_quoted(problem['input']['name'])}, expected {problem['ctx']['expected_tags']}"
+    if problem["type"] in {"model_type", "union_tag_not_found"}:
         return f"{where}: got {_quoted(problem['input'])}, expected keys with values"
     said = problem["msg"]
     expected = said.removeprefix("Input should be ")
@@ -191,10 +209,10 @@ def _key(tree: Any, location: Sequence[str | int], is_missing: bool) -> str:
     return ".".join(map(str, parts or location))
 
 
-def _suggest(model: type[BaseModel], key: str) -> str:
+def _suggest(model: type[BaseModel], key: str, tree: dict[str, Any]) -> str:
     key = ".".join(part for part in key.split(".") if not part.isdigit())  # a list's items share their keys
     parent = key.rpartition(".")[0]
-    known = list(known_keys(model))
+    known = list(known_keys(model, tree))
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
     nearest = difflib.get_close_matches(key, siblings, 1, 0.5) or difflib.get_close_matches(key, known, 1, 0.0)
     allowed = ", ".join(k.rpartition(".")[2] for k in siblings)

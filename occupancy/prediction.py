@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 INTERVAL = 0.90
+COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")
+"""What a table of predictions holds before the probabilities; all but the time in people."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,37 @@ class Prediction:
         """Return the number of rows N."""
         return len(self.times)
 
+    @property
+    def epistemic(self) -> Floats:
+        """The part of ``std`` that more training rows would lower, (N,) in people: how far the samples disagree."""
+        if self.samples is None:
+            return np.zeros(len(self))
+        people = self.samples if self.samples.ndim == 2 else self.samples @ np.arange(self.samples.shape[2])
+        return np.asarray(people.std(axis=0))
+
+    @property
+    def aleatoric(self) -> Floats:
+        """The part of ``std`` that stays, (N,) in people; the squares of the two parts add up to that of ``std``."""
+        return np.asarray(np.sqrt(np.maximum(np.square(self.std) - np.square(self.epistemic), 0.0)))
+
     def to_frame(self) -> pd.DataFrame:
-        """Return the table people read: time, count, mean, std, lower, upper, p0..p{C-1}."""
-        columns = {
-            "time": self.times,
-            "count": self.label,
-            "mean": self.mean,
-            "std": self.std,
-            "lower": self.lower,
-            "upper": self.upper,
-        }
-        return pd.DataFrame({**columns, **{f"p{c}": self.probs[:, c] for c in range(self.probs.shape[1])}})
+        """Return the table people read: `COLUMNS`, then p0..p{C-1}."""
+        columns = (
+            self.times,
+            self.label,
+            self.mean,
+            self.std,
+            self.lower,
+            self.upper,
+            self.epistemic,
+            self.aleatoric,
+        )
+        return pd.DataFrame(
+            {
+                **dict(zip(COLUMNS, columns, strict=True)),
+                **{f"p{c}": self.probs[:, c] for c in range(self.probs.shape[1])},
+            }
+        )
 
 
 def from_people(times: pd.DatetimeIndex, samples: Floats, residual_var: float, max_count: int) -> Prediction:

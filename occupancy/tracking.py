@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -15,29 +14,41 @@ from occupancy.store import PATIENCE_S, is_made, prepare_store, sqlite_path  # f
 
 # isort: split
 import mlflow
-import psutil
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import Experiment, LifecycleStage, Metric, RunStatus
+from mlflow.entities import Experiment, LifecycleStage, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import ColSpec, DataType, TensorSpec
 from mlflow.types import Schema as Signature
 from mlflow.types.schema import AnyType
-from mlflow.utils.git_utils import get_git_commit
-from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_RUN_NOTE
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from occupancy import plots, serving
 from occupancy.config import Config
+from occupancy.data.folds import Fold, digest_of
 from occupancy.data.schema import Schema
 from occupancy.data.table import Log
-from occupancy.engine import FoldResult
+from occupancy.engine import FoldResult, costs
 from occupancy.errors import InputError
+from occupancy.prediction import COLUMNS
+from occupancy.runs import active_run_id, code_tags, end_orphans, open_run, process_tags
 
-_HOST, _PID, _STARTED = "host", "pid", "process_started"
-_REQUIRED = ("numpy", "pandas", "pandera", "pydantic", "scikit-learn", "scipy", "torch", "pytorch-lightning")
+_REQUIRED = (
+    "numpy",
+    "pandas",
+    "pandera",
+    "pydantic",
+    "pyro-ppl",
+    "pytorch-crf",
+    "pytorch-lightning",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "torch",
+)
 
 
 class Record:
@@ -57,15 +68,15 @@ class Record:
     @contextmanager
     def fold(self, number: int) -> Iterator[None]:
         """Keep the run of a fold open; `log_fold` writes into it."""
-        with _run(f"fold {number}", {**self._tags, "fold": str(number)}, self._experiment_id, nested=True):
+        with open_run(f"fold {number}", {**self._tags, "fold": str(number)}, self._experiment_id, nested=True):
             _log_dataset(self._log)
             yield
 
     def log_fold(self, result: FoldResult) -> None:
         """Record what a fold gave, in its open run: scores, curves, figures, predictions and the model."""
-        run_id = _active_run_id()
+        run_id = active_run_id()
         mlflow.log_params({"chosen_epochs": result.estimator.chosen_epochs, "test_rows": len(result.truth)})
-        mlflow.log_metrics(_defined(result.metrics))
+        mlflow.log_metrics({**_defined(result.metrics), **costs([result])})
         _log_history(run_id, result)
         for name, figure in _figures(result, self._config).items():
             mlflow.log_figure(figure, f"figures/{name}.png")
@@ -75,7 +86,7 @@ class Record:
         _log_model(result, self._config, self._log.schema)
 
     def log_summary(self, metrics: Mapping[str, float], description: str, timeline: Figure) -> None:
-        """Record the averaged and pooled scores, the table of the folds, and the folds in time."""
+        """Record the averaged and pooled scores and costs, the table of the folds, and the folds in time."""
         mlflow.log_metrics(_defined(metrics))
         mlflow.set_tag(MLFLOW_RUN_NOTE, description)
         mlflow.log_figure(timeline, "figures/folds.png")
@@ -118,8 +129,8 @@ def _impatient() -> Iterator[None]:
 
 
 @contextmanager
-def experiment(config: Config, log: Log) -> Iterator[Record]:
-    """Open the parent run of an experiment.
+def experiment(config: Config, log: Log, folds: Sequence[Fold]) -> Iterator[Record]:
+    """Open the parent run of an experiment on the folds of a log.
 
     It ends as FINISHED, as FAILED where an error passes through, as KILLED where the user stops it.
     Runs that an outright killed process of this machine left open are marked KILLED first.
@@ -127,8 +138,8 @@ def experiment(config: Config, log: Log) -> Iterator[Record]:
     Raises:
         InputError: the experiment was deleted in the store, or a run of the caller's own is open.
     """
-    if (open_run := mlflow.active_run()) is not None:
-        raise InputError(f"MLflow run {open_run.info.run_id} is open in this process; end it by mlflow.end_run() first")
+    if (found := mlflow.active_run()) is not None:
+        raise InputError(f"MLflow run {found.info.run_id} is open in this process; end it by mlflow.end_run() first")
     prepare_store(config.tracking.uri)
     mlflow.set_tracking_uri(config.tracking.uri)
     client = MlflowClient()
@@ -138,52 +149,20 @@ def experiment(config: Config, log: Log) -> Iterator[Record]:
         "protocol": config.protocol,
         "dataset": log.name,
         "digest": log.digest,
+        "folds": config.data.folds,
+        "folds_digest": digest_of(folds),
+        "model": config.model.name,
+        "config_key": config.key,
         # One setting for all folds was chosen in sight of rows that are some other fold's test.
         "selection": "shared",
-        **_process_tags(),
-        **_code_tags(),
+        **process_tags(),
+        **code_tags(),
     }
-    with _run(config.name, tags, experiment_id) as run_id:
+    with open_run(config.name, tags, experiment_id) as run_id:
         mlflow.log_params(config.flat())
         mlflow.log_text(config.to_yaml(), "config.yaml")
         _log_dataset(log)
         yield Record(config, log, run_id, experiment_id, tags)
-
-
-def end_orphans(client: MlflowClient) -> list[str]:
-    """Mark as KILLED the runs that dead processes of this machine left RUNNING; return their ids."""
-    everywhere = [found.experiment_id for found in client.search_experiments()]
-    running = client.search_runs(
-        everywhere, f"attributes.status = 'RUNNING' and tags.{_HOST} = '{socket.gethostname()}'", max_results=10_000
-    )
-    orphans = [run.info.run_id for run in running if not _is_alive(run.data.tags)]
-    for run_id in orphans:
-        client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
-    return orphans
-
-
-def _process_tags() -> dict[str, str]:
-    # A process id alone is not enough: the system gives it again to another process one day.
-    process = psutil.Process()
-    return {_HOST: socket.gethostname(), _PID: str(process.pid), _STARTED: f"{process.create_time():.0f}"}
-
-
-def _code_tags() -> dict[str, str]:
-    # MLflow looks where the running script lies, which for a notebook or a test is not this package.
-    commit = get_git_commit(str(Path(__file__).parent))
-    return {} if commit is None else {MLFLOW_GIT_COMMIT: commit}
-
-
-def _is_alive(tags: Mapping[str, str]) -> bool:
-    try:
-        process = psutil.Process(int(tags[_PID]))
-        # The system counts from its own start, which it knows to a second or so only.
-        same = abs(process.create_time() - float(tags[_STARTED])) < 3
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except (KeyError, ValueError, psutil.AccessDenied):  # not known to be ours, or not known to be dead
-        return True
 
 
 def _experiment_id(client: MlflowClient, config: Config) -> str:
@@ -208,27 +187,6 @@ def _refuse_deleted(found: Experiment, uri: str) -> None:
         raise InputError(
             f"tracking.experiment: {found.name!r} was deleted in {uri}; restore it there or choose another name"
         )
-
-
-@contextmanager
-def _run(name: str, tags: Mapping[str, str], experiment_id: str, nested: bool = False) -> Iterator[str]:
-    try:
-        # Inside the `try`: MLflow's own exit hook calls a run that nobody ended FINISHED.
-        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=nested, tags=dict(tags))
-        yield run.info.run_id
-    except Exception:
-        mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
-        raise
-    except BaseException:  # the user's or the system's wish to stop
-        mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
-        raise
-    mlflow.end_run()
-
-
-def _active_run_id() -> str:
-    run = mlflow.active_run()
-    assert run is not None, "log_fold belongs inside `with record.fold(...)`"
-    return str(run.info.run_id)
 
 
 def _defined(metrics: Mapping[str, float]) -> dict[str, float]:
@@ -296,7 +254,7 @@ def signature(config: Config, schema: Schema) -> ModelSignature:
     cell = AnyType()  # type: ignore[no-untyped-call]
     inputs: list[ColSpec | TensorSpec] = [ColSpec(cell, column) for column in schema.time]
     inputs += [ColSpec(cell, column.name, required=not column.optional) for column in schema.columns]
-    numbers = ["mean", "std", "lower", "upper", *(f"p{c}" for c in range(config.data.max_count + 1))]
+    numbers = [*COLUMNS[2:], *(f"p{c}" for c in range(config.data.max_count + 1))]
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.datetime, "time"),
         ColSpec(DataType.long, "count"),

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from occupancy.config import Config, Data, Room, Simulation, Tracking, Train
+from occupancy.config import Config, Data, Majority, Room, Simulation, Tracking, Train
 from occupancy.parsing import known_keys, load_config, read_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -151,3 +152,34 @@ def test_a_password_in_the_stores_address_is_neither_shown_nor_recorded() -> Non
 @pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "http://host:5000", "sqlite:////tmp/a:b@c/x.db"])
 def test_an_address_without_a_password_is_shown_as_it_is(uri: str) -> None:
     assert Tracking(uri=uri).shown_uri == uri
+
+
+def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_and_devices_alone() -> None:
+    config = Config(name="one")
+    twins = [
+        config.model_copy(update={"seed": 7}),
+        config.model_copy(update={"tracking": Tracking(uri="sqlite:///other.db")}),
+        config.model_copy(update={"train": Train(device="cpu")}),
+    ]
+    assert {twin.key for twin in twins} == {config.key}
+    others = [
+        Config(name="two"),
+        config.model_copy(update={"protocol": "report"}),
+        config.model_copy(update={"train": Train(members=1)}),
+        config.model_copy(update={"data": Data(folds="blocked")}),
+    ]
+    assert len({other.key for other in [config, *others]}) == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "epochs"),
+    [
+        ({"train": Train(members=2, max_epochs=5)}, 2 * (5 + 5)),
+        ({"train": Train(members=2, max_epochs=5, refit=False)}, 2 * 5),
+        ({"train": Train(members=3, max_epochs=5, epoch_choices=[2, 4])}, 3 * (2 + 4 + 5 + 5)),
+        ({"train": Train(members=2, max_epochs=5), "protocol": "report"}, 2 * 5),
+        ({"model": Majority()}, 0),
+    ],
+)
+def test_a_config_knows_how_many_epochs_a_fold_takes_at_most(changes: dict[str, Any], epochs: int) -> None:
+    assert Config(name="one").model_copy(update=changes).epochs == epochs

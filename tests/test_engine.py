@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,10 +17,11 @@ from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.engine import FoldResult, run_fold
 from occupancy.metrics import score
-from occupancy.models import ESTIMATORS
+from occupancy.models import make_estimator
 from occupancy.models.estimator import Epoch, OnEpoch
 from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.network import NetworkEstimator
+from occupancy.models.task import Sizes
 from occupancy.prediction import Prediction
 
 ROWS, GAP_AT = 200, 130
@@ -91,7 +91,7 @@ def run(fold: Fold, **changes: Any) -> FoldResult:
 
 def fit(fold: Fold, **changes: Any) -> NetworkEstimator:
     """Return an estimator fitted to a fold whose test rows are not sealed: its own doing is what is looked at."""
-    estimator = NetworkEstimator(config_of(**changes), LSTMNetwork)
+    estimator = cast(NetworkEstimator, make_estimator(config_of(**changes)))
     estimator.fit(fold, lambda _epoch: None)
     return estimator
 
@@ -239,7 +239,7 @@ def test_an_estimator_is_shown_blank_test_rows_and_all_others_as_they_are(
     fold_of: Callable[[], Fold], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fold = fold_of()
-    monkeypatch.setitem(ESTIMATORS, "lstm", partial(Curious, build=LSTMNetwork))
+    monkeypatch.setattr("occupancy.models.NetworkEstimator", Curious)
     run(fold, max_epochs=1)
     shown = Curious.shown.log.frame
     assert shown[fold.test].isna().all(axis=None)
@@ -248,13 +248,13 @@ def test_an_estimator_is_shown_blank_test_rows_and_all_others_as_they_are(
 
 
 def test_the_report_is_shown_the_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ESTIMATORS, "lstm", partial(Curious, build=LSTMNetwork))
+    monkeypatch.setattr("occupancy.models.NetworkEstimator", Curious)
     run(forward_fold(), protocol="report", max_epochs=1)
     assert Curious.shown.log.frame.notna().all(axis=None)
 
 
 def test_an_estimator_that_learns_from_test_rows_meets_blank_ones_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ESTIMATORS, "lstm", partial(Nosy, build=LSTMNetwork))
+    monkeypatch.setattr("occupancy.models.NetworkEstimator", Nosy)
     with pytest.raises(AssertionError, match="a count was asked for at a sealed row"):
         run(forward_fold())
     assert Nosy.shown.log.frame[Nosy.shown.test].isna().all(axis=None)
@@ -356,8 +356,8 @@ def test_validation_rows_choose_and_do_not_teach_in_the_search(
 class Spy(LSTMNetwork):
     """Keeps every window that it was trained on and every one that it was asked about in training."""
 
-    def __init__(self, settings: LSTM, features: int, classes: int) -> None:
-        super().__init__(settings, features, classes)
+    def __init__(self, settings: LSTM, sizes: Sizes) -> None:
+        super().__init__(settings, sizes)
         self.taught: list[Tensor] = []
         self.asked: list[Tensor] = []
 
@@ -371,12 +371,15 @@ def windows_seen(fold: Fold, **changes: Any) -> list[tuple[set[int], set[int]]]:
     spies: list[Spy] = []
     scales: list[tuple[float, float]] = []
 
-    def build(settings: LSTM, features: int, classes: int) -> nn.Module:
-        spies.append(Spy(settings, features, classes))
+    config = config_of(members=1, window=4, features="all", max_epochs=1, **changes)
+
+    def build(sizes: Sizes) -> nn.Module:
+        assert isinstance(config.model, LSTM)
+        spies.append(Spy(config.model, sizes))
         scales.append((estimator.features.low[0], estimator.features.high[0]))
         return spies[-1]
 
-    estimator = NetworkEstimator(config_of(members=1, window=4, features="all", max_epochs=1, **changes), build)
+    estimator = NetworkEstimator(config, build, window=4)
     estimator.fit(fold, lambda _epoch: None)
 
     def numbers(windows: list[Tensor], low: float, high: float) -> set[int]:
@@ -426,11 +429,11 @@ def test_the_trailing_feature_of_a_training_row_holds_no_validation_and_no_test_
 def test_a_run_takes_one_thread_and_gives_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
     during: list[int] = []
 
-    def build(settings: LSTM, features: int, classes: int) -> nn.Module:
+    def build(settings: LSTM, sizes: Sizes) -> nn.Module:
         during.append(torch.get_num_threads())
-        return LSTMNetwork(settings, features, classes)
+        return LSTMNetwork(settings, sizes)
 
-    monkeypatch.setitem(ESTIMATORS, "lstm", partial(NetworkEstimator, build=build))
+    monkeypatch.setattr("occupancy.models.LSTMNetwork", build)
     torch.set_num_threads(2)
     try:
         run(forward_fold(), max_epochs=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from occupancy.config import Config, Data, Section, Train
+from occupancy.config import LSTM, Config, Data, Section, Train
 from occupancy.errors import InputError
 from occupancy.parsing import known_keys, load_config, parse_overrides, read_yaml, resolve
 
@@ -17,6 +17,7 @@ def allowed_in(section: type[Section]) -> str:
     return ", ".join(field.alias or name for name, field in section.model_fields.items())
 
 
+MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "majority", "clock", "mass_balance"]
 TOP, DATA, TRAIN = allowed_in(Config), allowed_in(Data), allowed_in(Train)
 
 
@@ -59,6 +60,14 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
         ("train.refit=1", "train.refit: got 1 (int), expected a valid boolean"),
         ("train.learning_rate=.nan", "train.learning_rate: got nan (float), expected a finite number"),
         ("model.dropout=1", "model.dropout: got 1 (int), expected less than 1"),
+        ("model.name=tree", f"model.name: got 'tree' (str), expected {', '.join(map(repr, MODELS))}"),
+        ("model.name=5", f"model.name: got 5 (int), expected {', '.join(map(repr, MODELS))}"),
+        ("model=5", "model: got 5 (int), expected keys with values"),
+        (
+            "model={name: clock, layers: 2}",
+            "unknown key model.layers; did you mean model.name? allowed in model: name, prior_rows",
+        ),
+        ("model={name: bnn, hidden: 5}", "model.hidden: got 5 (int), expected a valid list"),
         ("data.missing=fill", "data.missing: got 'fill' (str), expected 'refuse' or 'interpolate'"),
         ("protocol=fair", "protocol: got 'fair' (str), expected 'honest' or 'report'"),
         ("data.source=7", "data.source: got 7 (int), expected a valid string"),
@@ -214,11 +223,13 @@ def test_numbers_without_a_dot_are_numbers_in_a_file_too(tmp_path: Path) -> None
 
 def test_an_override_wins_over_the_file_and_leaves_its_neighbours(tmp_path: Path) -> None:
     config = config_of(tmp_path, "model: {dropout: 0.1, hidden: 32}\n", "model.dropout=0.2", "train.members=1")
+    assert isinstance(config.model, LSTM)
     assert (config.model.dropout, config.model.hidden, config.train.members) == (0.2, 32, 1)
 
 
 def test_a_whole_section_can_be_overridden(tmp_path: Path) -> None:
     config = config_of(tmp_path, "model: {dropout: 0.1, hidden: 32}\n", "model={layers: 1}")
+    assert isinstance(config.model, LSTM)
     assert (config.model.layers, config.model.hidden) == (1, 64)
 
 

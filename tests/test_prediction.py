@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from occupancy.prediction import Floats, central_interval, class_shares, from_people, from_probabilities
+from occupancy.prediction import COLUMNS, Floats, central_interval, class_shares, from_people, from_probabilities
 
 MAX_COUNT = 3
 
@@ -164,10 +166,10 @@ def test_tails_of_exactly_half_the_rest_stay_outside_above_and_inside_below() ->
     assert (lower[0], upper[0]) == (0, 1)
 
 
-def test_the_table_has_a_column_for_each_probability_after_the_interval() -> None:
+def test_the_table_has_a_column_for_each_probability_after_the_spreads() -> None:
     prediction = from_probabilities(times(2), np.array([[[0.2, 0.8], [1.0, 0.0]]]))
     frame = prediction.to_frame()
-    assert list(frame.columns) == ["time", "count", "mean", "std", "lower", "upper", "p0", "p1"]
+    assert list(frame.columns) == [*COLUMNS, "p0", "p1"]
     assert list(frame["time"]) == list(prediction.times)
     assert list(frame["count"]) == [1, 0]
     np.testing.assert_allclose(
@@ -180,3 +182,27 @@ def test_the_table_has_a_column_for_each_probability_after_the_interval() -> Non
 def test_a_prediction_is_causal_unless_it_says_otherwise() -> None:
     assert from_probabilities(times(1), np.array([[[1.0, 0.0]]])).causal
     assert from_people(times(1), np.zeros((1, 1)), 0.1, 1).causal
+
+
+def test_the_spread_of_a_regressor_is_that_of_its_samples_and_the_rest() -> None:
+    samples = np.random.default_rng(0).normal(1.0, 0.4, size=(20, 6))
+    prediction = from_people(times(6), samples, 0.09, MAX_COUNT)
+    np.testing.assert_allclose(prediction.epistemic, samples.std(axis=0))
+    np.testing.assert_allclose(prediction.aleatoric, 0.3)
+
+
+def test_the_spread_of_a_classifier_is_that_between_samples_and_that_within_them() -> None:
+    samples = np.stack([random_probs(6, 4, seed) for seed in range(9)])
+    prediction = from_probabilities(times(6), samples)
+    people = samples @ np.arange(4)
+    within = samples @ np.square(np.arange(4)) - people**2
+    np.testing.assert_allclose(prediction.epistemic**2, people.var(axis=0), atol=1e-12)
+    np.testing.assert_allclose(prediction.aleatoric**2, within.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(prediction.epistemic**2 + prediction.aleatoric**2, prediction.std**2)
+
+
+def test_one_sample_leaves_nothing_to_the_model() -> None:
+    sure = from_probabilities(times(2), np.eye(4)[[1, 3]][None])
+    assert (sure.epistemic == 0).all()
+    assert (sure.aleatoric == 0).all()
+    assert (dataclasses.replace(sure, samples=None).epistemic == 0).all()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.errors import InputError
-from occupancy.models.lstm import LSTMNetwork
+from occupancy.models import make_estimator
 from occupancy.models.network import NetworkEstimator
 from occupancy.serving import ServedModel
 
@@ -34,7 +34,7 @@ def log() -> Log:
 
 
 def fit(log: Log, config: Config) -> NetworkEstimator:
-    estimator = NetworkEstimator(config, LSTMNetwork)
+    estimator = cast(NetworkEstimator, make_estimator(config))
     row = np.arange(len(log.frame))
     train, validation, test = row < 180, (row >= 180) & (row < 230), row >= 230
     estimator.fit(Fold(1, log, train, validation, test), lambda _epoch: None)

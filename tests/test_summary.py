@@ -40,7 +40,7 @@ def outcome(simulated_log: Log, folds: list[Fold]) -> Outcome:
         prediction = from_probabilities(simulated_log.times[fold.test], np.eye(CLASSES)[label][None])
         metrics = score([(prediction, truth)], simulated_log.max_gap)
         estimator = cast(Estimator, SimpleNamespace(chosen_epochs=10 + fold.number))
-        results.append(FoldResult(fold, estimator, prediction, truth, metrics))
+        results.append(FoldResult(fold, estimator, prediction, truth, metrics, 1.0, 0.1))
     parts = [(result.prediction, result.truth) for result in results]
     pooled = {f"{key}_pooled": value for key, value in score(parts, simulated_log.max_gap).items()}
     config = Config(name="trial", data=Data(source="simulated", folds="simulated"))

@@ -25,15 +25,18 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from occupancy import tracking
+from occupancy import runs
 from occupancy.config import LSTM, Config, Data, Room, Simulation, Tracking, Train
+from occupancy.data.folds import digest_of
 from occupancy.data.schema import UCI
 from occupancy.data.table import Log
+from occupancy.engine import costs
 from occupancy.errors import InputError, Interrupted
 from occupancy.experiment import conduct, plan
 from occupancy.parsing import load_config
+from occupancy.runs import end_orphans
 from occupancy.summary import Outcome
-from occupancy.tracking import check_experiment, end_orphans, experiment
+from occupancy.tracking import check_experiment, experiment
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -163,9 +166,9 @@ def test_the_parent_names_the_commit_of_the_code(parent: Run) -> None:
 def test_code_that_lies_in_no_checkout_has_no_commit(
     client: MlflowClient, outcome: Outcome, other: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracking, "__file__", str(tmp_path / "tracking.py"))
+    monkeypatch.setattr(runs, "__file__", str(tmp_path / "runs.py"))
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "train.py")])
-    with experiment(other, outcome.log) as record:
+    with experiment(other, outcome.log, []) as record:
         pass
     assert "mlflow.source.git.commit" not in client.get_run(record.run_id).data.tags
 
@@ -176,14 +179,16 @@ def test_the_parent_holds_every_setting_by_its_dotted_key(outcome: Outcome, pare
 
 
 def test_the_parent_holds_every_score_averaged_and_pooled(outcome: Outcome, parent: Run) -> None:
-    assert parent.data.metrics == {key: value for key, value in outcome.metrics.items() if math.isfinite(value)}
+    recorded = {**outcome.metrics, **costs(outcome.results)}
+    assert parent.data.metrics == {key: value for key, value in recorded.items() if math.isfinite(value)}
     assert parent.data.metrics.keys() >= {"mse_avg", "mse_std", "mse_pooled", "f1_macro_avg"}
 
 
 def test_a_child_holds_its_folds_scores(outcome: Outcome, children: list[Run]) -> None:
     for child, result in zip(children, outcome.results, strict=True):
         scores = {key: value for key, value in child.data.metrics.items() if "/" not in key}
-        assert scores == {key: value for key, value in result.metrics.items() if math.isfinite(value)}
+        recorded = {**result.metrics, **costs([result])}
+        assert scores == {key: value for key, value in recorded.items() if math.isfinite(value)}
         assert child.data.params == {
             "chosen_epochs": str(result.estimator.chosen_epochs),
             "test_rows": str(len(result.truth)),
@@ -218,7 +223,7 @@ def test_trainings_of_several_lengths_are_told_apart_by_their_length(
     rows += [("final", member, 2, epoch, 1.0, math.nan) for member in (0, 1) for epoch in (1, 2)]
     estimator = copy.copy(outcome.results[0].estimator)
     estimator.history = pd.DataFrame(rows, columns=["stage", "member", "epochs", "epoch", "train_loss", "stop_loss"])
-    with experiment(other, outcome.log) as record, record.fold(1):
+    with experiment(other, outcome.log, []) as record, record.fold(1):
         record.log_fold(dataclasses.replace(outcome.results[0], estimator=estimator))
     (child,) = [run for run in runs_of(client, other) if run.info.run_name == "fold 1"]
     assert {name for name in child.data.metrics if "/" in name} == {
@@ -298,7 +303,7 @@ def test_the_served_model_takes_a_raw_csv_and_predicts_as_the_fold_did(
     served: Any, raw: pd.DataFrame, outcome: Outcome
 ) -> None:
     predicted = served.predict(raw)
-    numbers = ["mean", "std", "lower", "upper", "p0", "p1", "p2", "p3"]
+    numbers = ["mean", "std", "lower", "upper", "epistemic", "aleatoric", "p0", "p1", "p2", "p3"]
     assert list(predicted.columns) == ["time", "count", *numbers]
     assert (predicted["time"].to_numpy() == outcome.log.times.to_numpy()).all()
     result = outcome.results[1]
@@ -344,9 +349,9 @@ def test_the_signature_names_what_goes_in_and_what_comes_out(served: Any) -> Non
         *UCI.time,
         *(column.name for column in UCI.columns if not column.optional),
     ]
-    names = ["time", "count", "mean", "std", "lower", "upper", "p0", "p1", "p2", "p3"]
+    names = ["time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric", "p0", "p1", "p2", "p3"]
     assert signature.outputs.input_names() == names
-    assert [kind.name for kind in signature.outputs.input_types()] == ["datetime", "long", *["double"] * 8]
+    assert [kind.name for kind in signature.outputs.input_types()] == ["datetime", "long", *["double"] * 10]
 
 
 @pytest.mark.parametrize(
@@ -364,7 +369,7 @@ def test_an_error_ends_its_runs_as_failed_and_a_wish_to_stop_as_killed(
 ) -> None:
     with (  # noqa: PT012 - the runs are to be open
         pytest.raises(type(error)),
-        experiment(other, simulated_log) as record,
+        experiment(other, simulated_log, []) as record,
     ):
         with record.fold(1):
             pass
@@ -385,19 +390,26 @@ def test_a_stop_while_a_run_begins_ends_it_as_killed(
         raise Interrupted
 
     monkeypatch.setattr(mlflow, "start_run", stopped)
-    with pytest.raises(Interrupted), experiment(other, simulated_log):
+    with pytest.raises(Interrupted), experiment(other, simulated_log, []):
         pass
     assert [run.info.status for run in runs_of(client, other)] == ["KILLED"]
 
 
 def test_what_could_not_be_computed_is_left_out(client: MlflowClient, other: Config, simulated_log: Log) -> None:
-    with experiment(other, simulated_log) as record:
+    with experiment(other, simulated_log, []) as record:
         record.log_summary({"mse_avg": 0.25, "latency_s_avg": math.nan}, "what was done", Figure())
     assert client.get_run(record.run_id).data.metrics == {"mse_avg": 0.25}
 
 
+def test_the_parent_is_tagged_with_what_a_comparison_groups_by(outcome: Outcome, parent: Run) -> None:
+    config = outcome.config
+    expected = {"folds": config.data.folds, "model": "lstm", "config_key": config.key}
+    assert parent.data.tags.items() >= expected.items()
+    assert parent.data.tags["folds_digest"] == digest_of([result.fold for result in outcome.results])
+
+
 def test_the_report_protocol_is_a_tag(client: MlflowClient, other: Config, simulated_log: Log) -> None:
-    with experiment(other.model_copy(update={"protocol": "report"}), simulated_log) as record:
+    with experiment(other.model_copy(update={"protocol": "report"}), simulated_log, []) as record:
         pass
     assert client.get_run(record.run_id).data.tags["protocol"] == "report"
 
@@ -427,7 +439,7 @@ def test_runs_that_dead_processes_of_this_machine_left_are_killed_by_the_next_st
     finished = client.create_run(experiment_id, tags=cases["dead"])
     client.set_terminated(finished.info.run_id)
 
-    with experiment(other, simulated_log):
+    with experiment(other, simulated_log, []):
         pass
 
     ended = {name: client.get_run(run.info.run_id).info.status for name, run in runs.items()}
@@ -447,7 +459,7 @@ def test_a_deleted_experiment_is_refused_before_and_at_the_start(
     with pytest.raises(InputError) as caught:
         check_experiment(other)
     assert one_line(caught).startswith(expected)
-    with pytest.raises(InputError) as caught, experiment(other, simulated_log):
+    with pytest.raises(InputError) as caught, experiment(other, simulated_log, []):
         pytest.fail("it began")
     assert one_line(caught).startswith(expected)
 

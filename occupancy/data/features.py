@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
+STEP_TOLERANCE = 0.1  # clocks wander; a window of samples at another step means another time
 OUTSIDE = -1  # the stretch of a row that may not be looked at
 
 
@@ -103,6 +104,23 @@ class Features:
         readings = frame[list(self.typical)].fillna(self.typical)
         scaled: Floats = scaler.transform(_matrix(readings, self.columns, stretch, self.step_s))
         return scaled.astype(np.float32)
+
+    def check_step(self, times: pd.DatetimeIndex, max_gap: float) -> None:
+        """Find out whether rows come as often as those of the training log; a lone row has no step and passes.
+
+        Args:
+            times: (N,) sorted times.
+            max_gap: seconds; a longer step between rows is a gap.
+
+        Raises:
+            InputError: they come more or less often.
+        """
+        step_s = step_of(times, max_gap)
+        if abs(step_s / self.step_s - 1) > STEP_TOLERANCE:
+            raise InputError(
+                f"got a row every {step_s:g} s, but the model was trained on one every {self.step_s:g} s; "
+                "bring the frame to that step"
+            )
 
     @property
     def history_s(self) -> float:

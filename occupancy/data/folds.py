@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -147,6 +148,14 @@ def cut(log: Log, scheme: Scheme) -> list[Fold]:
             f"choose a scheme for {log.family!r}"
         )
     return [_cut_one(number, log, scheme, times) for number, times in enumerate(scheme.folds, start=1)]
+
+
+def digest_of(folds: Sequence[Fold]) -> str:
+    """Return a hash of which rows are in which part: equal digests over one log, equal folds."""
+    digest = hashlib.sha256()
+    for fold in folds:
+        digest.update(np.stack([fold.train, fold.validation, fold.test]).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,6 +13,9 @@ from occupancy.config import Config
 from occupancy.data.features import Rows
 from occupancy.data.folds import Fold
 from occupancy.prediction import Prediction
+
+SETTINGS = "settings.json"
+"""The file of a saved model that holds at least the experiment, under the key ``config``."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Epoch:
         epochs: how many there are to be at most.
         train_loss: mean loss over the training batches.
         stop_loss: mean loss over the rows that choose the number of epochs; NaN in a refit.
+        monitored: what else the network shows of itself after each epoch, by name.
     """
 
     stage: Literal["search", "final"]
@@ -34,6 +38,7 @@ class Epoch:
     epochs: int
     train_loss: float
     stop_loss: float
+    monitored: Mapping[str, float] = field(default_factory=dict)
 
 
 OnEpoch = Callable[[Epoch], None]
@@ -45,13 +50,17 @@ class Estimator(Protocol):
     config: Config
     """The experiment that made it."""
     history: pd.DataFrame
-    """One row an epoch, the fields of `Epoch` as columns; empty for a model without epochs."""
+    """One row an epoch, the fields of `Epoch` and what it monitored as columns; empty for a model without epochs."""
     chosen_epochs: int
     """How many epochs the used fit took; 0 for a model without epochs."""
 
     @property
     def history_s(self) -> float:
         """Seconds of earlier rows that one prediction needs."""
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
 
     def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
         """Learn from a fold's training and validation rows, reporting each epoch."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from occupancy.config import LSTM
+from occupancy.models.task import Sizes
 
 
 class RegressionHead(nn.Module):
@@ -53,22 +54,21 @@ class LSTMNetwork(nn.Module):
     switched on by itself, which Monte-Carlo dropout (Gal and Ghahramani 2016) needs.
     """
 
-    def __init__(self, settings: LSTM, features: int, classes: int) -> None:
+    def __init__(self, settings: LSTM, sizes: Sizes) -> None:
         """Build the network.
 
         Args:
             settings: layers, hidden size, dropout and head.
-            features: F, columns of the input.
-            classes: C, counts 0..C-1.
+            sizes: of what goes in and comes out.
         """
         super().__init__()
-        sizes = [features, *[settings.hidden] * (settings.layers - 1)]
-        self.layers = nn.ModuleList(nn.LSTM(size, settings.hidden, batch_first=True) for size in sizes)
-        self.dropouts = nn.ModuleList(nn.Dropout(settings.dropout) for _ in sizes)
+        inputs = [sizes.features, *[settings.hidden] * (settings.layers - 1)]
+        self.layers = nn.ModuleList(nn.LSTM(size, settings.hidden, batch_first=True) for size in inputs)
+        self.dropouts = nn.ModuleList(nn.Dropout(settings.dropout) for _ in inputs)
         self.head: RegressionHead | ClassificationHead = (
             RegressionHead(settings.hidden)
             if settings.head == "regression"
-            else ClassificationHead(settings.hidden, classes)
+            else ClassificationHead(settings.hidden, sizes.classes)
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,28 +8,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from occupancy.config import LSTM, Config
-from occupancy.data.clock import step_of
+from occupancy.config import Config
 from occupancy.data.features import Features, Ints, Rows, stretches
 from occupancy.data.folds import Fold
 from occupancy.data.module import Batches, WindowModule, Windows
-from occupancy.errors import InputError
-from occupancy.models.estimator import Epoch, OnEpoch
-from occupancy.models.task import Task, train
+from occupancy.models.estimator import SETTINGS, Epoch, OnEpoch
+from occupancy.models.task import Monitored, Sizes, Task, train
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
 EVALUATION_BATCH = 1024  # rows at once where nothing is learned
-STEP_TOLERANCE = 0.1  # clocks wander; a window of samples at another step means another time
-WEIGHTS, SETTINGS = "weights.pt", "settings.json"
+WEIGHTS = "weights.pt"
 
-Build = Callable[[LSTM, int, int], nn.Module]
+Build = Callable[[Sizes], nn.Module]
 
 
 class NetworkEstimator:
@@ -42,15 +39,19 @@ class NetworkEstimator:
     liked best, as the reproduced report did.
     """
 
-    def __init__(self, config: Config, build: Build) -> None:
+    def __init__(self, config: Config, build: Build, window: int, passes: int = 0) -> None:
         """Describe the model.
 
         Args:
             config: the experiment.
-            build: makes a network from the model's settings, the number of features F and of classes C.
+            build: makes a network of the sizes given.
+            window: T, samples that a prediction sees.
+            passes: S, samples that each network draws for a prediction; with none, it predicts without chance.
         """
         self.config = config
         self.build = build
+        self.window = window
+        self.passes = passes
         self.history = pd.DataFrame()
         self.chosen_epochs = 0
         self.features: Features
@@ -60,7 +61,12 @@ class NetworkEstimator:
     @property
     def history_s(self) -> float:
         """Seconds of earlier rows that one prediction needs."""
-        return self.features.history_s + (self.config.model.window - 1) * self.features.step_s
+        return self.features.history_s + (self.window - 1) * self.features.step_s
+
+    @property
+    def parameters(self) -> int:
+        """How many weights all networks have together."""
+        return sum(weight.numel() for network in self.networks for weight in network.parameters())
 
     def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
         """Learn from a fold; the class says what each protocol does with its parts."""
@@ -74,7 +80,8 @@ class NetworkEstimator:
             self._fit_honestly(fold, report)
         else:
             self._fit_as_reported(fold, report)
-        self.history = pd.DataFrame([dataclasses.asdict(epoch) for epoch in epochs])
+        rows = [dataclasses.asdict(epoch) for epoch in epochs]
+        self.history = pd.DataFrame([{**row.pop("monitored"), **row} for row in rows])
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
@@ -83,17 +90,10 @@ class NetworkEstimator:
             InputError: the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
-        step_s = step_of(times, self.config.data.max_gap)
-        if abs(step_s / self.features.step_s - 1) > STEP_TOLERANCE:  # never true for a lone row, which has no step
-            raise InputError(
-                f"got a row every {step_s:g} s, but the model was trained on one every {self.features.step_s:g} s; "
-                "bring the frame to that step"
-            )
-        stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
-        windows = Windows(self.features.transform(frame, stretch), stretch, self.config.model.window)
+        windows, _ = self._layout(frame)
         positions = np.flatnonzero(rows)
-        with _seeded(self.config.seed), torch.no_grad():
-            outputs = [self._outputs(network, windows, positions) for network in self.networks]
+        with torch.no_grad():
+            outputs = [self._outputs(member, windows, positions) for member in range(len(self.networks))]
         samples = torch.cat(outputs).double().numpy()
         if samples.ndim == 3:
             return from_probabilities(times[rows], samples)
@@ -150,8 +150,15 @@ class NetworkEstimator:
         regresses = fitted.samples is not None and fitted.samples.ndim == 2
         self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
 
-    def _network(self) -> nn.Module:
-        return self.build(self.config.model, len(self.features.columns), self.config.data.max_count + 1)
+    def _layout(self, frame: pd.DataFrame) -> tuple[Windows, Ints]:
+        """Return the windows of a frame of N rows, and the stretch of each row, (N,)."""
+        times = pd.DatetimeIndex(frame.index)
+        self.features.check_step(times, self.config.data.max_gap)
+        stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
+        return Windows(self.features.transform(frame, stretch), stretch, self.window), stretch
+
+    def _network(self, rows: int = 1) -> nn.Module:
+        return self.build(Sizes(len(self.features.columns), self.config.data.max_count + 1, rows))
 
     def _train(self, fold: Fold, fitting: Rows, stopping: Rows | None, epochs: int, on_epoch: OnEpoch) -> list[Task]:
         """Train every member anew on the fitting rows, to which the features are fitted too."""
@@ -159,41 +166,46 @@ class NetworkEstimator:
         tasks = []
         stage: Literal["search", "final"] = "final" if stopping is None else "search"
 
-        def report(epoch: int, train_loss: float, stop_loss: float, member: int) -> None:
-            on_epoch(Epoch(stage, member, epoch, epochs, train_loss, stop_loss))
+        def report(epoch: int, train_loss: float, stop_loss: float, member: int, network: nn.Module) -> None:
+            monitored = network.monitored() if isinstance(network, Monitored) else {}
+            on_epoch(Epoch(stage, member, epoch, epochs, train_loss, stop_loss, monitored))
 
         for member in range(self.config.train.members):
             # The same seed gives a member the same start in the search and in the refit.
             with _seeded(self.config.seed, member):
-                network = self._network()
+                network = self._network(int(fitting.sum()))
                 data = self._data(fold, fitting, stopping)
-                tasks.append(train(network, data, self.config.train, epochs, partial(report, member=member)))
+                told = partial(report, member=member, network=network)
+                tasks.append(train(network, data, self.config.train, epochs, told))
         return tasks
 
     def _data(self, fold: Fold, fitting: Rows, stopping: Rows | None) -> WindowModule:
         known = fitting if stopping is None else fitting | stopping
         counts = torch.full((len(known),), -1)  # a count that no loss accepts, where none may be read
         counts[torch.from_numpy(known)] = torch.from_numpy(fold.counts(known))
-        size = self.config.train.batch_size
         order = torch.Generator().manual_seed(torch.initial_seed())
-        batches = Batches(self._windows(fold, fitting), counts, np.flatnonzero(fitting), size, order)
+        batches = self._batches(fold, fitting, fitting, counts, self.config.train.batch_size, order)
         if stopping is None:
             return WindowModule(batches)
         # A stopping row's window may look back into the fitting rows: their sensors are its past.
-        stop = Batches(self._windows(fold, fitting | stopping), counts, np.flatnonzero(stopping), EVALUATION_BATCH)
-        return WindowModule(batches, stop)
+        return WindowModule(batches, self._batches(fold, fitting | stopping, stopping, counts, EVALUATION_BATCH))
 
-    def _windows(self, fold: Fold, rows: Rows) -> Windows:
-        stretch = stretches(fold.log.times, rows, fold.log.max_gap)
-        return Windows(self.features.transform(fold.log.frame, stretch), stretch, self.config.model.window)
+    def _batches(
+        self, fold: Fold, seen: Rows, rows: Rows, counts: Tensor, size: int, order: torch.Generator | None = None
+    ) -> Batches:
+        """Return the given rows in batches; their windows look back into the rows seen."""
+        stretch = stretches(fold.log.times, seen, fold.log.max_gap)
+        windows = Windows(self.features.transform(fold.log.frame, stretch), stretch, self.window)
+        return Batches(windows, counts, np.flatnonzero(rows), size, order)
 
-    def _outputs(self, network: nn.Module, windows: Windows, positions: Ints) -> Tensor:
+    def _outputs(self, member: int, windows: Windows, positions: Ints) -> Tensor:
         """Return one network's outputs for rows, (S, N) or (S, N, C)."""
-        passes = self.config.model.mc_samples
-        chunks = [
-            network.sample(x, passes) if passes else network(x)[None]  # type: ignore[operator]
-            for x in map(windows.at, np.split(positions, range(EVALUATION_BATCH, len(positions), EVALUATION_BATCH)))
-        ]
+        network: Any = self.networks[member]
+        chunks = []
+        for rows in np.split(positions, range(EVALUATION_BATCH, len(positions), EVALUATION_BATCH)):
+            x = windows.at(rows)
+            with _seeded(self.config.seed, member):  # every chunk anew: all rows share the weights that are drawn
+                chunks.append(network.sample(x, self.passes) if self.passes else network(x)[None])
         return torch.cat(chunks, dim=1)
 
 
@@ -214,7 +226,7 @@ def _residual_var(tasks: Sequence[Task], epoch: int, counts: Ints) -> float:
     A classifier's probabilities already hold what this stands for; its outputs (N, C) give 0.
     """
     outputs = torch.stack([task.stop_outputs[min(epoch, len(task.stop_outputs)) - 1] for task in tasks])
-    if outputs.ndim == 3:
+    if outputs.ndim > 2:
         return 0.0
     return float(np.mean((outputs.double().mean(dim=0).numpy() - counts) ** 2))
 

@@ -6,7 +6,8 @@ import copy
 import logging
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -16,6 +17,29 @@ from torch import Tensor, nn
 from occupancy.config import Train
 from occupancy.data.module import Batch, WindowModule
 from occupancy.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a network has to fit.
+
+    Attributes:
+        features: F, columns of the input.
+        classes: C, counts 0..C-1.
+        rows: training rows, to which a prior is weighed; a network that is only used needs none.
+    """
+
+    features: int
+    classes: int
+    rows: int = 1
+
+
+@runtime_checkable
+class Monitored(Protocol):
+    """A network that shows numbers of itself after each epoch."""
+
+    def monitored(self) -> dict[str, float]:
+        """Return the numbers by name."""
 
 
 class Task(pl.LightningModule):
@@ -48,7 +72,7 @@ class Task(pl.LightningModule):
         self.stop_outputs: list[Tensor] = []
         self._best: dict[str, Tensor] = {}
         self._batch_losses: list[Tensor] = []
-        self._stop_batches: list[tuple[Tensor, Tensor]] = []
+        self._stop_batches: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def training_step(self, batch: Batch) -> Tensor:
         """Return the loss of a batch."""
@@ -59,14 +83,15 @@ class Task(pl.LightningModule):
     def validation_step(self, batch: Batch) -> None:
         """Keep loss and output of a batch of stopping rows."""
         x, y = batch
-        self._stop_batches.append((self.network.loss(x, y) * len(y), self.network(x)))  # type: ignore[operator]
+        known = (y >= 0).sum()  # a sequence may be padded; a batch of it counts by its rows
+        self._stop_batches.append((self.network.loss(x, y) * known, known, self.network(x)))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
         """Remember the weights if the stopping rows like them best so far."""
-        losses, outputs = zip(*self._stop_batches, strict=True)
+        losses, rows, outputs = zip(*self._stop_batches, strict=True)
         self._stop_batches.clear()
         self.stop_outputs.append(torch.cat(outputs).cpu())
-        loss = float(torch.stack(losses).sum()) / len(self.stop_outputs[-1])
+        loss = float(torch.stack(losses).sum() / torch.stack(rows).sum())
         if loss < min(self.stop_losses, default=math.inf):
             self._best = copy.deepcopy(self.network.state_dict())
         self.stop_losses.append(loss)

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from occupancy.data.features import Features
-from occupancy.data.folds import Rows, Scheme, Times, cut, load_scheme
+from occupancy.data.folds import Rows, Scheme, Times, cut, digest_of, load_scheme
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
@@ -392,3 +392,15 @@ def test_a_filled_training_cell_does_not_hold_a_test_reading(uci_log: Log) -> No
     assert learned[0].to_settings() == learned[1].to_settings()
     unsealed = [Features.fit(emptied(uci_log, first, "S5_CO2", x), fold.train, "no_light") for x in (345.0, 5000.0)]
     assert unsealed[0].to_settings() != unsealed[1].to_settings()  # without the seal it would leak
+
+
+def test_folds_with_the_same_rows_in_the_same_parts_have_the_same_digest(uci_log: Log) -> None:
+    folds = cut(uci_log, load_scheme("forward"))
+    assert digest_of(folds) == digest_of(cut(uci_log, load_scheme("forward")))
+    first = folds[0]
+    row = np.flatnonzero(first.train)[0]
+    fewer, more = first.train.copy(), first.validation.copy()
+    fewer[row], more[row] = False, True
+    moved = dataclasses.replace(first, train=fewer, validation=more)
+    others = [digest_of(part) for part in (cut(uci_log, load_scheme("blocked")), folds[1:], [moved, *folds[1:]])]
+    assert len({digest_of(folds), *others}) == 4

@@ -25,7 +25,7 @@ import torch
 import yaml
 
 from occupancy import store
-from occupancy.config import Config
+from occupancy.config import LSTM, Config
 from occupancy.parsing import load_config
 from occupancy.train import main
 
@@ -417,6 +417,7 @@ def test_a_dry_run_shows_config_and_folds_and_writes_nothing(
     assert errors == ""
     text, _, table = output.partition("\nfolds")
     config = Config.model_validate(yaml.safe_load(text))
+    assert isinstance(config.model, LSTM)
     assert (config.name, config.model.dropout, config.train.max_epochs) == ("smoke", 0.25, 1)
     rows = [line.split() for line in table.splitlines() if line.split()[1:2] in (["train"], ["validation"], ["test"])]
     assert [row[:3] for row in rows[:3]] == [["1", "train", "156"], ["1", "validation", "132"], ["1", "test", "288"]]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from occupancy.config import LSTM
 from occupancy.models.lstm import LSTMNetwork
+from occupancy.models.task import Sizes
 
 Head = Literal["regression", "classification"]
 Floats = NDArray[np.float64]
@@ -20,7 +21,7 @@ F, C, T, B = 3, 4, 5, 6
 def build(head: Head = "regression", layers: int = 2, dropout: float = 0.4, seed: int = 0) -> LSTMNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return LSTMNetwork(LSTM(head=head, layers=layers, hidden=4, dropout=dropout), F, C)
+        return LSTMNetwork(LSTM(head=head, layers=layers, hidden=4, dropout=dropout), Sizes(F, C))
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor]:

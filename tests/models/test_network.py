@@ -3,10 +3,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -20,9 +19,11 @@ from occupancy.data.folds import Fold
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError
-from occupancy.models.estimator import Epoch
+from occupancy.models import make_estimator
+from occupancy.models.estimator import SETTINGS, Epoch
 from occupancy.models.lstm import LSTMNetwork
-from occupancy.models.network import SETTINGS, WEIGHTS, NetworkEstimator
+from occupancy.models.network import WEIGHTS, Build, NetworkEstimator
+from occupancy.models.task import Sizes
 from occupancy.prediction import Prediction
 
 Head = Literal["regression", "classification"]
@@ -84,8 +85,9 @@ def config_of(head: Head = "regression", mc_samples: int = 0, **changes: Any) ->
     return Config(name="small", model=model, train=training, **own)
 
 
-def fit(config: Config, fold: Fold | None = None, build: Callable[..., nn.Module] = LSTMNetwork) -> NetworkEstimator:
-    estimator = NetworkEstimator(config, build)
+def fit(config: Config, fold: Fold | None = None, build: Build | None = None) -> NetworkEstimator:
+    estimator = cast(NetworkEstimator, make_estimator(config))
+    estimator.build = build or estimator.build
     estimator.fit(fold or fold_of(), lambda _epoch: None)
     return estimator
 
@@ -117,7 +119,7 @@ def same_weights(one: NetworkEstimator, other: NetworkEstimator) -> bool:
 def test_a_saved_model_predicts_as_before(head: Head, mc_samples: int, tmp_path: Path) -> None:
     estimator = fitted(head, mc_samples)
     estimator.save(tmp_path)
-    loaded = NetworkEstimator(estimator.config, LSTMNetwork)
+    loaded = cast(NetworkEstimator, make_estimator(estimator.config))
     loaded.load(tmp_path)
     assert_same(predicted(loaded), predicted(estimator))
     assert (loaded.chosen_epochs, loaded.residual_var) == (estimator.chosen_epochs, estimator.residual_var)
@@ -150,7 +152,7 @@ def test_the_prediction_is_the_average_of_the_members(head: Head) -> None:
     together = predicted(estimator)
     alone = []
     for network in estimator.networks:
-        single = NetworkEstimator(estimator.config, LSTMNetwork)
+        single = cast(NetworkEstimator, make_estimator(estimator.config))
         single.features, single.residual_var, single.networks = estimator.features, estimator.residual_var, [network]
         alone.append(predicted(single))
     np.testing.assert_allclose(together.mean, np.mean([one.mean for one in alone], axis=0), rtol=1e-6)
@@ -219,10 +221,13 @@ def test_the_residual_variance_is_that_of_the_search_on_the_validation_rows() ->
 
 def test_the_history_has_the_fields_of_an_epoch_and_a_row_for_each() -> None:
     told: list[Epoch] = []
-    estimator = NetworkEstimator(config_of(members=2), LSTMNetwork)
+    estimator = cast(NetworkEstimator, make_estimator(config_of(members=2)))
     estimator.fit(fold_of(), told.append)
-    assert list(estimator.history.columns) == [field.name for field in dataclasses.fields(Epoch)]
-    pd.testing.assert_frame_equal(estimator.history, pd.DataFrame([dataclasses.asdict(epoch) for epoch in told]))
+    fields = [field.name for field in dataclasses.fields(Epoch) if field.name != "monitored"]
+    assert list(estimator.history.columns) == fields
+    pd.testing.assert_frame_equal(
+        estimator.history, pd.DataFrame([dataclasses.asdict(epoch) for epoch in told])[fields]
+    )
     search, final = (estimator.history[estimator.history["stage"] == stage] for stage in ("search", "final"))
     assert search.groupby("member")["epoch"].apply(list).tolist() == [[1, 2, 3]] * 2
     assert final.groupby("member")["epoch"].apply(list).tolist() == [[*range(1, estimator.chosen_epochs + 1)]] * 2
@@ -263,12 +268,15 @@ def rows_learned(**changes: Any) -> list[int]:
     """Return the rows learned from in the first epoch of each network built, in the order they were built."""
     built: list[Spy] = []
 
-    def build(settings: LSTM, features: int, classes: int) -> nn.Module:
-        built.append(Spy(settings, features, classes))
+    config = config_of(max_epochs=1, members=2, **changes)
+
+    def build(sizes: Sizes) -> nn.Module:
+        assert isinstance(config.model, LSTM)
+        built.append(Spy(config.model, sizes))
         built[-1].learned = []
         return built[-1]
 
-    fit(config_of(max_epochs=1, members=2, **changes), build=build)
+    fit(config, build=build)
     return [sum(network.learned) for network in built]
 
 
@@ -406,6 +414,6 @@ def test_a_longer_gap_than_allowed_cuts_the_windows_of_a_prediction() -> None:
     np.testing.assert_array_equal(changed[after_gap], predicted(estimator).mean[after_gap])
     assert (changed[~after_gap] != predicted(estimator).mean[~after_gap]).any()
     # Were an hour no gap, the window of row 90 would look across it.
-    estimator = NetworkEstimator(estimator.config.model_copy(update={"data": Data(max_gap=7200)}), LSTMNetwork)
+    estimator = cast(NetworkEstimator, make_estimator(estimator.config.model_copy(update={"data": Data(max_gap=7200)})))
     estimator.features, estimator.networks = fitted("regression").features, fitted("regression").networks
     assert estimator.predict(frame, after_gap).mean[0] != predicted(estimator, after_gap).mean[0]

@@ -16,7 +16,7 @@ from occupancy.config import LSTM, Train
 from occupancy.data.module import Batches, WindowModule, Windows
 from occupancy.errors import InputError
 from occupancy.models.lstm import LSTMNetwork
-from occupancy.models.task import Task, accelerator, train
+from occupancy.models.task import Sizes, Task, accelerator, train
 
 ROWS, STOPPING = 64, 16
 Record = list[tuple[int, float, float]]
@@ -230,7 +230,7 @@ def test_gradients_are_clipped_to_the_norm_asked_for(clip: float | None) -> None
 def train_lstm(seed: int) -> tuple[Tensor, Task]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = LSTMNetwork(LSTM(hidden=4, dropout=0.3), 2, 4)
+        network = LSTMNetwork(LSTM(hidden=4, dropout=0.3), Sizes(2, 4))
         task, _ = run(network, data_of(seed=seed), 3)
     return flat(network), task
 
@@ -245,7 +245,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
 
 
 def test_dropout_is_at_work_in_training_and_not_on_the_stopping_rows() -> None:
-    network = LSTMNetwork(LSTM(hidden=4, dropout=0.5), 2, 4)
+    network = LSTMNetwork(LSTM(hidden=4, dropout=0.5), Sizes(2, 4))
     at_work: list[tuple[bool, bool]] = []
 
     def note(module: nn.Module, *_: object) -> None:

@@ -1,0 +1,104 @@
+"""The typed configuration of an experiment; `occupancy.parsing` makes one from YAML and overrides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from occupancy.config.data import Data, Room, Simulation
+from occupancy.config.model import BNN, LSTM, MLPCRF, Clock, Majority, MassBalance, Model, Network, RandomForest
+from occupancy.config.section import Count, Kind, Positive, Section
+from occupancy.config.train import Train
+
+__all__ = [
+    "BNN",
+    "LSTM",
+    "MLPCRF",
+    "Clock",
+    "Config",
+    "Count",
+    "Data",
+    "Kind",
+    "Majority",
+    "MassBalance",
+    "Model",
+    "Network",
+    "Positive",
+    "RandomForest",
+    "Room",
+    "Section",
+    "Simulation",
+    "Tracking",
+    "Train",
+]
+
+
+class Tracking(Section):
+    """Where MLflow records the runs."""
+
+    uri: str = "sqlite:///mlflow.db"
+    experiment: Annotated[str, Field(min_length=1)] = "occupancy"
+
+    @property
+    def shown_uri(self) -> str:
+        """The address as it may be shown and recorded: without the password that it may hold."""
+        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.uri)
+
+
+class Config(Section):
+    """One experiment, complete: the log, the features, the model, its training and its record."""
+
+    name: Annotated[str, Field(min_length=1)]
+    seed: Annotated[int, Field(ge=0)] = 0
+    protocol: Literal["honest", "report"] = "honest"
+    features: Literal["no_light", "all"] | Annotated[list[Kind], Field(min_length=1)] = "no_light"
+    data: Data = Data()
+    model: Model = LSTM()
+    train: Train = Train()
+    tracking: Tracking = Tracking()
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs all networks of a fold take together, at most; 0 for a model without epochs."""
+        if not isinstance(self.model, Network):
+            return 0
+        if self.protocol == "report":
+            return self.train.members * self.train.max_epochs
+        # A refit takes as many epochs as the search finds best: unknown before, so the most there may be.
+        trainings = self.train.trainings
+        return self.train.members * (sum(trainings) + self.train.refit * max(trainings))
+
+    @property
+    def key(self) -> str:
+        """Hash of what decides the results, the seed apart: equal keys, the same experiment with other seeds."""
+        tree = self.shown()
+        del tree["seed"], tree["tracking"], tree["train"]["device"]
+        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+
+    def shown(self) -> dict[str, Any]:
+        """Return the settings as nested plain values by their keys, the store's password hidden."""
+        tree = self.model_dump(by_alias=True)
+        tree["tracking"]["uri"] = self.tracking.shown_uri
+        return tree
+
+    def to_yaml(self) -> str:
+        """Return the resolved configuration as YAML that `load_config` reads back to an equal object."""
+        return yaml.safe_dump(self.shown(), sort_keys=False)
+
+    def flat(self) -> dict[str, Any]:
+        """Return the settings by dotted key, as scripts and MLflow parameters name them."""
+        return dict(_flatten(self.shown()))
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,81 @@
+"""The life of a run in MLflow: whose it is, and how it ends whatever happens to its process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
+
+# isort: split
+import mlflow
+import psutil
+from mlflow import MlflowClient
+from mlflow.entities import RunStatus
+from mlflow.utils.git_utils import get_git_commit
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
+
+_HOST, _PID, _STARTED = "host", "pid", "process_started"
+
+
+@contextmanager
+def open_run(name: str, tags: Mapping[str, str], experiment_id: str, nested: bool = False) -> Iterator[str]:
+    """Open a run and yield its id; it ends as FINISHED, FAILED (an error) or KILLED (the wish to stop)."""
+    try:
+        # Inside the `try`: MLflow's own exit hook calls a run that nobody ended FINISHED.
+        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=nested, tags=dict(tags))
+        yield run.info.run_id
+    except Exception:
+        mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
+        raise
+    except BaseException:  # the user's or the system's wish to stop
+        mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+        raise
+    mlflow.end_run()
+
+
+def active_run_id() -> str:
+    """Return the id of the run that is open."""
+    run = mlflow.active_run()
+    assert run is not None, "log_fold belongs inside `with record.fold(...)`"
+    return str(run.info.run_id)
+
+
+def end_orphans(client: MlflowClient) -> list[str]:
+    """Mark as KILLED the runs that dead processes of this machine left RUNNING; return their ids."""
+    everywhere = [found.experiment_id for found in client.search_experiments()]
+    running = client.search_runs(
+        everywhere, f"attributes.status = 'RUNNING' and tags.{_HOST} = '{socket.gethostname()}'", max_results=10_000
+    )
+    orphans = [run.info.run_id for run in running if not _is_alive(run.data.tags)]
+    for run_id in orphans:
+        client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
+    return orphans
+
+
+def process_tags() -> dict[str, str]:
+    """Return the tags by which `end_orphans` knows whether a run's process still lives."""
+    # A process id alone is not enough: the system gives it again to another process one day.
+    process = psutil.Process()
+    return {_HOST: socket.gethostname(), _PID: str(process.pid), _STARTED: f"{process.create_time():.0f}"}
+
+
+def code_tags() -> dict[str, str]:
+    """Return the git commit of this package as a tag, if it lies in a checkout."""
+    # MLflow looks where the running script lies, which for a notebook or a test is not this package.
+    commit = get_git_commit(str(Path(__file__).parent))
+    return {} if commit is None else {MLFLOW_GIT_COMMIT: commit}
+
+
+def _is_alive(tags: Mapping[str, str]) -> bool:
+    try:
+        process = psutil.Process(int(tags[_PID]))
+        # The system counts from its own start, which it knows to a second or so only.
+        same = abs(process.create_time() - float(tags[_STARTED])) < 3
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except (KeyError, ValueError, psutil.AccessDenied):  # not known to be ours, or not known to be dead
+        return True
