@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from occupancy.config import Config, Data, Majority, Room, Simulation, Tracking, Train
+from occupancy.config import Config, Data, Majority, Network, Room, Simulation, Tracking, Train
 from occupancy.parsing import known_keys, load_config, read_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "majority", "clock", "mass_balance"]
 SHIPPED = sorted(path for path in CONFIGS.rglob("*.yaml") if CONFIGS / "grids" not in path.parents)
 
 
@@ -23,6 +24,7 @@ def left_out(path: Path) -> set[str]:
         if key not in stated
         and value is not None  # an option that is off
         and not key.startswith("data.simulation.")  # a room is described by what differs from the usual one
+        and not (key.startswith("train.") and not isinstance(config.model, Network))
         and key not in {"name", "tracking.experiment"}  # names
         and not (key == "data.max_missing" and config.data.missing == "refuse")
     }
@@ -47,6 +49,20 @@ def test_a_shipped_config_is_complete_in_itself(path: Path) -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_config_is_named_after_its_file(path: Path) -> None:
     assert load_config(path).name == path.stem
+
+
+def test_every_model_of_the_report_has_its_config_and_every_kind_of_model_one_of_ours() -> None:
+    ours = {path.stem for path in SHIPPED if path.parent == CONFIGS}
+    assert ours >= {"lstm_regression", "lstm_classification", "mlp_crf", "bnn", "random_forest", "majority", "clock"}
+    assert {load_config(path).model.name for path in SHIPPED if path.stem in ours} == set(MODELS)
+    reported = {path.stem for path in SHIPPED if path.parent == CONFIGS / "report"}
+    lstms = {f"lstm_{head}{mc}" for head in ("regression", "classification") for mc in ("", "_mc")}
+    assert reported == {"random_forest", "mlp_crf", "bnn", *lstms}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_reports_configs_stop_as_the_report_did_and_ours_are_honest(path: Path) -> None:
+    assert load_config(path).protocol == ("report" if path.parent == CONFIGS / "report" else "honest")
 
 
 def test_a_config_that_leaves_a_number_to_the_code_is_not_complete(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
         ("model=5", "model: got 5 (int), expected keys with values"),
         (
             "model={name: clock, layers: 2}",
-            "unknown key model.layers; did you mean model.name? allowed in model: name, prior_rows",
+            "unknown key model.layers; did you mean model.name? allowed in model: name, prior_s",
         ),
         ("model={name: bnn, hidden: 5}", "model.hidden: got 5 (int), expected a valid list"),
         ("data.missing=fill", "data.missing: got 'fill' (str), expected 'refuse' or 'interpolate'"),

@@ -52,9 +52,9 @@ class MLPCRF(Section):
 
     name: Literal["mlp_crf"] = "mlp_crf"
     hidden: list[Count] = Field(default_factory=lambda: [32])
-    window: Count = 1
-    dropout: Share = 0.0
-    sequence: Count = 240
+    window: Count = 5
+    dropout: Share = 0.3
+    sequence: Count = 60
     drop_incomplete: bool = False
     decoding: Literal["filter", "viterbi", "windows"] = "filter"
 
@@ -63,22 +63,21 @@ class BNN(Section):
     """A Bayesian multi-layer perceptron, its posterior approximated by a variational guide.
 
     Attributes:
-        hidden: units of each hidden layer.
+        hidden: units of each hidden layer; none: the network is linear.
         window: samples that a prediction sees, its own included.
-        prior_std: standard deviation of the Normal prior of every weight, before it is scaled by fan-in.
+        prior_std: standard deviation of the Normal prior of a weight, times the root of the layer's inputs.
         guide: family of the approximate posterior: independent Normals, or one Normal of all weights with a
             covariance of low rank.
+        draws: draws from the posterior in a training step; more make its gradient less noisy.
         samples: draws from the posterior at prediction.
     """
 
     name: Literal["bnn"] = "bnn"
-    hidden: list[Count] = Field(default_factory=lambda: [64])
-    window: Count = 1
-    prior_std: Positive = 1.0
+    hidden: list[Count] = Field(default_factory=lambda: [32, 32])
+    window: Count = 8
+    prior_std: Positive = 2.0
     guide: Literal["diagonal", "low_rank"] = "diagonal"
-    draws: Count = 8
-    kl_weight: Positive = 1.0
-    init_std: Positive = 0.01
+    draws: Count = 4
     samples: Count = 100
 
 
@@ -96,7 +95,7 @@ class RandomForest(Section):
     head: Head = "classification"
     trees: Count = 300
     max_depth: Count | None = None
-    min_samples_leaf: Count = 1
+    min_samples_leaf: Count = 5
 
 
 class Majority(Section):
@@ -109,11 +108,12 @@ class Clock(Section):
     """The shares of the labels at a row's hour and weekday, whatever the sensors say.
 
     Attributes:
-        prior_rows: how many rows the share of a wider span of time (the hour on any day, all rows) counts for.
+        prior_s: how many seconds of rows the share of a wider span of time (the hour on any day, all rows,
+            equal shares) counts for.
     """
 
     name: Literal["clock"] = "clock"
-    prior_rows: Positive = 10.0
+    prior_s: Positive = 1800.0
 
 
 class MassBalance(Section):
@@ -121,7 +121,8 @@ class MassBalance(Section):
 
     Attributes:
         volume_m3: the room's volume.
-        generation_l_per_h: the CO2 that one person breathes out.
+        generation_l_per_h: the CO2 that one person breathes out; the default suits adults who sit (Persily and
+            de Jonge, 2017, give it by age, sex and activity).
         slope_s: how far back the slope of CO2 is fitted, in seconds.
         gate_s: how long after the last motion people are taken to be in, in seconds.
     """
@@ -130,7 +131,7 @@ class MassBalance(Section):
     volume_m3: Positive = 77.0
     generation_l_per_h: Positive = 16.0
     slope_s: Positive = 762.5
-    gate_s: Positive = 300.0
+    gate_s: Positive = 240.0
 
 
 def _named(value: Any) -> Any:

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from occupancy.data.features import OUTSIDE, Ints
+from occupancy.data.features import OUTSIDE, Ints, Rows
 
 Batch = tuple[Tensor, Tensor]
+PADDING = -1
+"""The count of a row that fills up a sequence and is no row of it."""
 
 
 class Windows:
@@ -42,32 +44,53 @@ class Windows:
         self._views = padded.unfold(0, length, 1).transpose(1, 2)
 
     def at(self, rows: Ints) -> Tensor:
-        """Return the windows (B, T, F) that end at the given rows, by their positions (B,)."""
+        """Return the windows (..., T, F) that end at the given rows, by their positions (...)."""
         windows = self._window_of[rows]
         assert (windows >= 0).all(), "a window was asked for at a row outside every stretch"
-        if len(rows) and (np.diff(windows) == 1).all():
+        if rows.ndim == 1 and len(rows) and (np.diff(windows) == 1).all():
             return self._views[windows[0] : windows[-1] + 1]  # consecutive rows need no copy
         return self._views[torch.from_numpy(windows)]
 
 
+def sequences(stretch: Ints, length: int, drop_incomplete: bool = False) -> tuple[Ints, Rows]:
+    """Return stretches cut into sequences: the rows of each by position, (M, T), and which of them count, (M, T).
+
+    The last sequence of a stretch may be shorter; it is padded by repeating its last row, which does
+    not count then.
+
+    Args:
+        stretch: (N,) the stretch of each row, `OUTSIDE` for rows in no sequence.
+        length: T, rows of a sequence.
+        drop_incomplete: whether a shorter sequence is left out.
+    """
+    inside = np.flatnonzero(stretch != OUTSIDE)
+    runs = np.split(inside, np.flatnonzero(np.diff(stretch[inside])) + 1)
+    pieces = [run[start : start + length] for run in runs for start in range(0, len(run), length)]
+    kept = [piece for piece in pieces if len(piece) == length or not drop_incomplete]
+    steps = np.arange(length)
+    positions = [piece[np.minimum(steps, len(piece) - 1)] for piece in kept]
+    counted = [steps < len(piece) for piece in kept]
+    return np.array(positions, np.int64).reshape(-1, length), np.array(counted, bool).reshape(-1, length)
+
+
 @dataclass(frozen=True)
 class Batches:
-    """One pass over rows in batches of windows with their counts.
+    """One pass over rows, or over sequences of rows, in batches of windows with their counts.
 
     An iterator over tensors in memory: a loader with workers would spend more time passing these
     small batches between processes than the networks need to learn from them.
 
     Attributes:
         windows: the windows of the log.
-        counts: (N,) people at each row of the log.
-        rows: positions of the rows to go through.
-        size: B, rows in a batch; the last batch may be smaller.
-        order: draws a new order for each pass; without one, rows come in theirs.
+        rows: (M,) positions of the rows to go through, or (M, L) those of sequences of L rows.
+        counts: people at each, of the same shape; `PADDING` where a sequence is padded.
+        size: B, rows or sequences in a batch; the last batch may be smaller.
+        order: draws a new order for each pass; without one, they come in theirs.
     """
 
     windows: Windows
-    counts: Tensor
     rows: Ints
+    counts: Tensor
     size: int
     order: torch.Generator | None = None
 
@@ -76,13 +99,14 @@ class Batches:
         return -(-len(self.rows) // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield x (B, T, F) and y (B,)."""
-        rows = self.rows
+        """Yield x (B, T, F) and y (B,), or x (B, L, T, F) and y (B, L)."""
+        rows, counts = self.rows, self.counts
         if self.order is not None:
-            rows = rows[torch.randperm(len(rows), generator=self.order).numpy()]
+            order = torch.randperm(len(rows), generator=self.order)
+            rows, counts = rows[order.numpy()], counts[order]
         for start in range(0, len(rows), self.size):
-            batch = rows[start : start + self.size]
-            yield self.windows.at(batch), self.counts[torch.from_numpy(batch)]
+            batch = slice(start, start + self.size)
+            yield self.windows.at(rows[batch]), counts[batch]
 
 
 class WindowModule(pl.LightningDataModule):

@@ -5,19 +5,38 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import assert_never
 
-from occupancy.config import LSTM, Config
+from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Majority, MassBalance, RandomForest
+from occupancy.models.baselines import ClockEstimator, MajorityEstimator
+from occupancy.models.bnn import BayesianNetwork
 from occupancy.models.estimator import SETTINGS, Estimator
+from occupancy.models.forest import ForestEstimator
 from occupancy.models.lstm import LSTMNetwork
+from occupancy.models.mass_balance import MassBalanceEstimator
+from occupancy.models.mlp_crf import ChainEstimator
 from occupancy.models.network import NetworkEstimator
 
 
-def make_estimator(config: Config) -> Estimator:
+def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case a model)
     """Return the unfitted model that an experiment asks for."""
     match config.model:
         case LSTM() as settings:
             return NetworkEstimator(config, partial(LSTMNetwork, settings), settings.window, settings.mc_samples)
-    raise NotImplementedError(config.model.name)
+        case BNN() as settings:
+            return NetworkEstimator(config, partial(BayesianNetwork, settings), settings.window, settings.samples)
+        case MLPCRF() as settings:
+            return ChainEstimator(config, settings)
+        case RandomForest() as settings:
+            return ForestEstimator(config, settings)
+        case Majority():
+            return MajorityEstimator(config)
+        case Clock() as settings:
+            return ClockEstimator(config, settings)
+        case MassBalance() as settings:
+            return MassBalanceEstimator(config, settings)
+        case unknown:
+            assert_never(unknown)
 
 
 def load_estimator(folder: Path) -> Estimator:

@@ -163,6 +163,9 @@ class NetworkEstimator:
     def _train(self, fold: Fold, fitting: Rows, stopping: Rows | None, epochs: int, on_epoch: OnEpoch) -> list[Task]:
         """Train every member anew on the fitting rows, to which the features are fitted too."""
         self.features = Features.fit(fold.log, fitting, self.config.features)
+        learning = self._batches(fold, fitting, fitting, self.config.train.batch_size)
+        # A stopping row's window may look back into the fitting rows: their sensors are its past.
+        stop = None if stopping is None else self._batches(fold, fitting | stopping, stopping, EVALUATION_BATCH)
         tasks = []
         stage: Literal["search", "final"] = "final" if stopping is None else "search"
 
@@ -174,29 +177,20 @@ class NetworkEstimator:
             # The same seed gives a member the same start in the search and in the refit.
             with _seeded(self.config.seed, member):
                 network = self._network(int(fitting.sum()))
-                data = self._data(fold, fitting, stopping)
+                order = torch.Generator().manual_seed(torch.initial_seed())
+                data = WindowModule(dataclasses.replace(learning, order=order), stop)
                 told = partial(report, member=member, network=network)
                 tasks.append(train(network, data, self.config.train, epochs, told))
         return tasks
 
-    def _data(self, fold: Fold, fitting: Rows, stopping: Rows | None) -> WindowModule:
-        known = fitting if stopping is None else fitting | stopping
-        counts = torch.full((len(known),), -1)  # a count that no loss accepts, where none may be read
-        counts[torch.from_numpy(known)] = torch.from_numpy(fold.counts(known))
-        order = torch.Generator().manual_seed(torch.initial_seed())
-        batches = self._batches(fold, fitting, fitting, counts, self.config.train.batch_size, order)
-        if stopping is None:
-            return WindowModule(batches)
-        # A stopping row's window may look back into the fitting rows: their sensors are its past.
-        return WindowModule(batches, self._batches(fold, fitting | stopping, stopping, counts, EVALUATION_BATCH))
-
-    def _batches(
-        self, fold: Fold, seen: Rows, rows: Rows, counts: Tensor, size: int, order: torch.Generator | None = None
-    ) -> Batches:
+    def _batches(self, fold: Fold, seen: Rows, rows: Rows, size: int) -> Batches:
         """Return the given rows in batches; their windows look back into the rows seen."""
+        counts = torch.from_numpy(fold.counts(rows))  # first: it refuses rows that may not be read
+        return Batches(self._windows(fold, seen), np.flatnonzero(rows), counts, size)
+
+    def _windows(self, fold: Fold, seen: Rows) -> Windows:
         stretch = stretches(fold.log.times, seen, fold.log.max_gap)
-        windows = Windows(self.features.transform(fold.log.frame, stretch), stretch, self.window)
-        return Batches(windows, counts, np.flatnonzero(rows), size, order)
+        return Windows(self.features.transform(fold.log.frame, stretch), stretch, self.window)
 
     def _outputs(self, member: int, windows: Windows, positions: Ints) -> Tensor:
         """Return one network's outputs for rows, (S, N) or (S, N, C)."""

@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor, nn
 
 from occupancy.config import Train
-from occupancy.data.module import Batch, WindowModule
+from occupancy.data.module import PADDING, Batch, WindowModule
 from occupancy.errors import InputError
 
 
@@ -83,7 +83,7 @@ class Task(pl.LightningModule):
     def validation_step(self, batch: Batch) -> None:
         """Keep loss and output of a batch of stopping rows."""
         x, y = batch
-        known = (y >= 0).sum()  # a sequence may be padded; a batch of it counts by its rows
+        known = (y != PADDING).sum()
         self._stop_batches.append((self.network.loss(x, y) * known, known, self.network(x)))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from occupancy.data.features import OUTSIDE, Ints
-from occupancy.data.module import Batch, Batches, WindowModule, Windows
+from occupancy.data.module import Batch, Batches, WindowModule, Windows, sequences
 
 
 def numbered(rows: int, features: int = 2) -> NDArray[np.float32]:
@@ -115,7 +115,7 @@ def test_a_window_at_a_row_outside_every_stretch_is_our_own_mistake(row: int) ->
 def batches_of(rows: Ints, size: int, seed: int | None = None) -> Batches:
     windows = Windows(numbered(50), whole(50), 3)
     order = None if seed is None else torch.Generator().manual_seed(seed)
-    return Batches(windows, torch.arange(50) * 10, rows, size, order)
+    return Batches(windows, rows, torch.from_numpy(rows) * 10, size, order)
 
 
 def last_rows(batches: list[Batch]) -> list[int]:
@@ -158,3 +158,34 @@ def test_the_module_hands_on_its_batches_and_none_to_stop_on_in_a_refit() -> Non
     assert module.train_dataloader() is train
     assert module.val_dataloader() is stop
     assert WindowModule(train).val_dataloader() == []
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(1, 9)), min_size=1, max_size=6),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_sequences_are_the_pieces_of_each_stretch(runs: list[tuple[bool, int]], length: int, drop: bool) -> None:
+    stretch = stretch_of([*runs, (True, 2)])
+    expected = []
+    for number in np.unique(stretch[stretch != OUTSIDE]):
+        rows = np.flatnonzero(stretch == number)
+        pieces = [rows[start : start + length].tolist() for start in range(0, len(rows), length)]
+        expected += [piece for piece in pieces if len(piece) == length or not drop]
+    positions, counted = sequences(stretch, length, drop)
+    assert positions.shape == counted.shape == (len(expected), length)
+    assert [row[mask].tolist() for row, mask in zip(positions, counted, strict=True)] == expected
+    for row, mask in zip(positions, counted, strict=True):
+        assert (row[~mask] == row[mask][-1]).all()
+        assert (np.diff(mask.astype(int)) <= 0).all()
+
+
+def test_batches_of_sequences_come_whole_with_their_counts() -> None:
+    windows = Windows(numbered(20), whole(20), 2)
+    rows = np.arange(18).reshape(6, 3)
+    counts = torch.from_numpy(rows * 10)
+    batches = list(Batches(windows, rows, counts, 4, torch.Generator().manual_seed(0)))
+    assert [x.shape for x, _ in batches] == [(4, 3, 2, 2), (2, 3, 2, 2)]
+    for x, y in batches:
+        np.testing.assert_array_equal(rows_of(x.flatten(0, 1))[:, -1], y.flatten().numpy() // 10)
+    assert sorted(y[0].item() for _, batch in batches for y in batch) == (rows[:, 0] * 10).tolist()

@@ -53,8 +53,8 @@ def data_of(stop: bool = True, misleading: bool = False, seed: int = 0) -> Windo
         counts[ROWS:] *= -1
     windows = Windows(values, np.zeros(len(values), np.int64), 3)
     order = torch.Generator().manual_seed(seed)
-    learning = Batches(windows, counts, np.arange(ROWS), 16, order)
-    return WindowModule(learning, Batches(windows, counts, np.arange(ROWS, len(values)), 7) if stop else None)
+    learning = Batches(windows, np.arange(ROWS), counts[:ROWS], 16, order)
+    return WindowModule(learning, Batches(windows, np.arange(ROWS, len(values)), counts[ROWS:], 7) if stop else None)
 
 
 def line(scale: float = 1.0) -> Line:

@@ -1,0 +1,132 @@
+"""What any model has to beat: label shares alone, and what the clock tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from occupancy.config import Clock, Config
+from occupancy.data.clock import step_of
+from occupancy.data.features import Floats, Rows
+from occupancy.data.folds import Fold
+from occupancy.models.estimator import SETTINGS, OnEpoch
+from occupancy.prediction import Prediction, from_probabilities
+
+DAYS, HOURS = 7, 24
+
+
+class Baseline:
+    """What the baselines share: they learn at once, so that there are no epochs to tell of.
+
+    All of them learn from training and validation rows together under either protocol, since nothing
+    has to be stopped.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.history = pd.DataFrame()
+        self.chosen_epochs = 0
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs: none, where a model does not say otherwise."""
+        return 0.0
+
+    @property
+    def classes(self) -> int:
+        """C, the number of labels."""
+        return self.config.data.max_count + 1
+
+    def write(self, folder: Path, **learned: Any) -> None:
+        """Write the experiment and what was learned, all of it as JSON can hold it, into a folder."""
+        settings = {"config": self.config.shown(), **learned}
+        (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Return what `Baseline.write` wrote into a folder."""
+    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return settings
+
+
+class MajorityEstimator(Baseline):
+    """Gives every row the shares of the labels among the learned rows."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.shares: Floats = np.empty(0)
+
+    @property
+    def parameters(self) -> int:
+        """How many shares were learned, C."""
+        return self.shares.size
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Count the labels of a fold's training and validation rows; there is no epoch to report."""
+        labels = fold.labels(fold.train | fold.validation, self.classes)
+        self.shares = labels / labels.sum()
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return the same prediction for each of the given rows (N,) of a frame."""
+        times = pd.DatetimeIndex(frame.index)[rows]
+        return from_probabilities(times, np.broadcast_to(self.shares, (1, len(times), self.classes)))
+
+    def save(self, folder: Path) -> None:
+        """Write the shares as JSON into a folder."""
+        self.write(folder, shares=self.shares.tolist())
+
+    def load(self, folder: Path) -> None:
+        """Become the model that `save` wrote into a folder."""
+        self.shares = np.array(read_settings(folder)["shares"])
+
+
+class ClockEstimator(Baseline):
+    """Gives a row the shares of the labels at its hour of the week among the learned rows.
+
+    Each share backs off by additive smoothing: that of an hour on one weekday to that of the hour on
+    any day, this to that of all rows, and this to equal shares.
+    """
+
+    def __init__(self, config: Config, settings: Clock) -> None:
+        super().__init__(config)
+        self.settings = settings
+        self.shares: Floats = np.empty((DAYS, HOURS, 0))
+
+    @property
+    def parameters(self) -> int:
+        """How many shares the table of weekdays, hours and labels holds."""
+        return self.shares.size
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Count labels by hour in a fold's training and validation rows; there is no epoch to report."""
+        learned = fold.train | fold.validation
+        times = fold.log.times[learned]
+        labels = np.zeros((DAYS, HOURS, self.classes))
+        np.add.at(labels, (times.dayofweek, times.hour, fold.counts(learned)), 1)
+        prior_rows = self.settings.prior_s / step_of(times, fold.log.max_gap)
+        everywhere = _smooth(labels.sum(axis=(0, 1)), np.full(self.classes, 1 / self.classes), prior_rows)
+        hourly = _smooth(labels.sum(axis=0), everywhere, prior_rows)  # (24, C)
+        self.shares = _smooth(labels, hourly, prior_rows)  # (7, 24, C)
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return what the clock tells of the given rows (N,) of a frame, whose sensors are not looked at."""
+        times = pd.DatetimeIndex(frame.index)[rows]
+        return from_probabilities(times, self.shares[times.dayofweek, times.hour][None])
+
+    def save(self, folder: Path) -> None:
+        """Write the table as JSON into a folder."""
+        self.write(folder, shares=self.shares.tolist())
+
+    def load(self, folder: Path) -> None:
+        """Become the model that `save` wrote into a folder."""
+        self.shares = np.array(read_settings(folder)["shares"])
+
+
+def _smooth(labels: Floats, wider: Floats, prior_rows: float) -> Floats:
+    """Return shares (..., C) of labels counted (..., C), to which ``prior_rows`` rows of wider shares are added."""
+    smoothed: Floats = (labels + prior_rows * wider) / (labels.sum(axis=-1, keepdims=True) + prior_rows)
+    return smoothed

@@ -1,0 +1,126 @@
+"""The random forest on the sensors of a row, saved without pickle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from skops.io import dump, get_untrusted_types, load
+
+from occupancy.config import Config, RandomForest
+from occupancy.data.features import Features, Floats, Rows, stretches
+from occupancy.data.folds import Fold
+from occupancy.errors import InputError
+from occupancy.models.baselines import Baseline, read_settings
+from occupancy.models.estimator import OnEpoch
+from occupancy.prediction import Prediction, from_people, from_probabilities
+
+FOREST = "forest.skops"
+# The one type in a forest that skops does not vouch for: the arrays of a tree, which compiled code reads.
+EXPECTED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
+
+Inputs = NDArray[np.float32]
+
+
+class ForestEstimator(Baseline):
+    """Scikit-learn's random forest (Breiman, 2001) on the inputs of single rows; each tree is a sample."""
+
+    def __init__(self, config: Config, settings: RandomForest) -> None:
+        super().__init__(config)
+        self.settings = settings
+        self.features: Features
+        self.forest: RandomForestClassifier | RandomForestRegressor
+        self.residual_var = 0.0
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs."""
+        return self.features.history_s
+
+    @property
+    def parameters(self) -> int:
+        """How many nodes all trees have together."""
+        return sum(tree.tree_.node_count for tree in self.forest.estimators_)
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Learn from a fold's training and validation rows; there is no epoch to report.
+
+        A regressor's residual variance is the error on the validation rows of a forest grown without
+        them. Out-of-bag rows would save that forest, but their neighbours, half a minute away and all
+        but equal to them, are in the bag.
+        """
+        learned = fold.train | fold.validation
+        if self.settings.head == "regression":
+            self._grow(fold, fold.train)
+            held_out = self._samples(self._inputs(fold.log.frame, learned, fold.log.max_gap)[fold.validation])
+            errors = held_out.mean(axis=0) - fold.counts(fold.validation)
+            self.residual_var = float(np.mean(np.square(errors)))
+        self._grow(fold, learned)
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
+
+        Raises:
+            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+        """
+        times = pd.DatetimeIndex(frame.index)
+        settings = self.config.data
+        self.features.check_step(times, settings.max_gap)
+        samples = self._samples(self._inputs(frame, np.ones(len(frame), bool), settings.max_gap)[rows])
+        if samples.ndim == 3:
+            return from_probabilities(times[rows], samples)
+        return from_people(times[rows], samples, self.residual_var, settings.max_count)
+
+    def save(self, folder: Path) -> None:
+        """Write the forest (skops) and the settings (JSON) into a folder."""
+        self.write(folder, features=self.features.to_settings(), residual_var=self.residual_var)
+        dump(self.forest, folder / FOREST)
+
+    def load(self, folder: Path) -> None:
+        """Become the model that `save` wrote into a folder.
+
+        Raises:
+            InputError: the file of the forest holds another type than a forest's.
+        """
+        settings = read_settings(folder)
+        self.features = Features.from_settings(settings["features"])
+        self.residual_var = settings["residual_var"]
+        path = folder / FOREST
+        unexpected = sorted(set(get_untrusted_types(file=path)) - EXPECTED_TYPES)
+        if unexpected:
+            raise InputError(
+                f"{path}: got objects of {', '.join(unexpected)}, expected those of a random forest alone; "
+                "don't load this file, save the model anew"
+            )
+        self.forest = load(path, trusted=sorted(EXPECTED_TYPES))
+
+    def _grow(self, fold: Fold, rows: Rows) -> None:
+        """Fit features and a new forest to the given rows (N,) of a fold."""
+        self.features = Features.fit(fold.log, rows, self.config.features)
+        inputs = self._inputs(fold.log.frame, rows, fold.log.max_gap)[rows]
+        grow = RandomForestRegressor if self.settings.head == "regression" else RandomForestClassifier
+        self.forest = grow(
+            self.settings.trees,
+            max_depth=self.settings.max_depth,
+            min_samples_leaf=self.settings.min_samples_leaf,
+            random_state=int(np.random.SeedSequence(self.config.seed).generate_state(1)[0]),
+            n_jobs=1,
+        )
+        self.forest.fit(inputs, fold.counts(rows))
+
+    def _inputs(self, frame: pd.DataFrame, seen: Rows, max_gap: float) -> Inputs:
+        """Return the inputs of all rows of a frame, (N, F), whose trailing columns look at the rows seen (N,) alone."""
+        return self.features.transform(frame, stretches(pd.DatetimeIndex(frame.index), seen, max_gap))
+
+    def _samples(self, inputs: Inputs) -> Floats:
+        """Return each tree's counts (S, N), in people, or probabilities (S, N, C)."""
+        trees = self.forest.estimators_
+        if self.settings.head == "regression":
+            return np.stack([tree.predict(inputs) for tree in trees])
+        samples = np.zeros((len(trees), len(inputs), self.classes))
+        for tree, probs in zip(trees, samples, strict=True):
+            probs[:, self.forest.classes_] = tree.predict_proba(inputs)  # a label that was not learned keeps 0
+        return samples
