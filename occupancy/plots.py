@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
@@ -15,11 +16,12 @@ from sklearn.metrics import confusion_matrix
 
 from occupancy.data.folds import Rows
 from occupancy.prediction import Floats, Ints, Prediction
-from occupancy.timeaxis import broken_axis, row_spans, step_lines, titled_figure
+from occupancy.timeaxis import WIDTH, broken_axis, row_spans, step_lines, titled_figure
 
 # Okabe and Ito's colours, which colour-blind people tell apart too.
 BLACK, GREY = "#000000", "#999999"
 ORANGE, SKY, GREEN, BLUE, VERMILLION = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"
+LABELS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, BLACK)
 PARTS = {"train": BLUE, "validation": ORANGE, "test": GREEN}
 
 
@@ -49,6 +51,35 @@ def learning_curves(history: pd.DataFrame, chosen_epoch: int) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     figure.axes[0].set_ylabel("loss")
     _scale_losses(figure.axes[0], history[losses].to_numpy(np.float64))
+    return _with_legend(figure)
+
+
+def transitions(history: pd.DataFrame, classes: int, title: str) -> Figure | None:
+    """Return how a chain's transitions change over epochs, or None if the history holds none.
+
+    A panel a label to come from; a line a label to go to, its log-potential less that of staying. What a
+    chain gives up by changing is to be read off in nats: emissions have to make up for it.
+
+    Args:
+        history: one row an epoch with ``stage``, ``epochs``, ``epoch`` and ``transition/i/j``, from label i to label j.
+        classes: C, one more than the largest count.
+        title: what is shown.
+    """
+    if "transition/0/0" not in history:
+        return None
+    used = history[history["stage"] == history["stage"].iloc[-1]]  # the final fit, where there is one
+    used = used[used["epochs"] == used["epochs"].iloc[-1]].groupby("epoch").mean(numeric_only=True)
+    figure = titled_figure(3.6, title, width=max(WIDTH, 2.5 * classes))
+    for label, axes in enumerate(figure.subplots(1, classes, sharey=True)):
+        staying = used[f"transition/{label}/{label}"]
+        axes.axhline(0, color=GREY, linestyle="--", linewidth=1, label="staying")
+        for other, colour in zip(range(classes), itertools.cycle(LABELS), strict=False):
+            # The line of the label itself is left empty: it only keeps the legend in order.
+            score = used[f"transition/{label}/{other}"] - staying if other != label else staying * np.nan
+            axes.plot(used.index, score, color=colour, linewidth=1.5, label=f"to {other}", marker=".", markersize=2)
+        axes.set(title=f"from {label}", xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=1))
+    figure.axes[0].set_ylabel("log-potential less\nthat of staying (nats)")
     return _with_legend(figure)
 
 
@@ -176,3 +207,33 @@ def _scale_losses(axes: Axes, losses: Floats) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if losses.max() < 1000 * losses.min() else (1,)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def counts(prediction: Prediction, title: str, max_gap: float = 120.0, truth: Ints | None = None) -> Figure:
+    """Return the predicted count over time in its 90 % interval, below it how probable that count is.
+
+    Args:
+        prediction: N predicted rows, sorted by time.
+        title: what is shown.
+        max_gap: seconds; no line is drawn over a longer step.
+        truth: (N,) counts, in people, where they are known.
+    """
+    highest = prediction.probs.shape[1] - 1
+    sure = np.take_along_axis(prediction.probs, prediction.label[:, None], axis=1)[:, 0]
+    figure, panels = broken_axis(prediction.times, max_gap, (5, 1), title)
+    for rows, start, until, (axes, strip) in panels:
+        columns = [prediction.label, prediction.lower, prediction.upper, sure, *([] if truth is None else [truth])]
+        x, label, lower, upper, share, *known = step_lines(start, until, *(np.asarray(c)[rows] for c in columns))
+        # A band of a single count would have no height.
+        axes.fill_between(
+            x, lower - 0.12, upper + 0.12, step="post", color=SKY, alpha=0.45, linewidth=0, label="90 % interval"
+        )
+        for people in known:
+            axes.step(x, people, where="post", color=GREY, linewidth=4, solid_capstyle="butt", label="truth")
+        axes.step(x, label, where="post", color=BLACK, linewidth=1, label="predicted count")
+        strip.fill_between(x, 0, share, step="post", color=BLUE, linewidth=0, label="probability of that count")
+    axes, strip = panels[0].axes
+    axes.set(ylabel="people", ylim=(-0.6, highest + 0.6))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    strip.set(ylim=(0, 1), yticks=[0, 1], ylabel="prob.")
+    return _with_legend(figure)

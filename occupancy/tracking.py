@@ -49,6 +49,7 @@ _REQUIRED = (
     "skops",
     "torch",
 )
+_METRICS_AT_ONCE = 1000  # MLflow takes no more
 
 
 class Record:
@@ -213,7 +214,10 @@ def _log_history(run_id: str, result: FoldResult) -> None:
         Metric(f"{row['stage']}/{row['variable']}", row["value"], now, row["epoch"])
         for row in losses.to_dict("records")
     ]
-    MlflowClient().log_batch(run_id, metrics=metrics)
+    client = MlflowClient()
+    for start in range(0, len(metrics), _METRICS_AT_ONCE):
+        client.log_batch(run_id, metrics=metrics[start : start + _METRICS_AT_ONCE])
+    client.log_text(run_id, history.to_csv(index=False), "history.csv")
 
 
 def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
@@ -229,7 +233,10 @@ def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
     }
     if not history.empty:
         figures["learning_curves"] = plots.learning_curves(history, result.estimator.chosen_epochs)
-    return figures
+    chain = plots.transitions(
+        history, config.data.max_count + 1, f"{where}: what the chain gives up by changing its label"
+    )
+    return figures if chain is None else {**figures, "transitions": chain}
 
 
 def _log_model(result: FoldResult, config: Config, schema: Schema) -> None:

@@ -595,3 +595,37 @@ def test_the_text_of_each_cell_fits_into_it(classes: int) -> None:
 def test_a_count_without_a_class_is_not_dropped_in_silence() -> None:
     with pytest.raises(AssertionError, match=r"outside 0\.\.C-1"):
         plots.confusion(np.array([0, 4]), np.array([0, 1]), 4, "LSTM")
+
+
+def chain_history(classes: int) -> pd.DataFrame:
+    """Return a history in which every change costs a tenth of a nat more with each epoch of the final fit."""
+    rows = [
+        {"stage": stage, "member": member, "epochs": 3, "epoch": epoch}
+        | {
+            f"transition/{i}/{j}": (-0.1 * epoch * (i != j) if stage == "final" else 7.0) + i
+            for i in range(classes)
+            for j in range(classes)
+        }
+        for stage in ("search", "final")
+        for member in (0, 1)
+        for epoch in (1, 2, 3)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("classes", [2, 4, 9])
+def test_transitions_are_drawn_of_the_final_fit_less_those_of_staying(classes: int) -> None:
+    figure = plots.transitions(chain_history(classes), classes, "what a change costs")
+    assert figure is not None
+    assert [axes.get_title() for axes in figure.axes] == [f"from {label}" for label in range(classes)]
+    for label, axes in enumerate(figure.axes):
+        lines = {line.get_label(): np.asarray(line.get_ydata()) for line in axes.get_lines()}
+        for other in range(classes):
+            expected = [-0.1, -0.2, -0.3] if other != label else [np.nan] * 3
+            np.testing.assert_allclose(lines[f"to {other}"], expected)
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["staying", *(f"to {label}" for label in range(classes))]
+
+
+def test_a_history_without_transitions_has_no_picture_of_them() -> None:
+    assert plots.transitions(pd.DataFrame(), 4, "nothing") is None
