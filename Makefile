@@ -5,6 +5,11 @@ CONFIG ?= configs/lstm_regression.yaml
 ARGS ?=
 # STORE is where runs are recorded; without it, where the config says.
 PORT ?= 5000
+# What `make compare` runs: every experiment for each seed, so many at a time.
+EXPERIMENTS ?= $(filter-out configs/smoke.yaml,$(wildcard configs/*.yaml)) $(wildcard configs/report/*.yaml)
+FOLDS ?= forward
+SEEDS ?= 0
+JOBS ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -14,13 +19,22 @@ ifneq ($(wildcard ../shared/data/Occupancy_Estimation.csv),)
 export OCCUPANCY_DATA_DIR ?= $(abspath ../shared/data)
 endif
 
-.PHONY: help train test lint ui clean
+COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
+
+.PHONY: help train compare test lint ui clean
 
 help:  ## what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
 train: $(INSTALLED)  ## train CONFIG on every fold and record it; ARGS are overrides such as train.max_epochs=5
 	$(BIN)/python -m occupancy.train --config $(CONFIG) $(if $(STORE),tracking.uri=$(STORE)) $(ARGS)
+
+compare: $(INSTALLED)  ## run all EXPERIMENTS on FOLDS with SEEDS, JOBS at a time, and compare them
+	@mkdir -p reports
+	@printf '%s\n' $(foreach seed,$(SEEDS),$(foreach config,$(EXPERIMENTS),'$(config) seed=$(seed)')) \
+		| xargs -P $(JOBS) -L 1 sh -c 'echo "$$0 $$1"; \
+			exec $(BIN)/python -m occupancy.train --config "$$0" "$$1" $(COMPARED) $(ARGS) --json > /dev/null'
+	$(BIN)/python -m occupancy.compare $(COMPARED) --report --html reports/comparison.html
 
 test: $(INSTALLED)  ## run the tests; PYTEST are options for pytest
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)

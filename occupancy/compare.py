@@ -1,0 +1,191 @@
+"""The command that says which of the recorded models to pick: ``python -m occupancy.compare``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from occupancy.config import Data, Section, Tracking
+from occupancy.console import Parser, run
+from occupancy.errors import InputError
+from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
+
+if TYPE_CHECKING:
+    from occupancy.comparison import Comparison
+
+NAME = "occupancy.compare"
+_PAPER, _UNLIMITED = 120, 10_000  # columns: where there is no terminal to fit; to ask for all that a table wants
+_WORDS = 23  # columns of words at most, unless a word is longer
+
+
+class Folds(Section):
+    """The folds that the models were tested on."""
+
+    folds: str = Data().folds
+
+
+class Question(Section):
+    """What is compared: the runs of an experiment in a store, on one scheme of folds."""
+
+    data: Folds = Folds()
+    tracking: Tracking = Tracking()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
+    options = _parser().parse_intermixed_args(arguments)
+    return run(NAME, lambda: _command(options))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=f"python -m {NAME}",
+        description="Compare the models that were trained on the same folds of the same log, the best first.",
+        epilog="Keys are those of a config: tracking.uri, tracking.experiment and data.folds, each with the default "
+        "that training has, for example: data.folds=blocked",
+    )
+    parser.add_argument("--report", action="store_true", help="set the student report's figures beside ours")
+    parser.add_argument("--html", metavar="FILE", help="write a page with the table and figures")
+    parser.add_argument(
+        "--fold",
+        type=int,
+        metavar="N",
+        help="fold whose predictions the page shows; else the first that holds all labels",
+    )
+    parser.add_argument("--csv", metavar="FILE", help="write the table as CSV")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the runs are, and which to compare")
+    return parser
+
+
+def _command(options: argparse.Namespace) -> None:
+    question = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides))
+    html, csv = _target("--html", options.html), _target("--csv", options.csv)
+    if html is not None and html == csv:
+        raise InputError(f"--csv: got {options.csv!r}, which --html writes to already; give two files")
+    if options.fold is not None and html is None:
+        raise InputError(f"--fold: got {options.fold}, which chooses what the page shows; add --html FILE")
+    # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.
+    from occupancy import standings  # noqa: PLC0415
+    from occupancy.grouping import compare  # noqa: PLC0415
+    from occupancy.records import read_predictions, read_runs  # noqa: PLC0415
+
+    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
+        runs = read_runs(question.tracking)
+        comparison = compare(runs, question.data.folds, partial(read_predictions, question.tracking.uri))
+        files: dict[Path, str] = {}
+        if html is not None:
+            from occupancy.page import page  # noqa: PLC0415
+
+            made = f"{datetime.now():%Y-%m-%d %H:%M} from {question.tracking.shown_uri}"
+            files[html] = page(comparison, made, options.report, options.fold)
+        if csv is not None:
+            files[csv] = standings.to_csv(comparison, options.report)
+        for file, text in files.items():
+            _write(file, text)
+    if options.json:
+        print(standings.to_json(comparison, options.report))
+        return
+    _show(comparison, options.report)
+    for what, path in (("page", html), ("table", csv)):
+        if path is not None:
+            print(f"{what:<8} {path}")
+
+
+def _show(comparison: Comparison, with_report: bool) -> None:
+    from occupancy import ranking  # noqa: PLC0415
+    from occupancy.report import NOTE  # noqa: PLC0415
+
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PAPER
+    rows = ranking.rows(comparison)
+    whole = _table(ranking.HEADINGS, rows)
+    if Measurement.get(console, console.options.update(max_width=_UNLIMITED), whole).maximum <= console.width:
+        tables = [(ranking.facts(comparison), whole)]
+    else:
+        scores, costs = (_table(ranking.HEADINGS, rows, columns) for columns in (ranking.SCORES, ranking.COSTS))
+        tables = [(ranking.facts(comparison), scores), ("what they take", costs)]
+    if with_report:
+        answers = _table(ranking.REPORT_HEADINGS, ranking.report_rows(comparison))
+        tables.append(("beside the student report", answers))
+    said = [*ranking.notes(comparison), *([NOTE] if with_report else [])]
+    if comparison.left_out:
+        said.append("left out:\n" + "\n".join(f"  {line}" for line in ranking.left_out(comparison)))
+    for title, table in tables:
+        console.print(Text(title), soft_wrap=True)
+        # Wider than a narrow terminal, where its lines break: figures that are cut off would be worse.
+        console.print(table, width=_UNLIMITED, crop=False, no_wrap=True)
+        console.print()
+    for text in said:
+        console.print(Text(text))
+
+
+def _table(
+    headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], columns: Sequence[int] | None = None
+) -> Table:
+    """Return a table of some columns, or of all; the first two hold words, the others figures."""
+    shown = range(len(headings)) if columns is None else columns
+    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    for column in shown:
+        table.add_column(Text("\n".join(headings[column])), justify="left" if column < 2 else "right")
+    for row in rows:
+        table.add_row(*(Text(_wrapped(row[column]) if column == 0 else row[column]) for column in shown))
+    return table
+
+
+def _wrapped(cell: str) -> str:
+    return "\n".join(textwrap.fill(line, _WORDS, break_long_words=False) for line in cell.splitlines())
+
+
+def _target(option: str, given: str | None) -> Path | None:
+    """Return where to write, or None; a link is followed, so that it stays one.
+
+    Raises:
+        InputError: no file can be written there.
+    """
+    if given is None:
+        return None
+    path = Path(os.path.realpath(given))
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{option}: got {given!r}, which is no file; name a file to write")
+        if not path.parent.is_dir():
+            raise InputError(f"{option}: got {given!r}, but {path.parent} is no folder; make it or name another file")
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"{option}: got {given!r}, but {path.parent} can't be written to; name another file")
+    except OSError as error:  # as for a name that is too long
+        raise InputError(
+            f"{option}: got {given!r}, which can't be used ({error.strerror}); name another file"
+        ) from None
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all: beside itself first, then renamed."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: can't be written ({error.strerror}); name another file") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

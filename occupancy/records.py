@@ -1,0 +1,175 @@
+"""What the MLflow store holds about finished experiments: their scores, settings and predictions."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+
+from occupancy import store  # first: it makes MLflow quiet
+
+# isort: split
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage
+from mlflow.entities import Run as Found
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from occupancy.comparison import FoldRun, Rows, Run, Unusable
+from occupancy.config import Tracking
+from occupancy.errors import InputError
+
+PREDICTIONS = "predictions.csv"
+_PAGE = 1_000
+
+
+def read_runs(tracking: Tracking) -> list[Run]:
+    """Return the experiments that a store recorded, finished or not, the latest first.
+
+    Raises:
+        InputError: there is no store, it holds no such experiment, or it does not answer as MLflow does.
+    """
+    check_there(tracking.uri)
+    client = MlflowClient(tracking.uri)
+    with _impatient():
+        experiment = _experiment(client, tracking)
+    found = list(_all_runs(client, experiment.experiment_id))
+    folds: dict[str, list[Found]] = {}
+    for run in found:
+        if (parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID)) is not None:
+            folds.setdefault(parent, []).append(run)
+    return [_run(run, folds.get(run.info.run_id, [])) for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+
+
+def check_there(uri: str) -> None:
+    """Find out whether an address names a store that can be read.
+
+    Raises:
+        InputError: it does not; see `store.check_store`.
+    """
+    store.check_store(uri)
+    path = store.sqlite_path(uri)
+    if path is not None and not store.is_made(path):
+        state = "is empty" if path.exists() else "is not there"
+        raise InputError(
+            f"tracking.uri: {path} {state}; give the store of your runs, or make one by python -m occupancy.train"
+        )
+
+
+def read_predictions(uri: str, run: Run) -> list[Rows]:
+    """Return the test rows of each of a run's folds, the first fold's first.
+
+    Args:
+        uri: the store's address.
+        run: a run of that store.
+
+    Raises:
+        Unusable: the run has no folds, or the predictions of one are not there or no such table.
+    """
+    if not run.folds:
+        raise Unusable("the runs of its folds are gone")
+    return [_rows(uri, fold) for fold in run.folds]
+
+
+def _experiment(client: MlflowClient, tracking: Tracking) -> Experiment:
+    try:
+        found = client.get_experiment_by_name(tracking.experiment)
+        others = [] if found is not None else [other.name for other in client.search_experiments()]
+    except MlflowException as error:
+        raise InputError(
+            f"tracking.uri: {tracking.shown_uri} does not answer as an MLflow store does: {error}"
+        ) from None
+    if found is None:
+        got = f"got {tracking.experiment!r}, which {tracking.shown_uri} does not hold"
+        raise InputError(f"tracking.experiment: {got}; there are {', '.join(sorted(others))}")
+    if found.lifecycle_stage != LifecycleStage.ACTIVE:
+        raise InputError(
+            f"tracking.experiment: {found.name!r} was deleted in {tracking.shown_uri}; restore it or choose another"
+        )
+    return found
+
+
+def _all_runs(client: MlflowClient, experiment_id: str) -> Iterator[Found]:
+    token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], max_results=_PAGE, order_by=["attributes.end_time DESC"], page_token=token
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _run(run: Found, folds: Sequence[Found]) -> Run:
+    numbered = [
+        FoldRun(int(fold.data.tags["fold"]), fold.data.metrics, fold.info.artifact_uri)
+        for fold in folds
+        if fold.data.tags.get("fold", "").isdigit()
+    ]
+    return Run(
+        run_id=run.info.run_id,
+        name=run.info.run_name or "",
+        status=run.info.status,
+        ended=run.info.end_time or 0,
+        tags=run.data.tags,
+        params=run.data.params,
+        metrics=run.data.metrics,
+        folds=sorted(numbered, key=lambda fold: fold.number),
+    )
+
+
+def _rows(uri: str, fold: FoldRun) -> Rows:
+    where = f"{PREDICTIONS} of fold {fold.number}"
+    try:
+        text = _text(fold.artifact_uri, PREDICTIONS, uri)
+        table = pd.read_csv(io.StringIO(text), float_precision="round_trip")
+        if table.isna().any(axis=None):  # a file that was cut off; numpy would make numbers of it
+            raise ValueError
+        # The probabilities p0..p{C-1} are the last columns.
+        return Rows(
+            number=fold.number,
+            times=pd.to_datetime(table["time"], format="ISO8601").to_numpy("datetime64[ns]"),
+            truth=table["truth"].to_numpy(np.int64),
+            label=table["count"].to_numpy(np.int64),
+            probs=table.loc[:, "p0":].to_numpy(np.float64),
+        )
+    except (OSError, MlflowException):
+        raise Unusable(f"{where} is gone") from None
+    except (ValueError, KeyError):  # pandas's own errors are ValueErrors
+        raise Unusable(f"{where} can't be read") from None
+
+
+def _text(artifact_uri: str, name: str, tracking_uri: str) -> str:
+    if urlsplit(artifact_uri).scheme in {"", "file"}:  # MLflow would first copy the file
+        path = Path(local_file_uri_to_path(artifact_uri)) / name  # type: ignore[no-untyped-call]
+        return path.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        there = f"{artifact_uri.rstrip('/')}/{name}"
+        copy = mlflow.artifacts.download_artifacts(there, dst_path=folder, tracking_uri=tracking_uri)
+        return Path(copy).read_text(encoding="utf-8")
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """Let MLflow ask a server once and briefly; it would ask a broken one for minutes."""
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{store.PATIENCE_S:.0f}"}
+    before = {name: os.environ.get(name) for name in limits}
+    os.environ.update(limits)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
