@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,11 @@ from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.models import make_estimator
 from occupancy.models.network import NetworkEstimator
-from occupancy.serving import ServedModel
+from occupancy.serving import ServedModel, explain, find_saved
 
 Head = Literal["regression", "classification"]
 HEADS: list[Head] = ["regression", "classification"]
-COLUMNS = ["time", "count", "mean", "std", "lower", "upper", "p0", "p1", "p2", "p3"]
+COLUMNS = ["time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric", "p0", "p1", "p2", "p3"]
 DATA = Data(source="simulated", max_gap=600, simulation=Simulation(days=1, room=Room(step_s=300)))
 
 
@@ -238,3 +239,133 @@ def test_a_cell_before_the_first_reading_does_not_see_the_future(log: Log, raw: 
 def test_a_frame_at_another_step_than_the_training_log_is_refused(served: ServedModel, raw: pd.DataFrame) -> None:
     with pytest.raises(InputError, match=r"got a row every 600 s, but the model was trained on one every 300 s"):
         served.predict(raw[::2])
+
+
+def test_a_mistake_that_a_setting_would_mend_says_where_the_setting_can_be_given(
+    served: ServedModel, sensors: pd.DataFrame
+) -> None:
+    with pytest.raises(InputError, match=r"missing \(288\).*; only `python -m occupancy\.predict` takes data\.missing"):
+        served.predict(sensors.assign(S1_Temp=np.nan))
+
+
+def test_a_mistake_that_would_take_a_setting_of_the_models_own_says_that_the_log_has_to_change(
+    served: ServedModel, sensors: pd.DataFrame
+) -> None:
+    with pytest.raises(InputError) as caught:
+        served.predict(sensors[::3])  # 900 s, above the largest gap
+    assert "raise data.max_gap above the log's step; a fitted model keeps its data.max_gap, so bring" in str(
+        caught.value
+    )
+    assert "occupancy.predict" not in str(caught.value)
+
+
+def test_a_mistake_without_a_setting_stays_as_it_is() -> None:
+    assert str(explain(InputError("the frame: holds no rows"), "not {}")) == "the frame: holds no rows"
+
+
+def test_nothing_is_said_of_settings_that_can_be_given_where_the_gate_says() -> None:
+    error = InputError("missing; set data.missing=interpolate")
+    assert str(explain(error)) == str(error)
+    assert str(explain(error, "elsewhere: {}")) == f"{error}; elsewhere: data.missing"
+
+
+def as_mlflow(saved: Path, folder: Path, loader: str = "occupancy.serving") -> Path:
+    """Put a saved model where MLflow puts it, as far as loading it goes."""
+    shutil.copytree(saved, folder / "data" / "it")
+    text = f"flavors: {{python_function: {{loader_module: {loader}, data: data/it}}}}"
+    (folder / "MLmodel").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def saved(estimator: NetworkEstimator, tmp_path: Path) -> Path:
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    serving.save(estimator, UCI, folder)
+    return folder
+
+
+def test_a_saved_model_is_found_by_its_folder_or_that_of_mlflow(saved: Path, tmp_path: Path) -> None:
+    assert find_saved(saved) == saved
+    mlflow_model = as_mlflow(saved, tmp_path / "m-1" / "artifacts")
+    assert find_saved(mlflow_model) == mlflow_model / "data" / "it"
+    assert find_saved(tmp_path / "m-1") == mlflow_model / "data" / "it"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda saved, _: saved / "none", "none: is no folder"),
+        (lambda saved, _: saved / "weights.pt", "weights.pt: is no folder"),
+        (lambda saved, _: saved.parent, "holds no model, neither settings.json nor MLmodel"),
+        (lambda saved, new: as_mlflow(saved, new, "mlflow.sklearn"), "MLmodel: describes a model of another package"),
+    ],
+    ids=["nothing", "a file", "another folder", "another package's"],
+)
+def test_a_folder_without_a_model_is_refused(
+    saved: Path, tmp_path: Path, prepare: Callable[[Path, Path], Path], message: str
+) -> None:
+    folder = prepare(saved, tmp_path / "new")
+    with pytest.raises(InputError, match=message):
+        find_saved(folder)
+
+
+@pytest.mark.parametrize("text", ["", "flavors: 3", "flavors: {sklearn: {}}", "a: ["])
+def test_an_mlflow_model_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(InputError, match=r"MLmodel: (got an empty file|describes|is no valid YAML)"):
+        find_saved(tmp_path)
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    tree = json.loads(path.read_text())
+    change(tree)
+    path.write_text(json.dumps(tree))
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no weights": (lambda folder: (folder / "weights.pt").unlink(), "not whole, weights.pt is missing"),
+    "no schema": (lambda folder: (folder / "schema.json").unlink(), "not whole, schema.json is missing"),
+    "empty weights": (lambda folder: (folder / "weights.pt").write_bytes(b""), "damaged (EOFError"),
+    "weights that are none": (lambda folder: (folder / "weights.pt").write_text("hello"), "damaged ("),
+    "weights cut off": (
+        lambda folder: (folder / "weights.pt").write_bytes((folder / "weights.pt").read_bytes()[:2000]),
+        "damaged (",
+    ),
+    "settings cut off": (
+        lambda folder: (folder / "settings.json").write_text((folder / "settings.json").read_text()[:200]),
+        "damaged (JSONDecodeError",
+    ),
+    "settings of another kind": (lambda folder: (folder / "settings.json").write_text("[1]"), "damaged (TypeError"),
+    "schema of another kind": (lambda folder: (folder / "schema.json").write_text("{}"), "damaged (ValidationError"),
+    "weights of another shape": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree["config"]["model"].update(hidden=9)),
+        "size mismatch",
+    ),
+    "a model that is not known": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree["config"]["model"].update(name="oracle")),
+        "model.name: got 'oracle' (str), expected 'lstm'",
+    ),
+    "a setting that is not known": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree["config"]["train"].update(cleverly=True)),
+        "unknown key train.cleverly",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_model_is_refused_by_its_folder(saved: Path, damage: str) -> None:
+    spoil, message = DAMAGES[damage]
+    spoil(saved)
+    with pytest.raises(InputError) as caught:
+        ServedModel(saved)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(saved))
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("damage", ["a model that is not known", "a setting that is not known"])
+def test_a_model_of_a_newer_version_is_told_from_a_damaged_one(saved: Path, damage: str) -> None:
+    DAMAGES[damage][0](saved)
+    with pytest.raises(InputError, match="another version of this package saved the model"):
+        ServedModel(saved)

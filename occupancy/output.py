@@ -1,0 +1,82 @@
+"""Predictions as files: a table or a picture by the ending of the name, whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from occupancy.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from occupancy.prediction import Prediction
+
+TABLES = ("csv", "jsonl")
+PICTURES = ("png", "svg")
+
+
+def check_target(path: Path) -> Path:
+    """Return the full path of a file that can be written, and whose ending says what it is to hold.
+
+    Raises:
+        InputError: it can't, or says nothing.
+    """
+    if ending(path) not in (*TABLES, *PICTURES):
+        expected = ", ".join(f".{name}" for name in (*TABLES, *PICTURES))
+        raise InputError(f"--out: got {path}, expected a name that ends in one of {expected}")
+    try:
+        if path.is_dir():
+            raise InputError(f"--out: {path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise InputError(f"--out: {path.parent} is no folder; create it or name another")
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"--out: {path.parent} can't be written to; name another folder")
+    except OSError as error:
+        raise InputError(f"--out: {path} can't be written ({error.strerror}); name another file") from None
+    return path.resolve()  # through a link, which is not to be replaced by the file
+
+
+def ending(path: Path) -> str:
+    """Return what a file of this name holds."""
+    return path.suffix.removeprefix(".").lower()
+
+
+def to_table(prediction: Prediction, kind: str) -> str:
+    """Return the predictions as text, a line a row: ``csv`` with a header, or ``jsonl``."""
+    table = prediction.to_frame()
+    # pandas leaves the time of day away where all times are midnight, as the one of a lone row may be.
+    table["time"] = [time.isoformat(sep=" ") for time in table["time"]]
+    if kind == "csv":
+        return str(table.to_csv(index=False, lineterminator="\n"))
+    return "".join(f"{json.dumps(row, allow_nan=False)}\n" for row in table.to_dict("records"))
+
+
+def to_picture(figure: Figure, kind: str) -> bytes:
+    """Return a figure as the file of it would be: ``png`` or ``svg``."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind)
+    return buffer.getvalue()
+
+
+def write(contents: Mapping[Path, bytes]) -> None:
+    """Write files, each of them whole, and none of them if one can't be.
+
+    Raises:
+        InputError: one can't be written.
+    """
+    unfinished = {path: path.with_name(f".{path.name}.unfinished-{os.getpid()}") for path in contents}
+    try:
+        for path, content in contents.items():
+            unfinished[path].write_bytes(content)
+        for path, new in unfinished.items():
+            new.replace(path)
+    except OSError as error:
+        raise InputError(f"--out: {path} can't be written ({error.strerror}); name another file") from None
+    finally:
+        for new in unfinished.values():
+            new.unlink(missing_ok=True)

@@ -1,0 +1,130 @@
+"""The command that counts people in a log by a trained model: ``python -m occupancy.predict``."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from occupancy.console import Parser, run
+from occupancy.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from occupancy.config import Tracking
+    from occupancy.counting import Counted
+
+NAME = "occupancy.predict"
+STORE = "tracking.uri"
+READING = ("data.time_format", "data.missing", "data.max_missing")
+"""Settings of how the cells of a file are read; all others belong to the fitted model."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
+    options = _parser().parse_intermixed_args(arguments)
+    return run(NAME, lambda: _command(options))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=f"python -m {NAME}",
+        description="Count the people in a sensor log, with or without counts of its own, by a trained model.",
+        epilog=f"Settings: {STORE} (with --run; where its store is), and how the file is read: {', '.join(READING)}. "
+        "For example: data.missing=interpolate",
+    )
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--run", metavar="ID", help="run of a fold, or of an experiment: then its last fold's model")
+    models.add_argument("--model", metavar="FOLDER", type=Path, help="folder of a saved model, or of an MLflow model")
+    parser.add_argument("--fold", type=int, metavar="N", help="which fold's model of an experiment")
+    parser.add_argument("--csv", required=True, metavar="FILE", type=Path, help="the sensor log")
+    parser.add_argument("--format", choices=("csv", "jsonl"), help="what standard output gets; csv without --out")
+    parser.add_argument(
+        "--out",
+        action="append",
+        default=[],
+        metavar="FILE",
+        type=Path,
+        help="file for the result, a table (.csv, .jsonl) or a picture (.png, .svg); may be given several times",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, see below")
+    return parser
+
+
+def _command(options: argparse.Namespace) -> None:
+    # Imported late: `--help` is to answer at once, and a mistake without waiting for torch.
+    tracking, reading = _settings(options)
+    from occupancy import output  # noqa: PLC0415
+
+    targets = list(dict.fromkeys(output.check_target(path) for path in options.out))
+    if options.csv.resolve() in targets:
+        raise InputError(f"--out: {options.csv} is the log itself; name another file")
+    from occupancy.data.cells import read_cells  # noqa: PLC0415
+
+    cells = read_cells(options.csv)
+    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
+        counted, chosen = _count(options, tracking, reading, cells)
+        contents = {path: _content(path, counted) for path in targets}
+    output.write(contents)
+    for remark in [*chosen, *counted.remarks]:
+        print(remark, file=sys.stderr)
+    if options.format or not targets:
+        sys.stdout.write(output.to_table(counted.prediction, options.format or "csv"))
+
+
+def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any]]:
+    """Return where the store is, and the settings that were given of how the file is read, by name."""
+    from occupancy.config import Config  # noqa: PLC0415
+    from occupancy.parsing import COMMAND_LINE, known_keys, parse_overrides, resolve  # noqa: PLC0415
+
+    given = parse_overrides(options.overrides)
+    allowed = (STORE, *READING)
+    for key in given:
+        if key not in allowed:
+            near = "" if key in set(known_keys()) else "".join(difflib.get_close_matches(key, allowed, 1, 0.5))
+            why = f"is unknown; did you mean {near}?" if near else "can't be set, for a fitted model keeps its own;"
+            raise InputError(f"{COMMAND_LINE}: {key} {why} allowed: {', '.join(allowed)}")
+    if options.run is None and STORE in given:
+        raise InputError(f"{COMMAND_LINE}: {STORE} goes with --run; a model given by --model is in no store")
+    if options.run is None and options.fold is not None:
+        raise InputError(f"{COMMAND_LINE}: --fold goes with --run; --model gives one fold's model already")
+    config = resolve(Config, {"name": NAME}, COMMAND_LINE, given)
+    names = [key.removeprefix("data.") for key in given if key in READING]
+    return config.tracking, {name: getattr(config.data, name) for name in names}
+
+
+def _count(
+    options: argparse.Namespace, tracking: Tracking, reading: dict[str, Any], cells: pd.DataFrame
+) -> tuple[Counted, list[str]]:
+    """Return the counts, and which model they are by where there was a choice."""
+    with ExitStack() as stack:
+        folder, chosen = options.model, []
+        if options.run is not None:
+            from occupancy.lookup import fetched, find_model  # noqa: PLC0415
+
+            recorded = find_model(tracking, options.run, options.fold)  # nor need an unknown run wait for torch
+            folder, chosen = stack.enter_context(fetched(tracking, recorded)), recorded.remarks
+        from occupancy.counting import count_people  # noqa: PLC0415
+        from occupancy.serving import ServedModel, find_saved  # noqa: PLC0415
+
+        return count_people(ServedModel(find_saved(folder)), cells, options.csv, reading), chosen
+
+
+def _content(path: Path, counted: Counted) -> bytes:
+    """Return what a file of this name is to hold."""
+    from occupancy import output  # noqa: PLC0415
+    from occupancy.counting import picture  # noqa: PLC0415
+
+    kind = output.ending(path)
+    if kind in output.TABLES:
+        return output.to_table(counted.prediction, kind).encode()
+    return output.to_picture(picture(counted), kind)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
