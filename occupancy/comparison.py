@@ -49,6 +49,9 @@ class Rows:
         truth: (N,) people.
         label: (N,) predicted people.
         probs: (N, C) predicted probability of each count.
+        mean: (N,) predicted mean, in people.
+        std: (N,) its standard deviation, in people.
+        epistemic: (N,) the part of it by which the model's samples disagree.
     """
 
     number: int
@@ -56,6 +59,9 @@ class Rows:
     truth: Ints
     label: Ints
     probs: Floats
+    mean: Floats
+    std: Floats
+    epistemic: Floats
 
 
 @dataclass(frozen=True)

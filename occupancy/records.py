@@ -142,6 +142,9 @@ def _rows(uri: str, fold: FoldRun) -> Rows:
             truth=table["truth"].to_numpy(np.int64),
             label=table["count"].to_numpy(np.int64),
             probs=table.loc[:, "p0":].to_numpy(np.float64),
+            mean=table["mean"].to_numpy(np.float64),
+            std=table["std"].to_numpy(np.float64),
+            epistemic=table["epistemic"].to_numpy(np.float64),
         )
     except (OSError, MlflowException):
         raise Unusable(f"{where} is gone") from None

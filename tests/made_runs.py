@@ -18,7 +18,9 @@ def make_rows(number: int, truth: Sequence[int], label: Sequence[int], classes: 
     start = np.datetime64("2024-01-01T10:00:00", "ns") + np.timedelta64(number, "D")
     times = start + np.arange(len(truth)) * np.timedelta64(step_s, "s")
     probs = 0.7 * np.eye(classes)[list(label)] + 0.3 / classes
-    return Rows(number, times, np.array(truth), np.array(label), probs)
+    mean = probs @ np.arange(classes)
+    std = np.sqrt(probs @ np.square(np.arange(classes)) - np.square(mean))
+    return Rows(number, times, np.array(truth), np.array(label), probs, mean, std, np.zeros(len(truth)))
 
 
 def make_parts(wrong: Sequence[int] = (), truths: Sequence[Sequence[int]] = TRUTHS) -> list[Rows]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_neighbouring_wrong_rows_are_one_span() -> None:
 def late(rows: Rows, row: int, hours: float) -> Rows:
     times = rows.times.copy()
     times[row:] += np.timedelta64(int(3600 * hours), "s")
-    return Rows(rows.number, times, rows.truth, rows.label, rows.probs)
+    return dataclasses.replace(rows, times=times)
 
 
 def test_a_long_gap_is_cut_out_of_the_time_axis_and_marked() -> None:

@@ -198,7 +198,8 @@ class NetworkEstimator:
         chunks = []
         for rows in np.split(positions, range(EVALUATION_BATCH, len(positions), EVALUATION_BATCH)):
             x = windows.at(rows)
-            with _seeded(self.config.seed, member):  # every chunk anew: all rows share the weights that are drawn
+            # Every chunk anew: where it is weights that are drawn, all rows share them.
+            with _seeded(self.config.seed, member):
                 chunks.append(network.sample(x, self.passes) if self.passes else network(x)[None])
         return torch.cat(chunks, dim=1)
 

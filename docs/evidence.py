@@ -1,0 +1,78 @@
+"""The evidence behind docs/results.md, from the predictions that runs recorded.
+
+    python docs/evidence.py [tracking.uri=sqlite:///mlflow.db] [data.folds=forward]
+
+Prints tables in Markdown: how often each model changes its label, and where; and how many rows lie within
+two standard deviations of the predicted mean.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from occupancy.compare import Question
+from occupancy.comparison import Group, Rows
+from occupancy.console import run
+from occupancy.grouping import compare
+from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
+from occupancy.records import read_predictions, read_runs
+
+GAP_S = 120  # a longer step between rows is a gap, over which a label does not change
+BAND = 2  # standard deviations; of a Normal, 95 % lie within them
+
+
+def main(overrides: Sequence[str]) -> None:
+    """Print the evidence of the runs that a comparison would show."""
+    question = resolve(Question, {}, COMMAND_LINE, parse_overrides(overrides))
+    runs = read_runs(question.tracking)
+    groups = compare(runs, question.data.folds, partial(read_predictions, question.tracking.uri)).groups
+    print(f"Label changes on {question.data.folds}, all folds together, mean over seeds\n")
+    print("\n".join(_table(["changes", "of them inside windows of 25", "true changes"], groups, _changes)))
+    folds = [*(f"fold {rows.number}" for rows in groups[0].parts[0]), "all rows"]
+    print(f"\nRows within {BAND} std of the predicted mean on {question.data.folds}, mean over seeds\n")
+    print("\n".join(_table(folds, groups, partial(_band, spread="std"))))
+    sampled = [group for group in groups if any(rows.epistemic.any() for rows in group.parts[0])]
+    print("\nThe same of the models that sample, with the spread of their samples alone as std\n")
+    print("\n".join(_table(folds, sampled, partial(_band, spread="epistemic"))))
+
+
+def _changes(group: Group) -> list[str]:
+    """Return how often the label changes between rows of a recording, at any row and within the report's windows."""
+    counts = np.array([[_count(rows) for rows in parts] for parts in group.parts]).sum(axis=1).mean(axis=0)
+    return [f"{count:.0f}" for count in counts]
+
+
+def _count(rows: Rows) -> tuple[int, int, int]:
+    follows = np.diff(rows.times) / np.timedelta64(1, "s") <= GAP_S
+    changed = (np.diff(rows.label) != 0) & follows
+    # Windows are cut anew after each gap, as a model that decodes them does.
+    start = np.maximum.accumulate(np.where(np.append(True, ~follows), np.arange(len(rows.label)), 0))
+    inside = (np.arange(len(rows.label)) - start)[1:] % 25 != 0
+    return int(changed.sum()), int((changed & inside).sum()), int(((np.diff(rows.truth) != 0) & follows).sum())
+
+
+def _band(group: Group, spread: str) -> list[str]:
+    """Return the share of rows within the band: of each fold, and of all rows."""
+    within = [
+        [np.abs(rows.truth - rows.mean) <= BAND * getattr(rows, spread) + 1e-9 for rows in parts]
+        for parts in group.parts
+    ]
+    folds = np.array([[part.mean() for part in parts] for parts in within]).mean(axis=0)
+    pooled = np.mean([np.concatenate(parts).mean() for parts in within])
+    return [f"{share:.2f}" for share in [*folds, pooled]]
+
+
+def _table(headings: Sequence[str], groups: Sequence[Group], cells: Callable[[Group], list[str]]) -> Iterator[str]:
+    yield f"| model | {' | '.join(headings)} |"
+    yield "| --- " * (len(headings) + 1) + "|"
+    for group in groups:
+        title = f"{group.name} ({group.protocol})" + (f", {group.variant}" if group.variant else "")
+        yield f"| {title} | {' | '.join(cells(group))} |"
+
+
+if __name__ == "__main__":
+    sys.exit(run("docs/evidence.py", lambda: main(sys.argv[1:])))
