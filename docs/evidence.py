@@ -16,8 +16,8 @@ import numpy as np
 
 from occupancy.compare import Question
 from occupancy.comparison import Group, Rows
+from occupancy.comparison.grouping import compare
 from occupancy.console import run
-from occupancy.grouping import compare
 from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.records import read_predictions, read_runs
 

@@ -19,6 +19,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from occupancy import output
 from occupancy.config import Data, Section, Tracking
 from occupancy.console import Parser, run
 from occupancy.errors import InputError
@@ -59,14 +60,14 @@ def _parser() -> Parser:
         "that training has, for example: data.folds=blocked",
     )
     parser.add_argument("--report", action="store_true", help="set the student report's figures beside ours")
-    parser.add_argument("--html", metavar="FILE", help="write a page with the table and figures")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with the table and figures")
     parser.add_argument(
         "--fold",
         type=int,
         metavar="N",
         help="fold whose predictions the page shows; else the first that holds all labels",
     )
-    parser.add_argument("--csv", metavar="FILE", help="write the table as CSV")
+    parser.add_argument("--csv", metavar="FILE", type=Path, help="write the table as CSV")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the runs are, and which to compare")
     return parser
@@ -74,29 +75,31 @@ def _parser() -> Parser:
 
 def _command(options: argparse.Namespace) -> None:
     question = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides))
-    html, csv = _target("--html", options.html), _target("--csv", options.csv)
+    html, csv = (
+        None if path is None else output.check_place(path, option)
+        for option, path in (("--html", options.html), ("--csv", options.csv))
+    )
     if html is not None and html == csv:
-        raise InputError(f"--csv: got {options.csv!r}, which --html writes to already; give two files")
+        raise InputError(f"--csv: got {options.csv}, which --html writes to already; give two files")
     if options.fold is not None and html is None:
         raise InputError(f"--fold: got {options.fold}, which chooses what the page shows; add --html FILE")
     # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.
-    from occupancy import standings  # noqa: PLC0415
-    from occupancy.grouping import compare  # noqa: PLC0415
+    from occupancy.comparison import standings  # noqa: PLC0415
+    from occupancy.comparison.grouping import compare  # noqa: PLC0415
     from occupancy.records import read_predictions, read_runs  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
         runs = read_runs(question.tracking)
         comparison = compare(runs, question.data.folds, partial(read_predictions, question.tracking.uri))
-        files: dict[Path, str] = {}
+        files: dict[Path, bytes] = {}
         if html is not None:
-            from occupancy.page import page  # noqa: PLC0415
+            from occupancy.comparison.page import page  # noqa: PLC0415
 
             made = f"{datetime.now():%Y-%m-%d %H:%M} from {question.tracking.shown_uri}"
-            files[html] = page(comparison, made, options.report, options.fold)
+            files[html] = page(comparison, made, options.report, options.fold).encode()
         if csv is not None:
-            files[csv] = standings.to_csv(comparison, options.report)
-        for file, text in files.items():
-            _write(file, text)
+            files[csv] = standings.to_csv(comparison, options.report).encode()
+        output.write(files)
     if options.json:
         print(standings.to_json(comparison, options.report))
         return
@@ -107,8 +110,8 @@ def _command(options: argparse.Namespace) -> None:
 
 
 def _show(comparison: Comparison, with_report: bool) -> None:
-    from occupancy import ranking  # noqa: PLC0415
-    from occupancy.report import NOTE  # noqa: PLC0415
+    from occupancy.comparison import ranking  # noqa: PLC0415
+    from occupancy.comparison.report import NOTE  # noqa: PLC0415
 
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
@@ -150,41 +153,6 @@ def _table(
 
 def _wrapped(cell: str) -> str:
     return "\n".join(textwrap.fill(line, _WORDS, break_long_words=False) for line in cell.splitlines())
-
-
-def _target(option: str, given: str | None) -> Path | None:
-    """Return where to write, or None; a link is followed, so that it stays one.
-
-    Raises:
-        InputError: no file can be written there.
-    """
-    if given is None:
-        return None
-    path = Path(os.path.realpath(given))
-    try:
-        if path.exists() and not path.is_file():
-            raise InputError(f"{option}: got {given!r}, which is no file; name a file to write")
-        if not path.parent.is_dir():
-            raise InputError(f"{option}: got {given!r}, but {path.parent} is no folder; make it or name another file")
-        if not os.access(path.parent, os.W_OK):
-            raise InputError(f"{option}: got {given!r}, but {path.parent} can't be written to; name another file")
-    except OSError as error:  # as for a name that is too long
-        raise InputError(
-            f"{option}: got {given!r}, which can't be used ({error.strerror}); name another file"
-        ) from None
-    return path
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all: beside itself first, then renamed."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); name another file") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

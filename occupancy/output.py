@@ -1,4 +1,4 @@
-"""Predictions as files: a table or a picture by the ending of the name, whole or not at all."""
+"""Files that commands write, whole or not at all; predictions as a table or a picture by the ending of the name."""
 
 from __future__ import annotations
 
@@ -29,15 +29,24 @@ def check_target(path: Path) -> Path:
     if ending(path) not in (*TABLES, *PICTURES):
         expected = ", ".join(f".{name}" for name in (*TABLES, *PICTURES))
         raise InputError(f"--out: got {path}, expected a name that ends in one of {expected}")
+    return check_place(path, "--out")
+
+
+def check_place(path: Path, option: str) -> Path:
+    """Return the full path of a file that can be written.
+
+    Raises:
+        InputError: it can't; the message begins with the option that named it.
+    """
     try:
         if path.is_dir():
-            raise InputError(f"--out: {path} is a folder; name a file")
+            raise InputError(f"{option}: {path} is a folder; name a file")
         if not path.parent.is_dir():
-            raise InputError(f"--out: {path.parent} is no folder; create it or name another")
+            raise InputError(f"{option}: {path.parent} is no folder; create it or name another")
         if not os.access(path.parent, os.W_OK):
-            raise InputError(f"--out: {path.parent} can't be written to; name another folder")
+            raise InputError(f"{option}: {path.parent} can't be written to; name another folder")
     except OSError as error:
-        raise InputError(f"--out: {path} can't be written ({error.strerror}); name another file") from None
+        raise InputError(f"{option}: {path} can't be written ({error.strerror}); name another file") from None
     return path.resolve()  # through a link, which is not to be replaced by the file
 
 
@@ -76,7 +85,7 @@ def write(contents: Mapping[Path, bytes]) -> None:
         for path, new in unfinished.items():
             new.replace(path)
     except OSError as error:
-        raise InputError(f"--out: {path} can't be written ({error.strerror}); name another file") from None
+        raise InputError(f"{path}: can't be written ({error.strerror}); name another file") from None
     finally:
         for new in unfinished.values():
             new.unlink(missing_ok=True)

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occupancy import page
 from occupancy.compare import main
+from occupancy.comparison import page
 from occupancy.experiment import conduct, plan
 from occupancy.parsing import load_config
 from occupancy.summary import Outcome
@@ -213,11 +213,11 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_read(
 ) -> None:
     nowhere = f"tracking.uri=sqlite:///{tmp_path / 'none.db'}"
     said = refusal(capsys, nowhere, "--html", str(tmp_path))
-    assert said == f"occupancy.compare: --html: got '{tmp_path}', which is no file; name a file to write"
+    assert said == f"occupancy.compare: --html: {tmp_path} is a folder; name a file"
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / "no" / "table.csv"))
-    assert said.endswith(f"but {tmp_path / 'no'} is no folder; make it or name another file")
+    assert said.endswith(f"--csv: {tmp_path / 'no'} is no folder; create it or name another")
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / ("long" * 70)))
-    assert said.endswith("which can't be used (File name too long); name another file")
+    assert said.endswith("can't be written (File name too long); name another file")
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / "one"), "--html", str(tmp_path / "." / "one"))
     assert said.endswith("which --html writes to already; give two files")
     said = refusal(capsys, nowhere, "--fold", "1")
@@ -229,7 +229,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     said = refusal(capsys, "--csv", str(tmp_path / "table.csv"))
-    assert said.endswith(f"but {tmp_path} can't be written to; name another file")
+    assert said.endswith(f"--csv: {tmp_path} can't be written to; name another folder")
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_runs_whose_predictions_are_gone_are_left_out_until_none_is_left(
         for path in rest:
             path.unlink()
         said = refusal(capsys, *store)
-        assert "none of the 3 finished runs on" in said
+        assert "can be used (3 were tried)" in said
         assert said.endswith(f"of the latest, {outcomes[2].run_id}, predictions.csv of fold 1 is gone")
     finally:
         shutil.rmtree(folder / "mlruns")

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from occupancy.bootstrap import differences, stretches
 from occupancy.comparison import Comparison, Group, LeftOut, Rows, Run, Unusable, is_optimistic
+from occupancy.comparison.bootstrap import differences, stretches
 from occupancy.errors import InputError
 
 _FINISHED = "FINISHED"
@@ -49,7 +49,7 @@ def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Row
             left_out[run.name, str(error)] += 1
     if not loaded:
         run_id, reason = next(iter(unusable.items()))
-        none = f"none of the {len(unusable)} finished runs on {scheme!r} can be used"
+        none = f"no finished run on {scheme!r} can be used ({len(unusable)} were tried)"
         raise InputError(f"data.folds: {none}; of the latest, {run_id}, {reason}")
     groups = _groups(_on_same_rows(list(loaded.values()), left_out))
     label_runs = sum(int(stretches(rows.truth)[-1]) + 1 for rows in groups[0].parts[0])

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from occupancy.bootstrap import DRAWS
 from occupancy.comparison import Comparison, is_optimistic
-from occupancy.report import REPORT, row_of
-from occupancy.standings import report_values, values
+from occupancy.comparison.bootstrap import DRAWS
+from occupancy.comparison.report import REPORT, row_of
+from occupancy.comparison.standings import report_values, values
 
 HEADINGS = (
     ("model", "setting"),
@@ -101,8 +101,9 @@ def report_rows(comparison: Comparison) -> list[tuple[str, ...]]:
 def facts(comparison: Comparison) -> str:
     """Return in one line what the models were tested on."""
     tags = comparison.newest.tags
+    models = "1 model" if len(comparison.groups) == 1 else f"{len(comparison.groups)} models"
     return (
-        f"{len(comparison.groups)} models on {comparison.scheme}: log {tags['dataset']}, digest {tags['digest']}, "
+        f"{models} on {comparison.scheme}: log {tags['dataset']}, digest {tags['digest']}, "
         f"{len(comparison.folds)} folds, {comparison.rows:,} test rows"
     )
 
@@ -117,6 +118,8 @@ def notes(comparison: Comparison) -> list[str]:
         said.append("CAUTION: protocol report stops early on the test rows, so its figures are optimistic.")
     if comparison.best is None:
         said.append("No honest run is among them, so there is no best to compare the others to.")
+    elif len(comparison.groups) == 1:
+        said.append("There is no other model to compare it to.")
     elif comparison.label_runs < 2:
         said.append(
             "The test rows hold a single label run (stretch of one true count); no interval can be had from it."

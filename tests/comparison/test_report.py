@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from occupancy.report import REPORT, row_of
+from occupancy.comparison.report import REPORT, row_of
 
 REGRESSION = {"model.name": "lstm", "model.head": "regression", "model.mc_samples": "0"}
 

@@ -8,8 +8,7 @@ import math
 import pytest
 from made_runs import Made
 
-from occupancy import standings
-from occupancy.comparison import Comparison
+from occupancy.comparison import Comparison, standings
 
 LSTM = {"model.name": "lstm", "model.head": "regression"}
 

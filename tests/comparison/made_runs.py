@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from occupancy.comparison import Comparison, FoldRun, Rows, Run
-from occupancy.grouping import compare
+from occupancy.comparison.grouping import compare
 
 TRUTHS = ([0, 0, 1, 1, 2, 2], [0, 0, 0, 3])
 _ids = itertools.count()

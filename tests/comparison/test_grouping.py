@@ -9,8 +9,8 @@ import pytest
 from made_runs import TRUTHS, Made, make_parts
 
 from occupancy.comparison import Comparison, LeftOut, Rows, Run, Unusable
+from occupancy.comparison.grouping import compare
 from occupancy.errors import InputError
-from occupancy.grouping import compare
 
 
 def seeds(comparison: Comparison) -> dict[str, list[str]]:
@@ -169,7 +169,7 @@ def test_where_no_run_can_be_used_the_error_says_why() -> None:
     with pytest.raises(InputError) as caught:
         gone(made, first, last)
     assert str(caught.value) == (
-        f"data.folds: none of the 2 finished runs on 'forward' can be used; of the latest, {last.run_id}, "
+        f"data.folds: no finished run on 'forward' can be used (2 were tried); of the latest, {last.run_id}, "
         "predictions.csv of fold 2 is gone"
     )
 

@@ -10,10 +10,9 @@ from html import escape
 import numpy as np
 from matplotlib.figure import Figure
 
-from occupancy import panels, ranking
-from occupancy.comparison import Comparison
+from occupancy.comparison import Comparison, panels, ranking
+from occupancy.comparison.report import NOTE
 from occupancy.errors import InputError
-from occupancy.report import NOTE
 
 _DPI = 170
 
@@ -90,7 +89,7 @@ def page(comparison: Comparison, made: str, with_report: bool = False, fold: int
         "test rows": f"{comparison.rows:,}, in {comparison.label_runs} label runs (stretches of one true count)",
         "made": made,
     }
-    title = f"{len(comparison.groups)} models compared on {comparison.scheme}"
+    title = f"Models compared on {comparison.scheme}"
     parts = [
         _HEAD.format(title=escape(title)),
         f"<h1>{escape(title)}</h1>",

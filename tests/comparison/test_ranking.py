@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from made_runs import Made, make_parts
 
-from occupancy import ranking, standings, summary
-from occupancy.comparison import Comparison
+from occupancy import summary
+from occupancy.comparison import Comparison, ranking, standings
 
 HEADINGS = [" ".join(heading).strip() for heading in ranking.HEADINGS]
 REPORT_HEADINGS = [" ".join(heading).strip() for heading in ranking.REPORT_HEADINGS]
@@ -122,6 +122,15 @@ def test_the_title_says_what_the_models_were_tested_on(made: Made) -> None:
     assert ranking.facts(made.compare()) == "3 models on forward: log uci, digest d1, 2 folds, 10 test rows"
 
 
+def test_a_model_alone_has_nothing_to_be_compared_to() -> None:
+    made = Made()
+    made.add()
+    comparison = made.compare()
+    assert ranking.facts(comparison).startswith("1 model on forward")
+    assert "There is no other model to compare it to." in ranking.notes(comparison)
+    assert not any(note.startswith("MSE above best") for note in ranking.notes(comparison))
+
+
 def test_what_was_left_out_is_a_line_for_each_name_and_reason(made: Made) -> None:
     made.add("old", folds="blocked")
     made.add("old", folds="blocked")
@@ -141,6 +150,7 @@ def test_a_figure_of_the_report_stands_beside_both_protocols_of_its_model(made: 
         assert (row["MSE report"], row["F1 report"]) == ("0.133\n±0.058", "0.659\n±0.196")
         assert row["MSE ours"] == f"{group.mean('mse_avg'):.3f}\n±{group.mean('mse_std'):.3f}"
         assert row["MSE differs"] == f"{group.mean('mse_avg') - 0.133:+.3f}"
+        assert row["F1 ours"] == f"{group.mean('f1_macro_avg'):.3f}\n±{group.mean('f1_macro_std'):.3f}"
         assert row["F1 differs"] == f"{group.mean('f1_macro_avg') - 0.659:+.3f}"
 
 

@@ -9,9 +9,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from occupancy.bootstrap import DRAWS
 from occupancy.comparison import Comparison, Group
-from occupancy.report import REPORT, row_of
+from occupancy.comparison.bootstrap import DRAWS
+from occupancy.comparison.report import REPORT, row_of
 
 
 def values(group: Group) -> dict[str, Any]:

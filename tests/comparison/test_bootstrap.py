@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occupancy import bootstrap
-from occupancy.bootstrap import DRAWS, differences, resampled, stretch_totals, stretches
+from occupancy.comparison import bootstrap
+from occupancy.comparison.bootstrap import DRAWS, differences, resampled, stretch_totals, stretches
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.table import Log
 
