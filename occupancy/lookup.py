@@ -10,7 +10,7 @@ from pathlib import Path
 
 from occupancy.config import Tracking
 from occupancy.errors import InputError
-from occupancy.store import check_store, is_made, sqlite_path  # first: it makes MLflow quiet
+from occupancy.store import check_there, impatient  # first: it makes MLflow quiet
 
 # isort: split
 from mlflow import MlflowClient
@@ -45,12 +45,14 @@ def find_model(tracking: Tracking, run_id: str, fold: int | None = None) -> Reco
     Raises:
         InputError: there is no such store, run, fold or model.
     """
-    client, shown = _open_store(tracking), tracking.shown_uri
+    check_there(tracking.uri)
+    client, shown = MlflowClient(tracking.uri), tracking.shown_uri
     try:
-        run = client.get_run(run_id)
-        if run.info.lifecycle_stage != LifecycleStage.ACTIVE:
-            raise InputError(f"--run: run {run_id} was deleted in {shown}; restore it there or give another")
-        return _choose(client, run, _by_fold([run]) or _folds_of(client, run), fold, shown)
+        with impatient():
+            run = client.get_run(run_id)
+            if run.info.lifecycle_stage != LifecycleStage.ACTIVE:
+                raise InputError(f"--run: run {run_id} was deleted in {shown}; restore it there or give another")
+            return _choose(client, run, _by_fold([run]) or _folds_of(client, run), fold, shown)
     except MlflowException as error:
         if error.error_code in _UNKNOWN:
             raise InputError(f"--run: got {run_id!r}, which is no run in {shown}; train prints its id") from None
@@ -72,14 +74,6 @@ def fetched(tracking: Tracking, recorded: Recorded) -> Iterator[Path]:
             said = " ".join(str(error).split())[:200]
             raise InputError(f"--run: the model is not at {recorded.uri}, where it was put: {said}") from None
         yield Path(place)
-
-
-def _open_store(tracking: Tracking) -> MlflowClient:
-    check_store(tracking.uri)
-    path = sqlite_path(tracking.uri)
-    if path is not None and not is_made(path):  # MLflow would create it
-        raise InputError(f"tracking.uri: there is no store {path}; name the one that the training recorded in")
-    return MlflowClient(tracking.uri)
 
 
 def _folds_of(client: MlflowClient, run: Run) -> dict[int, Run]:

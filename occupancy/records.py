@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,9 +36,9 @@ def read_runs(tracking: Tracking) -> list[Run]:
     Raises:
         InputError: there is no store, it holds no such experiment, or it does not answer as MLflow does.
     """
-    check_there(tracking.uri)
+    store.check_there(tracking.uri)
     client = MlflowClient(tracking.uri)
-    with _impatient():
+    with store.impatient():
         experiment = _experiment(client, tracking)
     found = list(_all_runs(client, experiment.experiment_id))
     folds: dict[str, list[Found]] = {}
@@ -48,21 +46,6 @@ def read_runs(tracking: Tracking) -> list[Run]:
         if (parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID)) is not None:
             folds.setdefault(parent, []).append(run)
     return [_run(run, folds.get(run.info.run_id, [])) for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
-
-
-def check_there(uri: str) -> None:
-    """Find out whether an address names a store that can be read.
-
-    Raises:
-        InputError: it does not; see `store.check_store`.
-    """
-    store.check_store(uri)
-    path = store.sqlite_path(uri)
-    if path is not None and not store.is_made(path):
-        state = "is empty" if path.exists() else "is not there"
-        raise InputError(
-            f"tracking.uri: {path} {state}; give the store of your runs, or make one by python -m occupancy.train"
-        )
 
 
 def read_predictions(uri: str, run: Run) -> list[Rows]:
@@ -160,19 +143,3 @@ def _text(artifact_uri: str, name: str, tracking_uri: str) -> str:
         there = f"{artifact_uri.rstrip('/')}/{name}"
         copy = mlflow.artifacts.download_artifacts(there, dst_path=folder, tracking_uri=tracking_uri)
         return Path(copy).read_text(encoding="utf-8")
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Let MLflow ask a server once and briefly; it would ask a broken one for minutes."""
-    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{store.PATIENCE_S:.0f}"}
-    before = {name: os.environ.get(name) for name in limits}
-    os.environ.update(limits)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

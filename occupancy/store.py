@@ -8,6 +8,8 @@ import os
 import socket
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,6 +54,21 @@ def check_store(uri: str) -> None:
         _check_database(uri, kind)
     else:
         raise InputError(f"tracking.uri: got {uri!r}, expected {SUPPORTED}")
+
+
+def check_there(uri: str) -> None:
+    """Find out whether an address names a store that holds runs already.
+
+    Raises:
+        InputError: it does not; see `check_store`.
+    """
+    check_store(uri)
+    path = sqlite_path(uri)
+    if path is not None and not is_made(path):
+        state = "is empty" if path.exists() else "is not there"
+        raise InputError(
+            f"tracking.uri: {path} {state}; give the store of your runs, or make one by python -m occupancy.train"
+        )
 
 
 def prepare_store(uri: str) -> None:
@@ -104,6 +121,22 @@ def sqlite_path(uri: str) -> Path | None:
 def is_made(path: Path) -> bool:
     """Return whether an SQLite file is there and holds something: an empty one is as good as none."""
     return path.exists() and path.stat().st_size > 0
+
+
+@contextmanager
+def impatient() -> Iterator[None]:
+    """Let MLflow ask a server once and briefly; it would ask a broken one for minutes."""
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{PATIENCE_S:.0f}"}
+    before = {name: os.environ.get(name) for name in limits}
+    os.environ.update(limits)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _check_sqlite(path: Path, uri: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from occupancy.store import PATIENCE_S, is_made, prepare_store, sqlite_path  # first: it makes MLflow quiet
+from occupancy.store import impatient, is_made, prepare_store, sqlite_path  # first: it makes MLflow quiet
 
 # isort: split
 import mlflow
@@ -104,29 +103,13 @@ def check_experiment(config: Config) -> None:
     if path is not None and not is_made(path):
         return
     try:
-        with _impatient():
+        with impatient():
             found = MlflowClient(uri).get_experiment_by_name(name)
     except MlflowException as error:
         shown = config.tracking.shown_uri
         raise InputError(f"tracking.uri: {shown} does not answer as an MLflow store does: {error}") from None
     if found is not None:
         _refuse_deleted(found, uri)
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """Let MLflow ask a server once and briefly; it would ask a broken one for minutes."""
-    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{PATIENCE_S:.0f}"}
-    before = {name: os.environ.get(name) for name in limits}
-    os.environ.update(limits)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from occupancy.store import prepare_store
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 ROWS = {2: 3, 1: 4}
-PROBS = np.array([[0.1, 0.7, 0.2], [0.8, 0.1, 0.1], [1 / 3, 1 / 3, 1 / 3], [0.0, 0.0, 1.0]])
+PROBS = np.random.default_rng(0).dirichlet(np.ones(3), size=4)  # all their digits are needed
 
 
 def table(rows: int) -> pd.DataFrame:

@@ -536,8 +536,8 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         lambda home: by_run(home, home.ended("FINISHED", forgotten(home), fold="1")),
         "is FINISHED without a model",
     ),
-    "store that is not there": (lambda home: in_store(home, "sqlite:///none/none.db"), "there is no store /"),
-    "store that is empty": (lambda home: in_store(home, f"sqlite:///{written('empty.db')}"), "there is no store /"),
+    "store that is not there": (lambda home: in_store(home, "sqlite:///none/none.db"), "none.db is not there"),
+    "store that is empty": (lambda home: in_store(home, f"sqlite:///{written('empty.db')}"), "empty.db is empty"),
     "store that is none": (
         lambda home: in_store(home, f"sqlite:///{written('notes.txt', b'some notes')}"),
         "notes.txt is no SQLite database",
