@@ -19,6 +19,7 @@ ifneq ($(wildcard ../shared/data/Occupancy_Estimation.csv),)
 export OCCUPANCY_DATA_DIR ?= $(abspath ../shared/data)
 endif
 
+# Not `auto`: a simulated room in place of the log would be compared to nothing.
 COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
 
 .PHONY: help train compare test lint ui clean
@@ -33,7 +34,7 @@ compare: $(INSTALLED)  ## run all EXPERIMENTS on FOLDS with SEEDS, JOBS at a tim
 	@mkdir -p reports
 	@printf '%s\n' $(foreach seed,$(SEEDS),$(foreach config,$(EXPERIMENTS),'$(config) seed=$(seed)')) \
 		| xargs -P $(JOBS) -L 1 sh -c 'echo "$$0 $$1"; \
-			exec $(BIN)/python -m occupancy.train --config "$$0" "$$1" $(COMPARED) $(ARGS) --json > /dev/null'
+			exec $(BIN)/python -m occupancy.train --config "$$0" "$$1" data.source=uci $(COMPARED) $(ARGS) --json > /dev/null'
 	$(BIN)/python -m occupancy.compare $(COMPARED) --report --html reports/comparison.html
 
 test: $(INSTALLED)  ## run the tests; PYTEST are options for pytest

@@ -21,7 +21,6 @@ from occupancy.console import run
 from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.records import read_predictions, read_runs
 
-GAP_S = 120  # a longer step between rows is a gap, over which a label does not change
 BAND = 2  # standard deviations; of a Normal, 95 % lie within them
 
 
@@ -42,12 +41,13 @@ def main(overrides: Sequence[str]) -> None:
 
 def _changes(group: Group) -> list[str]:
     """Return how often the label changes between rows of a recording, at any row and within the report's windows."""
-    counts = np.array([[_count(rows) for rows in parts] for parts in group.parts]).sum(axis=1).mean(axis=0)
+    max_gap = float(group.runs[0].params["data.max_gap"])
+    counts = np.array([[_count(rows, max_gap) for rows in parts] for parts in group.parts]).sum(axis=1).mean(axis=0)
     return [f"{count:.0f}" for count in counts]
 
 
-def _count(rows: Rows) -> tuple[int, int, int]:
-    follows = np.diff(rows.times) / np.timedelta64(1, "s") <= GAP_S
+def _count(rows: Rows, max_gap: float) -> tuple[int, int, int]:
+    follows = np.diff(rows.times) / np.timedelta64(1, "s") <= max_gap
     changed = (np.diff(rows.label) != 0) & follows
     # Windows are cut anew after each gap, as a model that decodes them does.
     start = np.maximum.accumulate(np.where(np.append(True, ~follows), np.arange(len(rows.label)), 0))

@@ -76,11 +76,9 @@ def _parser() -> Parser:
 def _command(options: argparse.Namespace) -> None:
     question = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides))
     html, csv = (
-        None if path is None else output.check_place(path, option)
-        for option, path in (("--html", options.html), ("--csv", options.csv))
+        None if path is None else output.check_target(path, f"--{kind}", [kind])
+        for kind, path in (("html", options.html), ("csv", options.csv))
     )
-    if html is not None and html == csv:
-        raise InputError(f"--csv: got {options.csv}, which --html writes to already; give two files")
     if options.fold is not None and html is None:
         raise InputError(f"--fold: got {options.fold}, which chooses what the page shows; add --html FILE")
     # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.

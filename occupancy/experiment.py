@@ -65,7 +65,9 @@ def conduct(experiment: Plan) -> Outcome:
         pooled = {f"{key}_pooled": value for key, value in score(parts, log.max_gap).items()}
         metrics = {**aggregate([result.metrics for result in results]), **pooled}
         outcome = Outcome(record.run_id, config, log, results, metrics)
-        record.log_summary({**metrics, **costs(results)}, summary.description(outcome), _timeline(experiment))
+        causal = all(result.prediction.causal for result in results)
+        costly = {**metrics, **costs(results)}
+        record.log_summary(costly, summary.description(outcome), _timeline(experiment), causal)
     return outcome
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,27 +20,21 @@ TABLES = ("csv", "jsonl")
 PICTURES = ("png", "svg")
 
 
-def check_target(path: Path) -> Path:
+def check_target(path: Path, option: str = "--out", endings: Sequence[str] = (*TABLES, *PICTURES)) -> Path:
     """Return the full path of a file that can be written, and whose ending says what it is to hold.
 
     Raises:
-        InputError: it can't, or says nothing.
+        InputError: it can't, or says nothing; the message begins with the option that named it.
     """
-    if ending(path) not in (*TABLES, *PICTURES):
-        expected = ", ".join(f".{name}" for name in (*TABLES, *PICTURES))
-        raise InputError(f"--out: got {path}, expected a name that ends in one of {expected}")
-    return check_place(path, "--out")
-
-
-def check_place(path: Path, option: str) -> Path:
-    """Return the full path of a file that can be written.
-
-    Raises:
-        InputError: it can't; the message begins with the option that named it.
-    """
+    # An ending that fits also keeps logs and stores, which have others, from being written over.
+    if ending(path) not in endings:
+        expected = f"{'one of ' if len(endings) > 1 else ''}{', '.join(f'.{name}' for name in endings)}"
+        raise InputError(f"{option}: got {path}, expected a name that ends in {expected}")
     try:
         if path.is_dir():
             raise InputError(f"{option}: {path} is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{option}: {path} is no ordinary file; name another")
         if not path.parent.is_dir():
             raise InputError(f"{option}: {path.parent} is no folder; create it or name another")
         if not os.access(path.parent, os.W_OK):
@@ -73,7 +67,7 @@ def to_picture(figure: Figure, kind: str) -> bytes:
 
 
 def write(contents: Mapping[Path, bytes]) -> None:
-    """Write files, each of them whole, and none of them if one can't be.
+    """Write files, each of them whole; none of them takes its name before all are on the disk.
 
     Raises:
         InputError: one can't be written.

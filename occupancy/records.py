@@ -38,9 +38,12 @@ def read_runs(tracking: Tracking) -> list[Run]:
     """
     store.check_there(tracking.uri)
     client = MlflowClient(tracking.uri)
-    with store.impatient():
-        experiment = _experiment(client, tracking)
-    found = list(_all_runs(client, experiment.experiment_id))
+    try:
+        with store.impatient():
+            found = list(_all_runs(client, _experiment(client, tracking).experiment_id))
+    except MlflowException as error:
+        said = str(error).splitlines()[0]
+        raise InputError(f"tracking.uri: {tracking.shown_uri} does not answer as an MLflow store does: {said}") from None
     folds: dict[str, list[Found]] = {}
     for run in found:
         if (parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID)) is not None:
@@ -64,14 +67,9 @@ def read_predictions(uri: str, run: Run) -> list[Rows]:
 
 
 def _experiment(client: MlflowClient, tracking: Tracking) -> Experiment:
-    try:
-        found = client.get_experiment_by_name(tracking.experiment)
-        others = [] if found is not None else [other.name for other in client.search_experiments()]
-    except MlflowException as error:
-        raise InputError(
-            f"tracking.uri: {tracking.shown_uri} does not answer as an MLflow store does: {error}"
-        ) from None
+    found = client.get_experiment_by_name(tracking.experiment)
     if found is None:
+        others = [other.name for other in client.search_experiments()]
         got = f"got {tracking.experiment!r}, which {tracking.shown_uri} does not hold"
         raise InputError(f"tracking.experiment: {got}; there are {', '.join(sorted(others))}")
     if found.lifecycle_stage != LifecycleStage.ACTIVE:
@@ -127,7 +125,7 @@ def _rows(uri: str, fold: FoldRun) -> Rows:
             probs=table.loc[:, "p0":].to_numpy(np.float64),
             mean=table["mean"].to_numpy(np.float64),
             std=table["std"].to_numpy(np.float64),
-            epistemic=table["epistemic"].to_numpy(np.float64),
+            epistemic=table.get("epistemic", table["std"] * np.nan).to_numpy(np.float64),
         )
     except (OSError, MlflowException):
         raise Unusable(f"{where} is gone") from None

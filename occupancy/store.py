@@ -31,6 +31,7 @@ logging.getLogger("mlflow").setLevel(logging.ERROR)
 
 SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql://... or mssql://..."
 PATIENCE_S = 3.0  # how long a store may take to answer; imports before it take seconds too
+_TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
@@ -156,8 +157,11 @@ def _check_sqlite(path: Path, uri: str) -> None:
     # SQLite must be free to roll back what a killed process left half written.
     engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _connect(path))
     try:
-        if "experiments" not in sqlalchemy.inspect(engine).get_table_names():
+        tables = set(sqlalchemy.inspect(engine).get_table_names())
+        if "experiments" not in tables:
             raise InputError(f"tracking.uri: {path} holds something else than an MLflow store; name another file")
+        if missing := sorted(_TABLES - tables):  # MLflow would add them, in a layout of its own making
+            raise InputError(f"tracking.uri: {path} is damaged, it lacks {', '.join(missing)}; name another file")
         _verify_schema(engine)  # type: ignore[no-untyped-call]
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise InputError(f"tracking.uri: {path} can't be read: {str(error).splitlines()[0]}") from None

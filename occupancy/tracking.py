@@ -85,10 +85,19 @@ class Record:
         mlflow.log_text(table.to_csv(index=False), "predictions.csv")
         _log_model(result, self._config, self._log.schema)
 
-    def log_summary(self, metrics: Mapping[str, float], description: str, timeline: Figure) -> None:
-        """Record the averaged and pooled scores and costs, the table of the folds, and the folds in time."""
+    def log_summary(
+        self, metrics: Mapping[str, float], description: str, timeline: Figure, causal: bool = True
+    ) -> None:
+        """Record the averaged and pooled scores and costs, the table of the folds, and the folds in time.
+
+        Args:
+            metrics: by key; what is undefined is left out.
+            description: Markdown for the run's page.
+            timeline: the figure of the folds.
+            causal: whether every prediction rests on rows up to its own alone.
+        """
         mlflow.log_metrics(_defined(metrics))
-        mlflow.set_tag(MLFLOW_RUN_NOTE, description)
+        mlflow.set_tags({MLFLOW_RUN_NOTE: description, "causal": str(causal)})
         mlflow.log_figure(timeline, "figures/folds.png")
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
-from occupancy.config import Config, Data, Majority, Network, Room, Simulation, Tracking, Train
+from occupancy.config import BNN, Config, Data, Majority, Network, Room, Simulation, Tracking, Train
 from occupancy.parsing import known_keys, load_config, read_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -199,3 +200,9 @@ def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_and_de
 )
 def test_a_config_knows_how_many_epochs_a_fold_takes_at_most(changes: dict[str, Any], epochs: int) -> None:
     assert Config(name="one").model_copy(update=changes).epochs == epochs
+
+
+def test_weight_decay_is_refused_for_a_bayesian_network_whose_prior_does_it() -> None:
+    with pytest.raises(ValidationError, match=r"train.weight_decay 0.01 conflicts with model bnn.*set it to 0"):
+        Config(name="one", model=BNN())
+    assert Config(name="one", model=BNN(), train=Train(weight_decay=0)).train.weight_decay == 0

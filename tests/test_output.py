@@ -105,3 +105,15 @@ def test_a_result_goes_through_a_link_and_an_ending_may_be_in_capitals(tmp_path:
     output.write({target: b"new"})
     assert (tmp_path / "link.CSV").is_symlink()
     assert (tmp_path / "there" / "a.csv").read_text() == "new"
+
+
+def test_what_is_no_ordinary_file_is_not_written_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match=r"--out: .*/pipe\.csv is no ordinary file; name another"):
+        output.check_target(tmp_path / "pipe.csv")
+
+
+def test_an_option_may_allow_one_ending_alone(tmp_path: Path) -> None:
+    assert output.check_target(tmp_path / "page.html", "--html", ["html"]).name == "page.html"
+    with pytest.raises(InputError, match=r"^--html: got .*/mlflow\.db, expected a name that ends in \.html$"):
+        output.check_target(tmp_path / "mlflow.db", "--html", ["html"])

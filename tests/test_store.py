@@ -412,3 +412,13 @@ def test_of_two_processes_that_prepare_a_fresh_store_at_once_one_makes_it_and_th
     assert len(makers.read_text().splitlines()) == 1
     assert {left.name for left in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock", "makers"}
     check_store(address(path))
+
+
+@pytest.mark.parametrize("lost", ["runs", "latest_metrics", "params"])
+def test_a_store_that_lost_a_table_is_refused_before_mlflow_adds_one_of_its_own(copy: Path, lost: str) -> None:
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("pragma foreign_keys = off")
+        connection.execute(f"drop table {lost}")
+        connection.commit()
+    assert refusal(address(copy)) == f"tracking.uri: {copy} is damaged, it lacks {lost}; name another file"
+    assert lost not in tables(copy)

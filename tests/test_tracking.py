@@ -408,6 +408,15 @@ def test_the_parent_is_tagged_with_what_a_comparison_groups_by(outcome: Outcome,
     assert parent.data.tags["folds_digest"] == digest_of([result.fold for result in outcome.results])
 
 
+def test_the_parent_says_whether_its_counts_rest_on_earlier_rows_alone(
+    client: MlflowClient, other: Config, simulated_log: Log, parent: Run
+) -> None:
+    assert parent.data.tags["causal"] == "True"
+    with experiment(other, simulated_log, []) as record:
+        record.log_summary({}, "looks ahead", Figure(), causal=False)
+    assert client.get_run(record.run_id).data.tags["causal"] == "False"
+
+
 def test_the_report_protocol_is_a_tag(client: MlflowClient, other: Config, simulated_log: Log) -> None:
     with experiment(other.model_copy(update={"protocol": "report"}), simulated_log, []) as record:
         pass

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from occupancy.prediction import Floats, Ints
 
+EPOCHS = {"lstm", "mlp_crf", "bnn"}
+"""Models that are trained in epochs, by their ``model.name``."""
+
 
 class Unusable(Exception):  # noqa: N818 (it is a reason, and goes into the list of what was left out)
     """A run's predictions are not there or cannot be read; the text says why."""
@@ -39,7 +42,7 @@ class Run:
     folds: Sequence[FoldRun]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """The test rows of a fold, and what a run predicted for them.
 
@@ -64,7 +67,7 @@ class Rows:
     epistemic: Floats
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """The runs of one configuration that differ by their seed alone.
 
@@ -94,7 +97,8 @@ class Group:
     @property
     def title(self) -> str:
         """The name with all that tells it from the other groups."""
-        return self.name + (f", {self.variant}" if self.variant else "") + (", report" if is_optimistic(self) else "")
+        marks = [self.variant, "report" * (self.protocol == "report"), "offline" * is_offline(self)]
+        return ", ".join([self.name, *filter(None, marks)])
 
     def mean(self, key: str) -> float:
         """Return a recorded score averaged over seeds; nan where no run has it."""
@@ -158,13 +162,23 @@ class Comparison:
 
     @property
     def best(self) -> Group | None:
-        """The honest group of the smallest MSE, to which the others are compared."""
-        return next((group for group in self.groups if not is_optimistic(group)), None)
+        """The honest, causal group of the smallest MSE, to which the others are compared."""
+        return best_of(self.groups)
 
 
 def is_optimistic(group: Group) -> bool:
-    """Return whether a group's training stopped early on the test rows."""
-    return group.protocol == "report"
+    """Return whether a group's training stopped early on the test rows, as only training in epochs can."""
+    return group.protocol == "report" and group.runs[0].tags["model"] in EPOCHS
+
+
+def is_offline(group: Group) -> bool:
+    """Return whether a group's predictions rest on rows after their own too."""
+    return group.runs[0].tags.get("causal") == "False"
+
+
+def best_of(groups: Sequence[Group]) -> Group | None:
+    """Return the first of several groups that neither stopped on the test rows nor looks ahead."""
+    return next((group for group in groups if not is_optimistic(group) and not is_offline(group)), None)
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from occupancy.comparison import Comparison, Group, LeftOut, Rows, Run, Unusable, is_optimistic
+from occupancy.comparison import Comparison, Group, LeftOut, Rows, Run, Unusable, best_of
 from occupancy.comparison.bootstrap import differences, stretches
 from occupancy.errors import InputError
 
@@ -23,7 +23,7 @@ _Tested = tuple[Run, Sequence[Rows]]
 
 
 def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Rows]]) -> Comparison:
-    """Return the comparison of the finished runs on one scheme, over its latest data.
+    """Return the comparison of the finished runs on one scheme, over the data that most of them share.
 
     Args:
         runs: the experiments' runs in the store, finished or not.
@@ -34,7 +34,7 @@ def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Row
         InputError: no finished run is on that scheme, or none of them can be used.
     """
     left_out: Counter[tuple[str, str]] = Counter()
-    chosen = _on_latest_data(runs, scheme, left_out)
+    chosen = _on_shared_data(runs, scheme, left_out)
     loaded: dict[tuple[str, ...], _Tested] = {}
     unusable: dict[str, str] = {}
     for run in sorted(chosen, key=lambda run: run.ended, reverse=True):
@@ -61,8 +61,8 @@ def _identity(run: Run) -> tuple[str, ...]:
     return run.name, run.tags["config_key"], run.tags["protocol"]
 
 
-def _on_latest_data(runs: Sequence[Run], scheme: str, left_out: Counter[tuple[str, str]]) -> list[Run]:
-    """Return the finished runs on a scheme and on the data and folds of the latest of them."""
+def _on_shared_data(runs: Sequence[Run], scheme: str, left_out: Counter[tuple[str, str]]) -> list[Run]:
+    """Return the finished runs on a scheme and on the data and folds that most of them share."""
     finished = []
     for run in runs:
         lacking = [tag for tag in _TAGS if tag not in run.tags]
@@ -76,17 +76,23 @@ def _on_latest_data(runs: Sequence[Run], scheme: str, left_out: Counter[tuple[st
     chosen = [run for run in finished if run.tags["folds"] == scheme]
     if not chosen:
         raise InputError(f"data.folds: no finished run on {scheme!r}; there {_there_is(runs, finished)}")
-    newest = max(chosen, key=lambda run: run.ended).tags
+    shared = _most_common(chosen).tags
     for run in finished:
         tags = run.tags
         if tags["folds"] != scheme:
             left_out[run.name, f"other scheme: {tags['folds']}"] += 1
-        elif tags["digest"] != newest["digest"]:
+        elif tags["digest"] != shared["digest"]:
             left_out[run.name, f"other data: {tags['dataset']}, digest {tags['digest']}"] += 1
-        elif tags["folds_digest"] != newest["folds_digest"]:
+        elif tags["folds_digest"] != shared["folds_digest"]:
             left_out[run.name, f"other folds of the same name: digest {tags['folds_digest']}"] += 1
     same = ("digest", "folds_digest")
-    return [run for run in chosen if all(run.tags[tag] == newest[tag] for tag in same)]
+    return [run for run in chosen if all(run.tags[tag] == shared[tag] for tag in same)]
+
+
+def _most_common(runs: Sequence[Run]) -> Run:
+    """Return the latest run on the data and folds that most runs share: a stray run does not hide all others."""
+    shared = Counter((run.tags["digest"], run.tags["folds_digest"]) for run in runs)
+    return max(runs, key=lambda run: (shared[run.tags["digest"], run.tags["folds_digest"]], run.ended))
 
 
 def _there_is(runs: Sequence[Run], finished: Sequence[Run]) -> str:
@@ -152,7 +158,7 @@ def _variant(run: Run, alike: Sequence[Run]) -> str:
 
 def _compared(groups: Sequence[Group]) -> list[Group]:
     """Return the groups with their differences to the best honest one, if there is one."""
-    best = next((group for group in groups if not is_optimistic(group)), None)
+    best = best_of(groups)
     if best is None:
         return list(groups)
     truths = [rows.truth for rows in best.parts[0]]

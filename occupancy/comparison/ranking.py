@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from occupancy.comparison import Comparison, is_optimistic
+from occupancy.comparison import Comparison, is_offline, is_optimistic
 from occupancy.comparison.bootstrap import DRAWS
 from occupancy.comparison.report import REPORT, row_of
 from occupancy.comparison.standings import report_values, values
@@ -55,7 +55,7 @@ def _cells(row: Mapping[str, Any], is_best: bool) -> tuple[str, ...]:
     difference = "best honest" if is_best else _signed(row["mse_above_best"])
     if not math.isnan(row["mse_above_best_low"]):
         difference += f"\n{_signed(row['mse_above_best_low'])}..{_signed(row['mse_above_best_high'])}"
-    below = [row["variant"], "(optimistic)" if row["protocol"] == "report" else ""]
+    below = [row["variant"], "(optimistic)" * row["optimistic"], "(offline)" * row["offline"]]
     return (
         "\n".join([row["model"], *filter(None, below)]),
         row["protocol"],
@@ -75,7 +75,7 @@ def report_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """Return the cells of the table under `REPORT_HEADINGS`: every row of the report, with each group that answers."""
     result: list[tuple[str, ...]] = []
     for key, theirs in REPORT.items():
-        answering = [group for group in comparison.groups if row_of(group.name, group.runs[0].params) == key]
+        answering = [group for group in comparison.groups if row_of(group.runs[0]) == key]
         told = _with_spread(theirs.mse, theirs.mse_std), _with_spread(theirs.f1_macro, theirs.f1_macro_std)
         for group in answering:
             row = report_values(group)
@@ -116,6 +116,14 @@ def notes(comparison: Comparison) -> list[str]:
         said.append("CAUTION: the log is simulated; these figures say nothing about a real room.")
     if any(is_optimistic(group) for group in comparison.groups):
         said.append("CAUTION: protocol report stops early on the test rows, so its figures are optimistic.")
+    if any(is_offline(group) for group in comparison.groups):
+        said.append("(offline): these counts rest on later rows too, so no room can have them as it goes.")
+    commits = {run.tags.get("mlflow.source.git.commit", "unknown")[:8] for run in runs}
+    if len(commits) > 1:
+        said.append(
+            f"CAUTION: the runs are of {len(commits)} commits of this package ({', '.join(sorted(commits))}); what "
+            "looks like a spread over seeds may be a change of the code."
+        )
     if comparison.best is None:
         said.append("No honest run is among them, so there is no best to compare the others to.")
     elif len(comparison.groups) == 1:
@@ -136,6 +144,10 @@ def notes(comparison: Comparison) -> list[str]:
             "One setting served all folds of a model, so it was in effect chosen on rows that some fold tests: all "
             "figures are optimistic to that extent."
         )
+    said.append(
+        "µs per row: the time of one call that lays out the whole log, divided by the test rows; it varies with the "
+        "machine's load, as does fit."
+    )
     return said
 
 

@@ -6,8 +6,9 @@ its final comparison, and its table of Monte-Carlo dropout.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
+
+from occupancy.comparison import Run
 
 NOTE = (
     "The report's figures are those of the UCI log on its own four folds, whose exact cuts are not known, with early "
@@ -40,13 +41,11 @@ REPORT = {
 """The report's rows by the name of the config that reproduces each."""
 
 
-def row_of(name: str, params: Mapping[str, str]) -> str | None:
-    """Return the key in `REPORT` that a run answers to: by its model's settings, else by its config's name.
-
-    Args:
-        name: the config's name.
-        params: the run's settings by dotted key, as MLflow keeps them.
-    """
+def row_of(run: Run) -> str | None:
+    """Return the key in `REPORT` that a run on the UCI log answers to: by its model's settings, else by its name."""
+    if run.tags["dataset"] != "uci":
+        return None
+    name, params = run.name, run.params
     model = params.get("model.name", "")
     if model == "lstm":
         dropout = "" if params.get("model.mc_samples", "0") == "0" else "_mc"

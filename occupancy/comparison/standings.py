@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from occupancy.comparison import Comparison, Group
+from occupancy.comparison import Comparison, Group, is_offline, is_optimistic
 from occupancy.comparison.bootstrap import DRAWS
 from occupancy.comparison.report import REPORT, row_of
 
@@ -20,6 +20,8 @@ def values(group: Group) -> dict[str, Any]:
         "model": group.name,
         "variant": group.variant,
         "protocol": group.protocol,
+        "optimistic": is_optimistic(group),
+        "offline": is_offline(group),
         "config_key": group.runs[0].tags["config_key"],
         "seeds": [int(run.params["seed"]) for run in group.runs],
         "run_ids": [run.run_id for run in group.runs],
@@ -43,7 +45,7 @@ def values(group: Group) -> dict[str, Any]:
 
 def report_values(group: Group) -> dict[str, Any]:
     """Return the report's figures for a group's model and the differences of ours to them; None without any."""
-    key = row_of(group.name, group.runs[0].params)
+    key = row_of(group.runs[0])
     reported = REPORT[key] if key else None
     ours = {name: group.mean(f"{name}_avg") for name in ("mse", "f1_macro", "f1_macro_all")}
     theirs = (

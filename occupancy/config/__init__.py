@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from occupancy.config.data import Data, Room, Simulation
 from occupancy.config.model import BNN, LSTM, MLPCRF, Clock, Majority, MassBalance, Model, Network, RandomForest
@@ -62,6 +62,15 @@ class Config(Section):
     model: Model = LSTM()
     train: Train = Train()
     tracking: Tracking = Tracking()
+
+    @model_validator(mode="after")
+    def _check_conflicts(self) -> Self:
+        if isinstance(self.model, BNN) and self.train.weight_decay > 0:
+            raise ValueError(
+                f"train.weight_decay {self.train.weight_decay:g} conflicts with model bnn, whose prior does that, and "
+                "whose guide's scales it would pull too; set it to 0"
+            )
+        return self
 
     @property
     def epochs(self) -> int:

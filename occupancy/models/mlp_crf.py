@@ -129,11 +129,11 @@ class ChainEstimator(NetworkEstimator):
         mean = Chain(*(torch.stack(parts).mean(dim=0) for parts in zip(*chains, strict=True)))
         return probs.numpy(), viterbi(mean, torch.stack(emissions).mean(dim=0))[0].numpy()
 
-    def _batches(self, fold: Fold, seen: Rows, rows: Rows, size: int) -> Batches:
+    def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
         """Return the stretches of the given rows in batches of sequences."""
         stretch = stretches(fold.log.times, rows, fold.log.max_gap)
         # Rows that choose the number of epochs all count, as test rows do.
-        drop = self.settings.drop_incomplete and seen is rows
+        drop = self.settings.drop_incomplete and past is None
         positions, counted = sequences(stretch, self.settings.sequence, drop)
         if not len(positions):
             raise InputError(
@@ -143,4 +143,4 @@ class ChainEstimator(NetworkEstimator):
         counts = np.full(len(rows), PADDING)
         counts[rows] = fold.counts(rows)
         labels = torch.from_numpy(np.where(counted, counts[positions], PADDING))
-        return Batches(self._windows(fold, seen), positions, labels, size)
+        return Batches(self._windows(fold, rows, past), positions, labels, size)

@@ -163,9 +163,9 @@ class NetworkEstimator:
     def _train(self, fold: Fold, fitting: Rows, stopping: Rows | None, epochs: int, on_epoch: OnEpoch) -> list[Task]:
         """Train every member anew on the fitting rows, to which the features are fitted too."""
         self.features = Features.fit(fold.log, fitting, self.config.features)
-        learning = self._batches(fold, fitting, fitting, self.config.train.batch_size)
+        learning = self._batches(fold, fitting, self.config.train.batch_size)
         # A stopping row's window may look back into the fitting rows: their sensors are its past.
-        stop = None if stopping is None else self._batches(fold, fitting | stopping, stopping, EVALUATION_BATCH)
+        stop = None if stopping is None else self._batches(fold, stopping, EVALUATION_BATCH, past=fitting)
         tasks = []
         stage: Literal["search", "final"] = "final" if stopping is None else "search"
 
@@ -183,13 +183,13 @@ class NetworkEstimator:
                 tasks.append(train(network, data, self.config.train, epochs, told))
         return tasks
 
-    def _batches(self, fold: Fold, seen: Rows, rows: Rows, size: int) -> Batches:
-        """Return the given rows in batches; their windows look back into the rows seen."""
+    def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
+        """Return the given rows in batches to learn from, or, with a past to look back into, to stop on."""
         counts = torch.from_numpy(fold.counts(rows))  # first: it refuses rows that may not be read
-        return Batches(self._windows(fold, seen), np.flatnonzero(rows), counts, size)
+        return Batches(self._windows(fold, rows, past), np.flatnonzero(rows), counts, size)
 
-    def _windows(self, fold: Fold, seen: Rows) -> Windows:
-        stretch = stretches(fold.log.times, seen, fold.log.max_gap)
+    def _windows(self, fold: Fold, rows: Rows, past: Rows | None) -> Windows:
+        stretch = stretches(fold.log.times, rows if past is None else rows | past, fold.log.max_gap)
         return Windows(self.features.transform(fold.log.frame, stretch), stretch, self.window)
 
     def _outputs(self, member: int, windows: Windows, positions: Ints) -> Tensor:

@@ -100,6 +100,35 @@ def test_the_data_and_folds_of_the_latest_finished_run_on_the_scheme_are_compare
     }
 
 
+def test_a_stray_run_on_other_data_does_not_hide_the_runs_that_most_share() -> None:
+    made = Made()
+    made.add("one")
+    made.add("other", wrong=(0,))
+    made.add("stray", digest="d2")
+    comparison = made.compare()
+    assert list(seeds(comparison)) == ["one", "other"]
+    assert comparison.left_out == [LeftOut("stray", 1, "other data: uci, digest d2")]
+
+
+def test_the_best_is_neither_stopped_on_the_test_rows_nor_does_it_look_ahead() -> None:
+    made = Made()
+    made.add("stopped", protocol="report")
+    made.add("ahead", wrong=(0,), causal="False")
+    made.add("honest", wrong=(0, 1), causal="True")
+    comparison = made.compare()
+    assert list(seeds(comparison)) == ["stopped, report", "ahead, offline", "honest"]
+    assert comparison.best is comparison.groups[2]
+    assert comparison.groups[2].difference == 0
+
+
+def test_a_model_without_epochs_stops_on_nothing_under_either_protocol() -> None:
+    made = Made()
+    made.add("forest", protocol="report", model="random_forest")
+    comparison = made.compare()
+    assert list(seeds(comparison)) == ["forest, report"]
+    assert comparison.best is comparison.groups[0]
+
+
 def test_runs_that_did_not_finish_are_counted_by_how_they_ended() -> None:
     made = Made()
     made.add()

@@ -171,3 +171,13 @@ def test_every_figure_of_the_report_is_in_the_report(made: Made) -> None:
     for row in ranking.report_rows(made.compare()):
         if "regression, MC" not in row[0]:  # swapped there, and not in its final comparison
             assert f"{row[2].splitlines()[0]} | {row[5].splitlines()[0]}" in final
+
+
+def test_the_notes_tell_runs_of_several_commits_and_models_that_look_ahead() -> None:
+    made = Made()
+    made.add("ahead", causal="False", **{"mlflow.source.git.commit": "aaaaaaaa11"})
+    made.add("now", wrong=(0,), **{"mlflow.source.git.commit": "bbbbbbbb22"})
+    notes = ranking.notes(made.compare())
+    assert any(note.startswith("(offline): these counts rest on later rows too") for note in notes)
+    assert any("the runs are of 2 commits of this package (aaaaaaaa, bbbbbbbb)" in note for note in notes)
+    assert ranking.rows(made.compare())[0][0] == "ahead\n(offline)"

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from occupancy.comparison import Run
 from occupancy.comparison.report import REPORT, row_of
 
 REGRESSION = {"model.name": "lstm", "model.head": "regression", "model.mc_samples": "0"}
@@ -41,4 +44,6 @@ def test_the_table_is_the_reports_final_comparison_with_the_swapped_row_read_as_
 def test_a_run_answers_to_the_row_of_its_models_settings_or_else_of_its_name(
     name: str, params: dict[str, str], key: str | None
 ) -> None:
-    assert row_of(name, params) == key
+    run = Run("id", name, "FINISHED", 1, {"dataset": "uci"}, params, {}, [])
+    assert row_of(run) == key
+    assert row_of(dataclasses.replace(run, tags={"dataset": "simulated"})) is None

@@ -70,6 +70,8 @@ def test_csv_holds_what_json_holds(comparison: Comparison, with_report: bool) ->
                 assert line[key] == ""
             elif isinstance(value, list):
                 assert line[key].split() == [str(one) for one in value]
+            elif isinstance(value, bool):
+                assert line[key] == str(value)
             else:
                 assert type(value)(line[key]) == value
 
