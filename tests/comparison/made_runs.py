@@ -51,6 +51,7 @@ class Made:
         status: str = "FINISHED",
         seed: int = 0,
         settings: dict[str, str] | None = None,
+        commit: str = "c1",
         **tags: str,
     ) -> Run:
         """Add a run whose scores fit its predictions, later than those before it."""
@@ -76,6 +77,7 @@ class Made:
             "model": "lstm",
             "config_key": f"key of {name} {sorted(settings.items())}",
             "selection": "shared",
+            "mlflow.source.git.commit": commit,
             **tags,
         }
         number = next(_ids)

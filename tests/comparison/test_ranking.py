@@ -175,8 +175,8 @@ def test_every_figure_of_the_report_is_in_the_report(made: Made) -> None:
 
 def test_the_notes_tell_runs_of_several_commits_and_models_that_look_ahead() -> None:
     made = Made()
-    made.add("ahead", causal="False", **{"mlflow.source.git.commit": "aaaaaaaa11"})
-    made.add("now", wrong=(0,), **{"mlflow.source.git.commit": "bbbbbbbb22"})
+    made.add("ahead", causal="False", commit="aaaaaaaa11")
+    made.add("now", wrong=(0,), commit="bbbbbbbb22")
     notes = ranking.notes(made.compare())
     assert any(note.startswith("(offline): these counts rest on later rows too") for note in notes)
     assert any("the runs are of 2 commits of this package (aaaaaaaa, bbbbbbbb)" in note for note in notes)
