@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 NAME = "occupancy.predict"
 STORE = "tracking.uri"
 READING = ("data.time_format", "data.missing", "data.max_missing")
-"""Settings of how the cells of a file are read; all others belong to the fitted model."""
+"""Settings of how the cells of a file are read."""
+DECODING = "model.decoding"
+"""How labels come from a chain, which needs no training anew; all other settings belong to the fitted model."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,8 +37,8 @@ def _parser() -> Parser:
     parser = Parser(
         prog=f"python -m {NAME}",
         description="Count the people in a sensor log, with or without counts of its own, by a trained model.",
-        epilog=f"Settings: {STORE} (with --run; where its store is), and how the file is read: {', '.join(READING)}. "
-        "For example: data.missing=interpolate",
+        epilog=f"Settings: {STORE} (with --run; where its store is); how the file is read: {', '.join(READING)}; "
+        f"of an mlp_crf, {DECODING}. For example: data.missing=interpolate",
     )
     models = parser.add_mutually_exclusive_group(required=True)
     models.add_argument("--run", metavar="ID", help="run of a fold, or of an experiment: then its last fold's model")
@@ -58,7 +60,7 @@ def _parser() -> Parser:
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistake without waiting for torch.
-    tracking, reading = _settings(options)
+    tracking, reading, decoding = _settings(options)
     from occupancy import output  # noqa: PLC0415
 
     targets = list(dict.fromkeys(output.check_target(path) for path in options.out))
@@ -68,7 +70,7 @@ def _command(options: argparse.Namespace) -> None:
 
     cells = read_cells(options.csv)
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
-        counted, chosen = _count(options, tracking, reading, cells)
+        counted, chosen = _count(options, tracking, reading, decoding, cells)
         contents = {path: _content(path, counted) for path in targets}
     output.write(contents)
     for remark in [*chosen, *counted.remarks]:
@@ -77,13 +79,13 @@ def _command(options: argparse.Namespace) -> None:
         sys.stdout.write(output.to_table(counted.prediction, options.format or "csv"))
 
 
-def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any]]:
-    """Return where the store is, and the settings that were given of how the file is read, by name."""
-    from occupancy.config import Config  # noqa: PLC0415
+def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any], str | None]:
+    """Return where the store is, the settings given of how the file is read, by name, and how to decode, if given."""
+    from occupancy.config import MLPCRF, Config  # noqa: PLC0415
     from occupancy.parsing import COMMAND_LINE, known_keys, parse_overrides, resolve  # noqa: PLC0415
 
     given = parse_overrides(options.overrides)
-    allowed = (STORE, *READING)
+    allowed = (STORE, *READING, DECODING)
     for key in given:
         if key not in allowed:
             near = "" if key in set(known_keys()) else "".join(difflib.get_close_matches(key, allowed, 1, 0.5))
@@ -93,13 +95,20 @@ def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any]]:
         raise InputError(f"{COMMAND_LINE}: {STORE} goes with --run; a model given by --model is in no store")
     if options.run is None and options.fold is not None:
         raise InputError(f"{COMMAND_LINE}: --fold goes with --run; --model gives one fold's model already")
+    decoding = given.pop(DECODING, None)
+    if decoding is not None:
+        decoding = resolve(MLPCRF, {}, f"{COMMAND_LINE}: model", {"decoding": decoding}).decoding
     config = resolve(Config, {"name": NAME}, COMMAND_LINE, given)
     names = [key.removeprefix("data.") for key in given if key in READING]
-    return config.tracking, {name: getattr(config.data, name) for name in names}
+    return config.tracking, {name: getattr(config.data, name) for name in names}, decoding
 
 
 def _count(
-    options: argparse.Namespace, tracking: Tracking, reading: dict[str, Any], cells: pd.DataFrame
+    options: argparse.Namespace,
+    tracking: Tracking,
+    reading: dict[str, Any],
+    decoding: str | None,
+    cells: pd.DataFrame,
 ) -> tuple[Counted, list[str]]:
     """Return the counts, and which model they are by where there was a choice."""
     with ExitStack() as stack:
@@ -112,7 +121,10 @@ def _count(
         from occupancy.counting import count_people  # noqa: PLC0415
         from occupancy.serving import ServedModel, find_saved  # noqa: PLC0415
 
-        return count_people(ServedModel(find_saved(folder)), cells, options.csv, reading), chosen
+        served = ServedModel(find_saved(folder))
+        if decoding is not None:
+            served.decode_by(decoding)
+        return count_people(served, cells, options.csv, reading), chosen
 
 
 def _content(path: Path, counted: Counted) -> bytes:

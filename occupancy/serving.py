@@ -16,6 +16,7 @@ from occupancy.data.table import validate
 from occupancy.errors import InputError
 from occupancy.models import load_estimator
 from occupancy.models.estimator import SETTINGS, Estimator
+from occupancy.models.mlp_crf import ChainEstimator
 from occupancy.parsing import read_yaml, resolve
 
 SCHEMA_FILE = "schema.json"
@@ -45,6 +46,17 @@ class ServedModel:
         except Exception as error:  # a damaged file breaks its reader in any way
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             raise InputError(f"{folder}: the model is damaged ({said}); save it anew") from error
+
+    def decode_by(self, decoding: str) -> None:
+        """Let labels come from the model's chain in another way than it was trained for; see ``model.decoding``.
+
+        Raises:
+            InputError: the model has no chain.
+        """
+        if not isinstance(self.estimator, ChainEstimator):
+            name = self.estimator.config.model.name
+            raise InputError(f"model.decoding: got {decoding!r}, but the model {name} has no chain to decode; drop it")
+        self.estimator.settings = self.estimator.settings.model_copy(update={"decoding": decoding})
 
     def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Return a table of predictions, as `Prediction.to_frame` has it, for every row of a raw frame.

@@ -402,6 +402,21 @@ def test_both_are_had_where_both_are_asked_for(home: Home, desk: Path, capsys: C
     assert capsys.readouterr().out == Path("counts.csv").read_text()
 
 
+def test_a_chain_is_decoded_in_another_way_on_request(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--run", trained("model={name: mlp_crf, hidden: [4]}"), "--csv", unlabelled(home), "--format", "csv"]
+    said = {}
+    for decoding in ([], ["model.decoding=filter"], ["model.decoding=viterbi"]):
+        capsys.readouterr()
+        assert call(predict.main, *arguments, *decoding) == 0
+        said["".join(decoding)] = capsys.readouterr()
+    assert said[""].out == said["model.decoding=filter"].out != said["model.decoding=viterbi"].out
+    assert "each count rests on later rows too" in said["model.decoding=viterbi"].err
+    assert "later rows" not in said[""].err
+
+
 # Mistakes. Each makes what it needs in the working directory and returns the arguments; the text is in the answer.
 
 
@@ -561,6 +576,14 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "folder without a model": (
         lambda home: ["--model", ".", "--csv", str(home.folder / "log.csv")],
         ".: holds no model, neither settings.json nor MLmodel",
+    ),
+    "no chain to decode": (
+        lambda home: by_model(home, "model.decoding=viterbi"),
+        "model.decoding: got 'viterbi', but the model lstm has no chain to decode; drop it",
+    ),
+    "no such decoding": (
+        lambda home: by_model(home, "model.decoding=best"),
+        "decoding: got 'best' (str), expected 'filter', 'viterbi' or 'windows'",
     ),
     "no such folder": (lambda home: ["--model", "none", "--csv", str(home.folder / "log.csv")], "none: is no folder"),
     "model without weights": (
