@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from occupancy import plots, summary, tracking
-from occupancy.config import Config
+from occupancy.config import Config, MassBalance
 from occupancy.console import FoldProgress
 from occupancy.data.features import columns_of
 from occupancy.data.folds import Fold, cut, load_scheme
@@ -16,6 +16,7 @@ from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.engine import costs, run_fold
 from occupancy.metrics import aggregate, score
+from occupancy.models.mass_balance import check_co2
 from occupancy.models.task import accelerator
 from occupancy.store import check_store
 from occupancy.summary import Outcome
@@ -47,6 +48,8 @@ def plan(config: Config) -> Plan:
     tracking.check_experiment(config)
     log, data = open_log(config.data)
     columns_of(log, config.features)
+    if isinstance(config.model, MassBalance):
+        check_co2(log, config)
     config = config.model_copy(update={"data": data})
     return Plan(config, log, cut(log, load_scheme(data.folds)))
 

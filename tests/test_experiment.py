@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from occupancy.config import Config, Data, Room, Simulation, Tracking
+from occupancy.config import Config, Data, MassBalance, Room, Simulation, Tracking
 from occupancy.errors import InputError
 from occupancy.experiment import plan
 from occupancy.tracking import check_experiment
@@ -19,6 +19,14 @@ def test_features_that_the_log_lacks_are_refused_before_anything_is_recorded(tmp
     tracking = Tracking(uri=f"sqlite:///{tmp_path}/runs.db")
     with pytest.raises(InputError, match=r"features: got \['other'\], but the log 'simulated' has co2, "):
         plan(Config(name="room", features=["other"], data=QUICK, tracking=tracking))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mass_balance_without_co2_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:
+    tracking = Tracking(uri=f"sqlite:///{tmp_path}/runs.db")
+    config = Config(name="room", features=["temperature"], model=MassBalance(), data=QUICK, tracking=tracking)
+    with pytest.raises(InputError, match=r"features: got \['temperature'\], but the model mass_balance needs co2"):
+        plan(config)
     assert list(tmp_path.iterdir()) == []
 
 

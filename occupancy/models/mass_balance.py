@@ -164,16 +164,24 @@ class MassBalanceEstimator(Baseline):
         return max(round(span_s / self.features.step_s), fewest)
 
 
-def _kinds(log: Log, config: Config) -> list[Kind]:
-    """Return which of CO2 and motion the chosen columns of a log measure."""
-    chosen = {column.kind for column in columns_of(log, config.features)}
-    if "co2" not in chosen:
+def check_co2(log: Log, config: Config) -> None:
+    """Find out whether the chosen columns of a log measure CO2.
+
+    Raises:
+        InputError: they don't.
+    """
+    if all(column.kind != "co2" for column in columns_of(log, config.features)):
         if any(column.kind == "co2" for column in columns_of(log, "all")):
             raise InputError(f"features: got {config.features!r}, but the model mass_balance needs co2; add it")
         raise InputError(
             f"model.name: got 'mass_balance', but the log {log.name!r} has no column of kind co2; choose another model"
         )
-    if "motion" in chosen:
+
+
+def _kinds(log: Log, config: Config) -> list[Kind]:
+    """Return which of CO2 and motion the chosen columns of a log measure."""
+    check_co2(log, config)
+    if any(column.kind == "motion" for column in columns_of(log, config.features)):
         return ["co2", "motion"]
     warnings.warn(
         "mass_balance: no column of kind motion is among the features, so no count is set to 0 for want of motion",
