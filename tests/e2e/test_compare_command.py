@@ -156,9 +156,9 @@ def test_the_report_stands_beside_on_request(store: tuple[str, str], capsys: pyt
     assert "LSTM classification, MC" in output
     models = told(capsys, *store, "--report")["models"]
     assert {(model["protocol"], model["report_row"], model["report_mse"]) for model in models} == {
-        ("honest", "lstm_regression_mc", 0.131),
-        ("report", "lstm_regression", 0.133),
-    }
+        ("honest", None, None),
+        ("report", None, None),
+    }, "the report is about the UCI log, these runs about a simulated one"
 
 
 def test_files_are_written_whole_with_nothing_beside_them(
@@ -212,14 +212,15 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = f"tracking.uri=sqlite:///{tmp_path / 'none.db'}"
-    said = refusal(capsys, nowhere, "--html", str(tmp_path))
-    assert said == f"occupancy.compare: --html: {tmp_path} is a folder; name a file"
+    (tmp_path / "folder.html").mkdir()
+    said = refusal(capsys, nowhere, "--html", str(tmp_path / "folder.html"))
+    assert said == f"occupancy.compare: --html: {tmp_path / 'folder.html'} is a folder; name a file"
+    said = refusal(capsys, nowhere, "--csv", str(tmp_path / "none.db"))
+    assert said.endswith("none.db, expected a name that ends in .csv"), "a store is not written over"
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / "no" / "table.csv"))
     assert said.endswith(f"--csv: {tmp_path / 'no'} is no folder; create it or name another")
-    said = refusal(capsys, nowhere, "--csv", str(tmp_path / ("long" * 70)))
+    said = refusal(capsys, nowhere, "--csv", str(tmp_path / f"{'long' * 70}.csv"))
     assert said.endswith("can't be written (File name too long); name another file")
-    said = refusal(capsys, nowhere, "--csv", str(tmp_path / "one"), "--html", str(tmp_path / "." / "one"))
-    assert said.endswith("which --html writes to already; give two files")
     said = refusal(capsys, nowhere, "--fold", "1")
     assert said == "occupancy.compare: --fold: got 1, which chooses what the page shows; add --html FILE"
 
@@ -277,7 +278,7 @@ def test_a_store_that_a_killed_process_left_half_made_is_answered_in_one_line(
     connection.close()
     said = refusal(capsys, f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}")
     assert said.startswith(
-        f"occupancy.compare: tracking.uri: {tmp_path / 'mlflow.db'} is no store of this MLflow version"
+        f"occupancy.compare: tracking.uri: {tmp_path / 'mlflow.db'} is damaged, it lacks datasets, inputs"
     )
 
 
