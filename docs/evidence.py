@@ -3,7 +3,7 @@
     python docs/evidence.py [tracking.uri=sqlite:///mlflow.db] [data.folds=forward]
 
 Prints tables in Markdown: how often each model changes its label, and where; and how many rows lie within
-two standard deviations of the predicted mean.
+two standard deviations of the predicted mean. Draws docs/images/labels_<scheme>.png: every model over one fold.
 """
 
 from __future__ import annotations
@@ -11,16 +11,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from occupancy.compare import Question
-from occupancy.comparison import Group, Rows
+from occupancy.comparison import Group, Rows, panels
 from occupancy.comparison.grouping import compare
 from occupancy.console import run
 from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.records import read_predictions, read_runs
 
+FOLD = 1
+IMAGES = Path(__file__).parent / "images"
 BAND = 2  # standard deviations; of a Normal, 95 % lie within them
 
 
@@ -37,6 +40,10 @@ def main(overrides: Sequence[str]) -> None:
     sampled = [group for group in groups if any(rows.epistemic.any() for rows in group.parts[0])]
     print("\nThe same of the models that sample, with the spread of their samples alone as std\n")
     print("\n".join(_table(folds, sampled, partial(_band, spread="epistemic"))))
+    max_gap = float(groups[0].runs[0].params["data.max_gap"])
+    title = f"Fold {FOLD} of {question.data.folds}: where each model's label leaves the truth"
+    figure = panels.labels_over_time(groups, FOLD, title, max_gap)
+    figure.savefig(IMAGES / f"labels_{question.data.folds}.png")
 
 
 def _changes(group: Group) -> list[str]:
