@@ -14,11 +14,12 @@ from sklearn.metrics import f1_score, log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from occupancy.metrics import HOLD_S, aggregate, change_latencies, risk_coverage, score
-from occupancy.prediction import Floats, Ints, Prediction
+from occupancy.prediction import Floats, Ints, Prediction, from_probabilities
 
 KEYS = [
     "mse", "mse_mean", "f1_macro", "f1_macro_all", "f1_macro_present", "f1_micro", "nll", "brier", "ece", "coverage_90",
-    "coverage_90_occupied", "width_90", "set_size", "aurc", "mse_kept_80", "latency_s", "missed_changes",
+    "coverage_90_occupied", "width_90", "set_size", "aurc", "epistemic", "aleatoric", "mse_kept_80", "latency_s",
+    "missed_changes",
 ]  # fmt: skip
 START = pd.Timestamp("2017-12-22 10:00:00")
 GAP = 120.0
@@ -90,6 +91,14 @@ def test_squared_errors_are_those_of_the_label_and_of_the_unrounded_mean() -> No
     result = scored(predict([0, 2, 3], mean=[0.5, 1.5, 2.5]), counts(0, 0, 2))
     assert result["mse"] == pytest.approx((0 + 4 + 1) / 3)
     assert result["mse_mean"] == pytest.approx((0.25 + 2.25 + 0.25) / 3)
+
+
+def test_the_parts_of_the_spread_are_averaged_over_rows() -> None:
+    samples = np.array([[[0.8, 0.2], [0.5, 0.5]], [[0.4, 0.6], [0.5, 0.5]]])  # (S, N, C)
+    prediction = from_probabilities(pd.date_range(START, periods=2, freq="30s"), samples)
+    result = scored(prediction, counts(0, 1))
+    assert result["epistemic"] == pytest.approx((0.2 + 0.0) / 2)
+    assert result["aleatoric"] == pytest.approx((math.sqrt((0.16 + 0.24) / 2) + 0.5) / 2)
 
 
 def test_macro_f1_counts_a_label_that_is_only_predicted() -> None:
