@@ -16,7 +16,7 @@ from occupancy import store  # first: it makes MLflow quiet
 # isort: split
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, LifecycleStage
+from mlflow.entities import Experiment
 from mlflow.entities import Run as Found
 from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
@@ -74,10 +74,7 @@ def _experiment(client: MlflowClient, tracking: Tracking) -> Experiment:
         others = [other.name for other in client.search_experiments()]
         got = f"got {tracking.experiment!r}, which {tracking.shown_uri} does not hold"
         raise InputError(f"tracking.experiment: {got}; there are {', '.join(sorted(others))}")
-    if found.lifecycle_stage != LifecycleStage.ACTIVE:
-        raise InputError(
-            f"tracking.experiment: {found.name!r} was deleted in {tracking.shown_uri}; restore it or choose another"
-        )
+    store.refuse_deleted(found, tracking)
     return found
 
 

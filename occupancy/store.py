@@ -22,9 +22,11 @@ import requests
 import sqlalchemy
 from filelock import FileLock
 from mlflow import MlflowClient
+from mlflow.entities import Experiment, LifecycleStage
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import _verify_schema
 
+from occupancy.config import Tracking
 from occupancy.errors import InputError
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
@@ -70,6 +72,17 @@ def check_there(uri: str) -> None:
         raise InputError(
             f"tracking.uri: {path} {state}; give the store of your runs, or make one by python -m occupancy.train"
         )
+
+
+def refuse_deleted(experiment: Experiment, tracking: Tracking) -> None:
+    """Find out whether an experiment is one that was deleted, but not yet for good.
+
+    Raises:
+        InputError: it is.
+    """
+    if experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+        where = f"{experiment.name!r} was deleted in {tracking.shown_uri}"
+        raise InputError(f"tracking.experiment: {where}; restore it or choose another")
 
 
 def prepare_store(uri: str) -> None:

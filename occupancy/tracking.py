@@ -9,14 +9,20 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from occupancy.store import impatient, is_made, prepare_store, sqlite_path  # first: it makes MLflow quiet
+from occupancy.store import (  # first: it makes MLflow quiet
+    impatient,
+    is_made,
+    prepare_store,
+    refuse_deleted,
+    sqlite_path,
+)
 
 # isort: split
 import mlflow
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import Experiment, LifecycleStage, Metric
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
@@ -118,7 +124,7 @@ def check_experiment(config: Config) -> None:
         shown = config.tracking.shown_uri
         raise InputError(f"tracking.uri: {shown} does not answer as an MLflow store does: {error}") from None
     if found is not None:
-        _refuse_deleted(found, uri)
+        refuse_deleted(found, config.tracking)
 
 
 @contextmanager
@@ -171,15 +177,8 @@ def _experiment_id(client: MlflowClient, config: Config) -> str:
                 raise
     found = client.get_experiment_by_name(name)
     assert found is not None
-    _refuse_deleted(found, uri)
+    refuse_deleted(found, config.tracking)
     return str(found.experiment_id)
-
-
-def _refuse_deleted(found: Experiment, uri: str) -> None:
-    if found.lifecycle_stage != LifecycleStage.ACTIVE:
-        raise InputError(
-            f"tracking.experiment: {found.name!r} was deleted in {uri}; restore it there or choose another name"
-        )
 
 
 def _defined(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from occupancy.config import Network
 from occupancy.prediction import Floats, Ints
 
-EPOCHS = {"lstm", "mlp_crf", "bnn"}
+EPOCHS = {settings.model_fields["name"].default for settings in get_args(Network)}
 """Models that are trained in epochs, by their ``model.name``."""
 
 

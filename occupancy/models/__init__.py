@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -10,7 +9,7 @@ from typing import assert_never
 from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Majority, MassBalance, RandomForest
 from occupancy.models.baselines import ClockEstimator, MajorityEstimator
 from occupancy.models.bnn import BayesianNetwork
-from occupancy.models.estimator import SETTINGS, Estimator
+from occupancy.models.estimator import Estimator, read_settings
 from occupancy.models.forest import ForestEstimator
 from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.mass_balance import MassBalanceEstimator
@@ -41,7 +40,7 @@ def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case a mode
 
 def load_estimator(folder: Path) -> Estimator:
     """Return the fitted model that `Estimator.save` wrote into a folder."""
-    config = Config.model_validate(json.loads((folder / SETTINGS).read_text(encoding="utf-8"))["config"])
+    config = Config.model_validate(read_settings(folder)["config"])
     estimator = make_estimator(config)
     estimator.load(folder)
     return estimator

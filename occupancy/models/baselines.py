@@ -13,7 +13,7 @@ from occupancy.config import Clock, Config
 from occupancy.data.clock import step_of
 from occupancy.data.features import Floats, Rows
 from occupancy.data.folds import Fold
-from occupancy.models.estimator import SETTINGS, OnEpoch
+from occupancy.models.estimator import SETTINGS, OnEpoch, read_settings
 from occupancy.prediction import Prediction, from_probabilities
 
 DAYS, HOURS = 7, 24
@@ -45,12 +45,6 @@ class Baseline:
         """Write the experiment and what was learned, all of it as JSON can hold it, into a folder."""
         settings = {"config": self.config.shown(), **learned}
         (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Return what `Baseline.write` wrote into a folder."""
-    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    return settings
 
 
 class MajorityEstimator(Baseline):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 
@@ -16,6 +17,12 @@ from occupancy.prediction import Prediction
 
 SETTINGS = "settings.json"
 """The file of a saved model that holds at least the experiment, under the key ``config``."""
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Return what a saved model's settings hold, by key."""
+    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return settings
 
 
 @dataclass(frozen=True)

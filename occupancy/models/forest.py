@@ -14,8 +14,8 @@ from occupancy.config import Config, RandomForest
 from occupancy.data.features import Features, Floats, Rows, stretches
 from occupancy.data.folds import Fold
 from occupancy.errors import InputError
-from occupancy.models.baselines import Baseline, read_settings
-from occupancy.models.estimator import OnEpoch
+from occupancy.models.baselines import Baseline
+from occupancy.models.estimator import OnEpoch, read_settings
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
 FOREST = "forest.skops"

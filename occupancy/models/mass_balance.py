@@ -15,8 +15,8 @@ from occupancy.data.features import Features, Floats, Ints, Rows, columns_of, st
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
-from occupancy.models.baselines import Baseline, read_settings
-from occupancy.models.estimator import OnEpoch
+from occupancy.models.baselines import Baseline
+from occupancy.models.estimator import OnEpoch, read_settings
 from occupancy.prediction import Prediction, from_people
 
 LOWEST = 0.01  # share of the learned rows that may read less CO2 than there is outdoors: slips of the sensor
@@ -34,7 +34,7 @@ class MassBalanceEstimator(Baseline):
     a linear equation as it is; so ``N`` is a mean over that span too. Where no motion sensor fired of late,
     ``N`` is 0.
 
-    ``V`` and ``G`` are settings. ``C0`` is the lowest CO2 of the learned rows. ``k`` is what makes the
+    ``V`` and ``G`` are settings. ``C0`` is a low quantile of the learned rows' CO2. ``k`` is what makes the
     balance of an empty room come out, and to find its rows is all that labels are used for.
     """
 

@@ -19,7 +19,7 @@ from occupancy.config import Config
 from occupancy.data.features import Features, Ints, Rows, stretches
 from occupancy.data.folds import Fold
 from occupancy.data.module import Batches, WindowModule, Windows
-from occupancy.models.estimator import SETTINGS, Epoch, OnEpoch
+from occupancy.models.estimator import SETTINGS, Epoch, OnEpoch, read_settings
 from occupancy.models.task import Monitored, Sizes, Task, train
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
@@ -112,7 +112,7 @@ class NetworkEstimator:
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        settings = read_settings(folder)
         self.features = Features.from_settings(settings["features"])
         self.chosen_epochs = settings["chosen_epochs"]
         self.residual_var = settings["residual_var"]
