@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before any test imports MLflow
 
@@ -43,12 +44,26 @@ def uci_path() -> Path:
     named = os.environ.get("OCCUPANCY_DATA_DIR")
     folders = [*([Path(named).expanduser()] if named else []), ROOT.parent / "shared" / "data", ROOT / "data"]
     path = next((folder / UCI_FILE for folder in folders if (folder / UCI_FILE).is_file()), None)
-    if path is not None:
-        return path.resolve()
-    missing = f"{UCI_FILE} is in none of {', '.join(map(str, folders))}"
-    if os.environ.get("OCCUPANCY_REQUIRE_LOG"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+    return path.resolve() if path else _absent(f"{UCI_FILE} is in none of {', '.join(map(str, folders))}")
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Return where a program of the system lies, such as a browser; beside PATH, Debian's folders for PostgreSQL."""
+    postgres = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, postgres)])
+
+    def find(name: str) -> str:
+        return shutil.which(name, path=path) or _absent(f"{name} is not installed")
+
+    return find
+
+
+def _absent(what: str) -> NoReturn:
+    """Skip a test for want of something; fail it where everything is required."""
+    if os.environ.get("OCCUPANCY_REQUIRE_ALL"):
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
