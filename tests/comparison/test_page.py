@@ -57,8 +57,8 @@ def test_the_page_asks_no_host_for_anything(text: str) -> None:
 def test_the_page_says_what_was_compared(tree: ElementTree.Element) -> None:
     facts = dict(
         zip(
-            ["".join(term.itertext()) for term in tree.findall("body/dl/dt")],
-            ["".join(term.itertext()) for term in tree.findall("body/dl/dd")],
+            ["".join(term.itertext()) for term in tree.findall("body/main/dl/dt")],
+            ["".join(term.itertext()) for term in tree.findall("body/main/dl/dd")],
             strict=True,
         )
     )
@@ -68,11 +68,11 @@ def test_the_page_says_what_was_compared(tree: ElementTree.Element) -> None:
         "test rows": "10, in 5 label runs (stretches of one true count)",
         "made": MADE,
     }
-    assert tree.findtext("head/title") == tree.findtext("body/h1") == "Models compared on forward"
+    assert tree.findtext("head/title") == tree.findtext("body/main/h1") == "Models compared on forward"
 
 
 def test_the_tables_hold_the_cells_of_those_on_the_terminal(tree: ElementTree.Element, comparison: Comparison) -> None:
-    table, report = tree.findall("body/div/table")
+    table, report = tree.findall("body/main/div/table")
     assert cells(table) == [list(row) for row in ranking.rows(comparison)]
     assert cells(report) == [list(row) for row in ranking.report_rows(comparison)]
     assert [row.get("class") for row in table.findall("tbody/tr")] == ["report", "best", "honest"]
@@ -86,9 +86,9 @@ def test_the_report_stands_on_the_page_on_request(text: str) -> None:
 
 
 def test_the_notes_and_what_was_left_out_are_told(tree: ElementTree.Element, comparison: Comparison) -> None:
-    said = ["".join(paragraph.itertext()) for paragraph in tree.findall("body/p")]
+    said = ["".join(paragraph.itertext()) for paragraph in tree.findall("body/main/p")]
     assert set(ranking.notes(comparison)) <= set(said)
-    assert ["".join(item.itertext()) for item in tree.findall("body/ul/li")] == [
+    assert ["".join(item.itertext()) for item in tree.findall("body/main/ul/li")] == [
         "old <i> (1 run): other scheme: blocked"
     ]
 
