@@ -22,13 +22,16 @@ endif
 # Not `auto`: a simulated room in place of the log would be compared to nothing.
 COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
 
-.PHONY: help train compare test lint ui clean
+.PHONY: help train eda compare test lint ui clean
 
 help:  ## what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
 
 train: $(INSTALLED)  ## train CONFIG on every fold and record it; ARGS are overrides such as train.max_epochs=5
 	$(BIN)/python -m occupancy.train --config $(CONFIG) $(if $(STORE),tracking.uri=$(STORE)) $(ARGS)
+
+eda: $(INSTALLED)  ## write reports/explore.html: what is in the log; ARGS are such as source=room.csv
+	$(BIN)/python -m occupancy.explore $(ARGS)
 
 compare: $(INSTALLED)  ## run all EXPERIMENTS on FOLDS with SEEDS, JOBS at a time, and compare them
 	@mkdir -p reports

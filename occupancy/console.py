@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column
 
 from occupancy.errors import InputError, InputWarning, Interrupted
@@ -83,6 +91,36 @@ def _our_warnings_only() -> Iterator[None]:
         warnings.simplefilter("always", InputWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
+
+
+class Steps:
+    """One display for a command of several steps, the present one by name; silent off a terminal."""
+
+    def __init__(self, steps: int) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.completed}/{task.total} {task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=steps, completed=0)
+
+    def __enter__(self) -> Steps:
+        """Show the display."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the display away."""
+        self._bar.stop()
+
+    def next(self, description: str) -> None:
+        """Say which step begins."""
+        self._bar.update(self._task, advance=1, description=description)
 
 
 class FoldProgress:

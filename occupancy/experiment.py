@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from matplotlib.figure import Figure
-
 from occupancy import plots, summary, tracking
 from occupancy.config import Config, MassBalance
 from occupancy.console import FoldProgress
@@ -70,14 +67,6 @@ def conduct(experiment: Plan) -> Outcome:
         outcome = Outcome(record.run_id, config, log, results, metrics)
         causal = all(result.prediction.causal for result in results)
         costly = {**metrics, **costs(results)}
-        record.log_summary(costly, summary.description(outcome), _timeline(experiment), causal)
+        title = f"Folds {config.data.folds} of the log {log.name}: what each trains on, chooses with and is tested on"
+        record.log_summary(costly, summary.description(outcome), plots.fold_timeline(folds, title), causal)
     return outcome
-
-
-def _timeline(experiment: Plan) -> Figure:
-    log = experiment.log
-    lanes = [(f"fold {fold.number}", fold.train, fold.validation, fold.test) for fold in experiment.folds]
-    counts = log.frame[log.schema.count].to_numpy(np.int64)
-    scheme = experiment.config.data.folds
-    title = f"Folds {scheme} of the log {log.name}: what each trains on, chooses with and is tested on"
-    return plots.timeline(log.times, counts, lanes, title, log.max_gap)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from occupancy.config import Config
+from occupancy.config import Config, Data
 from occupancy.config.model import DEFAULT
 from occupancy.errors import InputError
 
@@ -128,6 +128,21 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             given[key] = value  # plain text such as %m/%d/%Y, which YAML wants quoted
     return given
+
+
+def parse_data_settings(name: str, overrides: Sequence[str]) -> Data:
+    """Return the settings of a log that a command was given, whose keys may leave the ``data.`` before them away.
+
+    Args:
+        name: how the command is called.
+        overrides: as typed.
+
+    Raises:
+        InputError: an override is none, or a setting is wrong.
+    """
+    texts = [text.lstrip() for text in overrides]
+    whole = [text if text.startswith(("data.", "=")) or "=" not in text else f"data.{text}" for text in texts]
+    return resolve(Config, {"name": name}, COMMAND_LINE, parse_overrides(whole)).data
 
 
 def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = "") -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.markers import MarkerStyle
@@ -57,7 +58,7 @@ def _step(times: pd.DatetimeIndex, max_gap: float) -> float:
     return min(float(np.median(_gaps(times))), max_gap) if len(times) > 1 else 30.0
 
 
-def _hold(times: pd.DatetimeIndex, max_gap: float) -> tuple[Floats, Floats]:
+def row_bounds(times: pd.DatetimeIndex, max_gap: float) -> tuple[Floats, Floats]:
     """Return from when until when each row counts, (N,), (N,) in days: to the next row, or one step before a gap."""
     start = _days(times)
     until = start + _step(times, max_gap) / 86_400
@@ -80,11 +81,19 @@ def row_spans(mask: Rows, start: Floats, until: Floats) -> list[tuple[float, flo
     return list(zip(start[first], until[last] - start[first], strict=True))
 
 
+def label_dates(axes: Axes) -> None:
+    """Label a whole time axis, gaps and all."""
+    locator = AutoDateLocator(minticks=3, maxticks=10)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.set_xlabel("local time")
+
+
 def broken_axis(
     times: pd.DatetimeIndex, max_gap: float, heights: tuple[int, int], title: str
 ) -> tuple[Figure, list[Panel]]:
     """Return a figure of two rows of axes whose time axis leaves out long gaps, and its panels from left to right."""
-    gaps, (start, until) = _gaps(times), _hold(times, max_gap)
+    gaps, (start, until) = _gaps(times), row_bounds(times, max_gap)
     threshold = max(BREAK_S, max_gap)
     while (gaps > threshold).sum() >= MAX_PANELS:
         threshold *= 2

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from occupancy.data.table import Log
 
 NAME = "occupancy.data"
-SECTION = "data."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,11 +43,9 @@ def _parser() -> Parser:
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
-    from occupancy.config import Config  # noqa: PLC0415
-    from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve  # noqa: PLC0415
+    from occupancy.parsing import parse_data_settings  # noqa: PLC0415
 
-    given = parse_overrides([_in_section(text) for text in options.overrides])
-    settings = resolve(Config, {"name": NAME}, COMMAND_LINE, given).data
+    settings = parse_data_settings(NAME, options.overrides)
     from occupancy.data.folds import cut, load_scheme  # noqa: PLC0415
     from occupancy.data.source import open_log  # noqa: PLC0415
 
@@ -58,11 +55,6 @@ def _command(options: argparse.Namespace) -> None:
             cut(log, load_scheme(settled.folds))
         facts = _facts(log, _origin(settled.source), settled.max_count)
     print(json.dumps(facts, allow_nan=False)) if options.json else Console().print(_tables(facts))
-
-
-def _in_section(text: str) -> str:
-    text = text.lstrip()
-    return text if text.startswith((SECTION, "=")) or "=" not in text else f"{SECTION}{text}"
 
 
 def _origin(source: str) -> str | None:

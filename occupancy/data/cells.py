@@ -118,6 +118,11 @@ def problems_of(
     ]
 
 
+def is_blank(cells: pd.Series[str]) -> bool:
+    """Return whether no cell of a column as given holds anything."""
+    return bool(cells.str.strip().str.lower().isin(_BLANK).all())
+
+
 def time_text(raw: pd.DataFrame, schema: Schema) -> pd.Series[str]:
     """Return the cells of the time columns of each row, joined by a space, (N,)."""
     text = raw[schema.time[0]].astype(str)

@@ -16,7 +16,7 @@ from occupancy.data.table import Log, check_step, read_log
 from occupancy.errors import InputError, InputWarning
 
 SIMULATED = "simulated"
-_NAMES = ("auto", "uci", SIMULATED)
+NAMES = ("auto", "uci", SIMULATED)
 
 
 def open_log(settings: Data) -> tuple[Log, Data]:
@@ -33,8 +33,8 @@ def open_log(settings: Data) -> tuple[Log, Data]:
     """
     if settings.source == SIMULATED:
         return _simulated(settings), settings
-    if settings.source not in _NAMES:
-        return read_log(_existing(settings.source), load_schema(settings.log_schema), settings), settings
+    if settings.source not in NAMES:
+        return read_log(existing(settings.source), load_schema(settings.log_schema), settings), settings
     try:
         path = find_uci()
     except Unreachable as error:
@@ -61,10 +61,15 @@ def _simulated(settings: Data) -> Log:
     return check_step(Log(SIMULATED, SIMULATED, UCI, frame, missing, settings.max_gap), SIMULATED)
 
 
-def _existing(source: str) -> Path:
+def existing(source: str) -> Path:
+    """Return the path of the CSV that a source names.
+
+    Raises:
+        InputError: there is none.
+    """
     path = Path(source)
     if path.is_file():
         return path
-    near = difflib.get_close_matches(source, _NAMES, 1)
+    near = difflib.get_close_matches(source, NAMES, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"data.source: got {source!r}, expected {', '.join(_NAMES)} or the path of a CSV file{hint}")
+    raise InputError(f"data.source: got {source!r}, expected {', '.join(NAMES)} or the path of a CSV file{hint}")

@@ -1,0 +1,150 @@
+"""How fast the room is aired, read off the decay of its CO2 after people left."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from scipy.optimize import curve_fit
+
+from occupancy.data.clock import recordings
+from occupancy.exploration import Picture, Section, Subject
+from occupancy.plots import LABELS
+from occupancy.prediction import Floats
+from occupancy.timeaxis import titled_figure
+
+LOWEST = 0.01  # share of the rows that may read less CO2 than there is outdoors: slips of the sensor
+PLAUSIBLE_PER_H = (0.05, 20.0)  # from a sealed room to a laboratory's fume hoods
+SHORTEST_S = 1200.0  # of a decay: less tells no rate
+UNSEEN_S = 600.0  # a longer gap may hide when people left, or that others came
+LEAST_PPM = 40.0  # above outdoors when the room emptied, or noise is all there is
+LEFT = 0.2  # a decay is followed until this share of the excess is left; later the level outdoors would decide
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Decay:
+    """The CO2 of an empty room on its way to that outdoors.
+
+    Attributes:
+        rows: from the first row without people on.
+        outdoor_ppm: what it falls to.
+        excess_ppm: how far it was above that at the start, as fitted.
+        rate_per_h: air changes per hour, as fitted.
+    """
+
+    rows: slice
+    outdoor_ppm: float
+    excess_ppm: float
+    rate_per_h: float
+
+
+def section(subject: Subject) -> Section | None:
+    """Return the decays of CO2 in the empty room with the air-change rate of each; None without counts or CO2."""
+    if not subject.labelled or not any(column.name in subject.varying for column in subject.log.schema.of_kind("co2")):
+        return None
+    title = "How fast is the room aired?"
+    found = decays(subject)
+    if not found:
+        return Section(
+            title,
+            f"The log shows no decay of CO2: after no leaving is the air {LEAST_PPM:g} ppm above outdoors and the room "
+            f"then empty for {SHORTEST_S / 60:g} min.",
+        )
+    rates = [decay.rate_per_h for decay in found]
+    told = f"{np.median(rates):.2f} air changes per hour"
+    several = (
+        f"{len(found)} decays of CO2 after people left give {min(rates):.2f} to {max(rates):.2f}, half of them over "
+    )
+    return Section(
+        title,
+        f"{several}{told}." if len(found) > 1 else f"The one decay of CO2 after people left gives {told}.",
+        [
+            f"Outdoors is taken as {found[0].outdoor_ppm:.0f} ppm, the log's own low. On this scale the CO2 of a "
+            "well-mixed room with constant ventilation falls along a straight line; a bend tells of doors, windows "
+            "or another level outdoors.",
+        ],
+        [Picture(_draw_decays(subject, found), "CO2 above outdoors after the room emptied, with the fitted decays")],
+    )
+
+
+def decays(subject: Subject) -> list[Decay]:
+    """Return each decay of CO2 after people left, in order of time.
+
+    ``C - C0`` of a well-mixed empty room falls as ``exp(-k t)``; ``k`` is the air-change rate. ``C0``, outdoors,
+    is a low quantile of the log's CO2. Followed are rows from the moment the room empties until `LEFT` of the
+    excess is left, somebody comes, or a gap of more than `UNSEEN_S` begins. Fitted by least squares in ppm.
+    """
+    log, empty = subject.log, subject.counts == 0
+    co2 = co2_of(subject)
+    outdoor = float(np.nanquantile(co2, LOWEST, method="lower"))
+    seen = recordings(log.times, max(log.max_gap, UNSEEN_S))
+    steps = np.flatnonzero(np.diff(empty) | (np.diff(seen) > 0)) + 1
+    found = []
+    for first, last in itertools.pairwise([*steps.tolist(), len(empty)]):
+        # Only where people are seen to leave: how long a room has been empty before is not known otherwise.
+        if empty[first] and not empty[first - 1] and seen[first] == seen[first - 1]:
+            fit = _fit(_hours(log.times[first:last]), co2[first:last] - outdoor)
+            if fit is not None:
+                excess, rate, rows = fit
+                found.append(Decay(slice(first, first + rows), outdoor, excess, rate))
+    return found
+
+
+def co2_of(subject: Subject) -> Floats:
+    """Return the mean of all CO2 sensors that have readings, (N,) in ppm."""
+    names = [column.name for column in subject.log.schema.of_kind("co2") if column.name in subject.sensors]
+    return subject.log.frame[names].mean(axis=1).to_numpy(np.float64)
+
+
+def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int] | None:
+    """Return the excess at the start, the rate per hour and how many rows they rest on; None where nothing decays."""
+    start = float(np.nanmedian(excess[:5]))
+    if not start >= LEAST_PPM:
+        return None
+    gone = pd.Series(excess).rolling(5, min_periods=1).median().to_numpy() < LEFT * start
+    length = int(np.argmax(gone)) if gone.any() else len(excess)
+    hours, excess = hours[:length], excess[:length]
+    known = np.isfinite(excess)
+    if known.sum() < 10 or (hours[-1] - hours[0]) * 3600 < SHORTEST_S:
+        return None
+    try:
+        (height, rate), _ = curve_fit(_decay, hours[known], excess[known], (start, 1.0))
+    except RuntimeError:  # no line of this form comes near
+        return None
+    return (float(height), float(rate), length) if PLAUSIBLE_PER_H[0] <= rate <= PLAUSIBLE_PER_H[1] else None
+
+
+def _decay(hours: Floats, height: float, rate: float) -> Floats:
+    return np.asarray(height * np.exp(-rate * hours))
+
+
+def _hours(times: pd.DatetimeIndex) -> Floats:
+    return np.asarray((times - times[0]) / pd.Timedelta("1h"), dtype=np.float64)
+
+
+def _draw_decays(subject: Subject, found: Sequence[Decay]) -> Figure:
+    co2, times = co2_of(subject), subject.log.times
+    highest = sorted(found, key=lambda decay: -decay.excess_ppm)[:_SHOWN]
+    which = f"; the {_SHOWN} highest of {len(found)}" if len(found) > _SHOWN else ""
+    figure = titled_figure(4.4, f"CO2 of the empty room falls along straight lines: the steeper, the more air{which}")
+    axes = figure.subplots()
+    for decay, colour in zip(
+        sorted(highest, key=lambda decay: decay.rows.start), itertools.cycle(LABELS), strict=False
+    ):
+        hours, excess = _hours(times[decay.rows]), co2[decay.rows] - decay.outdoor_ppm
+        label = f"{times[decay.rows.start]:%d %b %H:%M}: {decay.rate_per_h:.2f}"
+        axes.plot(60 * hours, excess, ".", color=colour, markersize=3, alpha=0.5)
+        axes.plot(60 * hours, _decay(hours, decay.excess_ppm, decay.rate_per_h), color=colour, linewidth=2, label=label)
+    axes.set(yscale="log", xlabel="minutes since the room emptied", ylabel="CO2 above outdoors (ppm)")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.grid(linewidth=0.3)
+    figure.legend(loc="outside right center", frameon=False, title="emptied: fitted air\nchanges per hour", fontsize=9)
+    return figure

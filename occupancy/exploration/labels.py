@@ -1,0 +1,101 @@
+"""How the count is spread over rows, and over the far fewer runs of equal count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+
+from occupancy.exploration import Picture, Section, Subject
+from occupancy.plots import LABELS
+from occupancy.timeaxis import row_bounds, titled_figure
+
+_NARROW = 4.8  # inches: legible on a telephone
+_TICKS = {1: "1 min", 5: "5 min", 20: "20 min", 60: "1 h", 240: "4 h", 1440: "1 day", 10_080: "1 week"}
+
+
+def section(subject: Subject) -> Section:
+    """Return how many rows have each count, and how long its runs are."""
+    if not subject.labelled:
+        return Section(
+            "How often is how many in?", "The log holds no counts, so this and what rests on them is left out."
+        )
+    runs = runs_of(subject)
+    share = pd.Series(subject.counts).value_counts(normalize=True).sort_index()
+    occupied = runs[runs["count"] > 0]
+    finding = (
+        f"{share.get(0, 0.0):.0%} of the rows are of an empty room. The {len(subject.counts):,} rows are only "
+        f"{len(runs)} runs of equal count, {len(occupied)} of them with people"
+        + (f", half of which last less than {occupied['minutes'].median():.3g} min." if len(occupied) else ".")
+    )
+    return Section(
+        "How often is how many in?",
+        finding,
+        ["Rows of one run resemble each other: what can be learned, and how sure a score is, depends on the runs."],
+        [
+            Picture(_draw_balance(subject, share), "share of the rows with each count"),
+            Picture(_draw_runs(runs), "length of every run of equal count"),
+        ],
+    )
+
+
+def runs_of(subject: Subject) -> pd.DataFrame:
+    """Return each run of equal count in order: its ``count`` and its ``minutes`` recorded, gaps not counted."""
+    counts = subject.counts
+    start, until = row_bounds(subject.log.times, subject.log.max_gap)
+    rows = pd.DataFrame({"count": counts, "minutes": (until - start) * 1440})
+    number = np.cumsum(np.diff(counts, prepend=counts[:1]) != 0)
+    return rows.groupby(number).agg({"count": "first", "minutes": "sum"})
+
+
+def _draw_balance(subject: Subject, share: pd.Series[float]) -> Figure:
+    rows = share * len(subject.counts)
+    figure = titled_figure(3.4, "Most rows have one count: a model that always says it looks good", _NARROW)
+    axes = figure.subplots()
+    axes.bar(share.index.astype(str), share, color=[_colour(int(count)) for count in share.index])
+    for place, (part, number) in enumerate(zip(share, rows, strict=True)):
+        axes.annotate(
+            f"{part:.1%}\n{number:,.0f}",
+            (place, part),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=9,
+        )
+    axes.set(xlabel="people", ylabel="share of rows", ylim=(0, 1.2 * share.max()))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _draw_runs(runs: pd.DataFrame) -> Figure:
+    figure = titled_figure(3.4, "Runs of equal count are few, some short: a dot a run", _NARROW)
+    axes = figure.subplots()
+    for count in sorted(set(runs["count"])):
+        of_count = runs[runs["count"] == count]
+        # Spread upwards, so that runs of one length lie beside each other.
+        height = count + 0.25 * np.linspace(-1, 1, len(of_count)) if len(of_count) > 1 else np.array([count])
+        axes.scatter(of_count["minutes"], height, s=26, color=_colour(count), alpha=0.8, linewidth=0)
+    number = runs.groupby("count").size()
+    axes.set_yticks(
+        number.index,
+        [
+            f"{count} {'person' if count == 1 else 'people'}\n{size} run{'s' if size > 1 else ''}"
+            for count, size in number.items()
+        ],
+    )
+    axes.set_ylim(-0.6, number.index.max() + 0.6)
+    low, high = runs["minutes"].min() / 1.5, runs["minutes"].max() * 1.5
+    axes.set(xscale="log", xlabel="length of the run", xlim=(low, high))
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if low <= tick <= high]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _TICKS.get(round(value), "")))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="x", linewidth=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _colour(count: int) -> str:
+    return LABELS[count % len(LABELS)]

@@ -1,0 +1,88 @@
+"""The page of an exploration: what matters for counting people in front, the profile of every column behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+
+from occupancy import markup
+from occupancy.exploration import Picture, Section, Subject, air, labels, recording, relations, sensors, splits
+
+_NARROW = 6.0  # inches: up to here figures stand side by side, where there is room
+
+SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
+    ("recordings", recording.times),
+    ("columns", recording.columns),
+    ("labels", labels.section),
+    ("first day", sensors.first_day),
+    ("distributions", sensors.distributions),
+    ("correlations", relations.spearman),
+    ("delays", relations.lags),
+    ("autocorrelation", relations.autocorrelation),
+    ("ventilation", air.section),
+    ("folds", splits.folds),
+    ("drift", splits.drift),
+)
+"""What the page shows, in this order: a name for the progress, and what makes the section if the log allows it."""
+
+
+def page(subject: Subject, sections: Sequence[Section], profile: str, made: str) -> str:
+    """Return the page.
+
+    Args:
+        subject: what was explored.
+        sections: what was found, in the order of reading.
+        profile: a whole HTML page, whose text follows ours.
+        made: when, as text.
+    """
+    log = subject.log
+    title = f"What is in the log {log.name}?"
+    facts = {"log": f"{log.name}, {len(log.frame):,} rows, digest {log.digest}", "made": made}
+    ours = markup.main(
+        title,
+        [
+            markup.facts(facts),
+            *(
+                ["<p class='caution'>The log is simulated: it shows how the page looks, not a real room.</p>"]
+                if log.family == "simulated"
+                else []
+            ),
+            markup.heading("In short"),
+            markup.bullets([section.finding for section in sections if section.in_short]),
+            *(part for section in sections for part in _parts(section)),
+            markup.heading("And every column by itself"),
+            markup.note("The profile below is made by fg-data-profiling. Its lines go on over gaps of the recording."),
+        ],
+    )
+    return _in_front(profile, title, ours)
+
+
+def _parts(section: Section) -> Iterator[str]:
+    yield markup.heading(section.title)
+    yield f"<p><strong>{escape(section.finding)}</strong></p>"
+    yield from _pictures(section.pictures)
+    yield from map(markup.note, section.notes)
+    if section.table is not None:
+        yield markup.table(*section.table)
+
+
+def _pictures(pictures: Sequence[Picture]) -> Iterator[str]:
+    narrow = [picture for picture in pictures if picture.figure.get_figwidth() <= _NARROW]
+    if narrow:
+        images = "".join(markup.image(picture.figure, picture.text) for picture in narrow)
+        yield f'<div class="side">{images}</div>'
+    yield from (markup.wide(picture.figure, picture.text) for picture in pictures if picture not in narrow)
+
+
+def _in_front(profile: str, title: str, ours: str) -> str:
+    """Return the page of a profile with ours before its text, forbidden to fetch anything from anywhere."""
+    # The profile's own scripts open and close its tabs; they are in the page.
+    policy = f"{markup.POLICY}; script-src 'unsafe-inline'; font-src data:"
+    head = (
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
+        f"<title>{escape(title)}</title><style>{markup.STYLE}</style>"
+    )
+    for opening, added in (("<head>", head), ("<body>", ours)):
+        assert profile.count(opening) == 1, f"the profile holds {profile.count(opening)} times {opening}"
+        profile = profile.replace(opening, f"{opening}\n{added}")
+    return profile

@@ -1,0 +1,38 @@
+"""The profile of a log by fg-data-profiling: every column by itself, as a time series."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+# Read when tqdm is first imported, by whatever library: its bars would lie across ours.
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+from threadpoolctl import threadpool_limits
+
+from occupancy.exploration import Subject
+
+
+def profile(subject: Subject) -> str:
+    """Return the profile of the readings as a whole HTML page; missing cells are missing in it."""
+    log = subject.log
+    readings = log.frame[subject.sensors].mask(log.missing[subject.sensors])
+    table = readings.assign(**{name: float("nan") for name in subject.blank})
+    table = table.reindex(columns=[name for name in log.schema.sensors if name in table])
+    if subject.labelled:
+        table[log.schema.count] = log.frame[log.schema.count]
+    # It takes a thread a column by itself; more of them in each cost four times as much.
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # about its own use of statsmodels and pandas
+        from data_profiling import ProfileReport  # noqa: PLC0415
+
+        report = ProfileReport(
+            table.reset_index(),
+            tsmode=True,
+            sortby="time",
+            title="Profile of every column",
+            interactions=None,  # a picture for each pair of columns would take minutes
+            progress_bar=False,
+            html={"minify_html": False, "navbar_show": False, "style": {"full_width": False}},
+        )
+        return str(report.to_html())

@@ -1,0 +1,146 @@
+"""When the log was recorded, and what its columns hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from occupancy.data.table import Log
+from occupancy.exploration import Picture, Section, Subject
+from occupancy.plots import BLUE, VERMILLION
+from occupancy.timeaxis import label_dates, row_bounds, titled_figure
+
+_SHOWN = 15  # gaps in the table
+_BINS = 200  # of the lower panel, at most
+_SPANS = pd.to_timedelta(["5min", "15min", "1h", "3h", "6h", "12h", "1D", "7D", "30D"])
+
+
+def times(subject: Subject) -> Section:
+    """Return when the log was recorded: its recordings, the gaps between them, and rows lost inside them."""
+    log = subject.log
+    gaps = gaps_of(log)
+    lost, expected = lost_rows(log)
+    between = (
+        f"with {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of more than {log.max_gap:g} s, "
+        f"the longest of {_long(float(gaps['length_s'].max()))}"
+        if len(gaps)
+        else f"without a gap of more than {log.max_gap:g} s"
+    )
+    finding = (
+        f"{len(log.frame):,} rows from {log.times[0]:%Y-%m-%d %H:%M} to {log.times[-1]:%Y-%m-%d %H:%M}"
+        f"{'' if np.isnan(log.step_s) else f', one every {log.step_s:g} s'}, {between}. "
+        f"Inside the recordings {lost:,} rows ({lost / expected:.1%}) are lost."
+    )
+    longest = gaps.nlargest(_SHOWN, "length_s").sort_index()
+    rows = [
+        [str(start), str(end), _long(length)]
+        for start, end, length in zip(longest["start"], longest["end"], longest["length_s"], strict=True)
+    ]
+    more = [f"The table holds the {_SHOWN} longest of {len(gaps):,} gaps."] if len(gaps) > _SHOWN else []
+    return Section(
+        "When was it recorded?",
+        finding,
+        ["No window, slope or lag of a model may reach over a gap.", *more],
+        [Picture(_draw_recordings(log), "the recordings on the time axis and the share of rows received in each")],
+        ([["last row before"], ["first row after"], ["gap"]], rows) if rows else None,
+    )
+
+
+def gaps_of(log: Log) -> pd.DataFrame:
+    """Return each gap between recordings: ``start`` and ``end`` (times of rows) and ``length_s``, in order."""
+    steps = _steps(log)
+    long = np.flatnonzero(steps > log.max_gap)
+    return pd.DataFrame({"start": log.times[long], "end": log.times[long + 1], "length_s": steps[long]})
+
+
+def lost_rows(log: Log) -> tuple[int, int]:
+    """Return how many rows are lost inside the recordings, and how many there would be with them."""
+    steps = _steps(log)
+    inside = steps[steps <= log.max_gap]
+    lost = int(np.maximum(np.round(inside / log.step_s) - 1, 0).sum()) if len(inside) else 0
+    return lost, len(log.frame) + lost
+
+
+def columns(subject: Subject) -> Section:
+    """Return what the sensor columns hold, and which of them say nothing."""
+    log = subject.log
+    absent = [column.name for column in log.schema.columns if column.name not in {*log.frame, *subject.blank}]
+    constant = [name for name in subject.sensors if name not in subject.varying]
+    holes = [name for name in subject.sensors if log.missing[name].any()]
+    found = [
+        (subject.blank, "without a single reading"),
+        (constant, "with one value throughout"),
+        (absent, "not in the file"),
+        (holes, "with missing cells"),
+    ]
+    said = [f"{len(names)} {what} ({', '.join(names)})" for names, what in found if names]
+    known = len(log.schema.columns)
+    finding = (
+        f"Of {known} sensor columns, {'; '.join(said)}."
+        if said
+        else (f"All {known} sensor columns have a reading in every row, and all of them vary.")
+    )
+    notes = []
+    if subject.refused:
+        notes.append(f"CAUTION  Training would refuse this log as it is: {subject.refused}")
+    if subject.blank or constant:
+        notes.append("Columns that never vary have no correlation and no lag; below they are left out.")
+    if holes:
+        notes.append("In the pictures a missing cell holds the last reading before it in the same recording.")
+    headings = ["column"], ["unit"], ["smallest"], ["median"], ["largest"], ["different", "values"], ["missing"]
+    return Section(
+        "Which columns are of use?",
+        finding,
+        notes,
+        table=(headings, [_row(subject, name) for name in log.schema.sensors if name not in absent]),
+    )
+
+
+def _row(subject: Subject, name: str) -> list[str]:
+    log = subject.log
+    unit = next(column.unit for column in log.schema.columns if column.name == name)
+    if name in subject.blank:
+        return [name, unit, "-", "-", "-", "0", "all"]
+    missing = int(log.missing[name].sum())
+    readings = log.frame[name][~log.missing[name].to_numpy()]
+    numbers = (f"{value:.5g}" for value in (readings.min(), readings.median(), readings.max()))
+    share = f"{missing:,} ({missing / len(log.frame):.1%})" if missing else "0"
+    return [name, unit, *numbers, f"{readings.nunique():,}", share]
+
+
+def _draw_recordings(log: Log) -> Figure:
+    start, until = row_bounds(log.times, log.max_gap)
+    figure = titled_figure(3.4, "Recordings and the gaps between them; below, how many of the expected rows came")
+    lane, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.5))
+    edges = np.flatnonzero(_steps(log) > log.max_gap)
+    first, last = start[[0, *(edges + 1)]], until[[*edges, -1]]
+    lane.broken_barh(list(zip(first, last - first, strict=True)), (0, 1), color=BLUE, linewidth=0.8)
+    lane.set(yticks=[0.5], yticklabels=["recorded"], ylim=(-0.15, 1.15))
+    lane.tick_params(left=False)
+    span = (until[-1] - start[0]) * pd.Timedelta("1D")
+    width = next((span_ for span_ in _SPANS if span / span_ <= _BINS), _SPANS[-1])
+    bins = log.times.floor(width)
+    held = pd.Series((until - start) * 86_400).groupby(bins).sum()
+    step_s = log.step_s if log.step_s > 0 else float(held.iloc[0])
+    share = pd.Series(1.0, log.times).groupby(bins).sum() / (held / step_s)
+    days = pd.Series(share.index).to_numpy().astype("datetime64[s]")
+    axes.bar(days, share.clip(upper=1.0), width=width, align="edge", color=BLUE, linewidth=0)
+    axes.axhline(1.0, color=VERMILLION, linewidth=1)
+    axes.set(ylim=(0, 1.05), ylabel=f"rows received,\nper {_long(width.total_seconds())}")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    label_dates(axes)
+    return figure
+
+
+def _steps(log: Log) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    return np.asarray(np.diff(log.times.to_numpy()) / np.timedelta64(1, "s"))
+
+
+def _long(seconds: float) -> str:
+    """Return a duration in the unit that people would say it in."""
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length or (seconds >= length and length < 86_400):
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"

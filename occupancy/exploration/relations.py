@@ -1,0 +1,232 @@
+"""How sensors and count go together: at the same moment, and a while later."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import rankdata
+
+from occupancy.exploration import Picture, Section, Subject
+from occupancy.exploration.sensors import by_kind, name_of
+from occupancy.plots import GREY, LABELS, shaded_cells
+from occupancy.prediction import Floats
+from occupancy.timeaxis import titled_figure
+
+EARLIEST_S, LATEST_S = -1800.0, 7200.0  # lags of a sensor behind the count
+FARTHEST_S = 6 * 3600.0  # of a row from itself
+AT_ONCE_S = 300.0  # a nearer peak is no delay: labels are not written to the second
+_LAGS = 150  # at most, between earliest and latest
+_ACROSS = 2  # panels beside each other
+
+
+def spearman(subject: Subject) -> Section | None:
+    """Return the rank correlation of every two columns; None if fewer than two vary."""
+    names = _columns(subject)
+    if len(names) < 2:
+        return None
+    matrix = subject.log.frame[names].corr("spearman")
+    first = matrix.iloc[0, 1:].dropna().sort_values(key=abs, ascending=False)
+    finding = (
+        f"{first.index[0]} goes with {_called(subject, names[0])} most closely ({first.iloc[0]:+.2f}), "
+        f"{first.index[-1]} least ({first.iloc[-1]:+.2f})."
+    )
+    return Section(
+        "Which columns rise and fall together?",
+        finding,
+        ["Spearman's rank correlation: +1 where one always rises with the other, -1 where it falls, 0 for neither."],
+        [Picture(_draw_matrix(matrix), "rank correlation of every two columns")],
+    )
+
+
+def lags(subject: Subject) -> Section | None:
+    """Return how late each sensor follows the count; None where either never changes."""
+    log = subject.log
+    if not _follows(subject):
+        return None
+    lag_s = _grid(log.step_s, EARLIEST_S, LATEST_S)
+    people = subject.counts.astype(np.float64)
+    curves = pd.DataFrame(
+        {name: lagged_correlation(log.times, people, log.frame[name].to_numpy(), lag_s) for name in subject.varying},
+        lag_s / 60,
+    ).dropna(axis=1, how="all")
+    peaks = curves.abs().idxmax().astype(np.float64)
+    return Section(
+        "How late do the sensors follow people?",
+        _tell_delays(subject, peaks),
+        [
+            "Rank correlation of the count with the reading so many minutes later; a dot marks where it is strongest. "
+            "Sensors whose dot lies to the right answer late, so a model needs to remember. With few runs of equal "
+            "count the place of a flat peak is rough."
+        ],
+        [
+            Picture(
+                _draw_curves(
+                    subject,
+                    curves,
+                    peaks,
+                    "How late each sensor follows the count: the dot is the strongest",
+                    "minutes by which the sensor is later",
+                ),
+                "correlation of the count with each sensor over the lag between them",
+            )
+        ],
+    )
+
+
+def autocorrelation(subject: Subject) -> Section | None:
+    """Return how long each column resembles itself; None where nothing varies."""
+    log, names = subject.log, _columns(subject)
+    if not names or not log.step_s > 0:
+        return None
+    lag_s = np.unique([0.0, log.step_s, *_grid(log.step_s, 0.0, FARTHEST_S)])
+    values = {name: log.frame[name].to_numpy(np.float64) for name in names}
+    curves = pd.DataFrame(
+        {name: lagged_correlation(log.times, column, column, lag_s) for name, column in values.items()}, lag_s / 60
+    ).dropna(axis=1, how="all")
+    if curves.empty:
+        return None
+    first = names[0] if names[0] in curves else curves.columns[0]
+    told = _called(subject, first)
+    told = f"{told[0].upper()}{told[1:]}"
+    near = curves[first].loc[log.step_s / 60]
+    hour = curves[first].iloc[int(np.argmin(np.abs(curves.index - 60)))]
+    return Section(
+        "How much does a row tell of the next?",
+        f"{told} has a rank correlation of {near:.3f} with itself one row later and of {hour:.2f} after an hour.",
+        [
+            "Rows near each other are almost copies. A random split puts one of them into training and its twin into "
+            "the test, and any model looks good; folds are therefore cut along the time axis."
+        ],
+        [
+            Picture(
+                _draw_curves(
+                    subject,
+                    curves,
+                    pd.Series(dtype=np.float64),
+                    "How long each column resembles itself",
+                    "minutes between two rows",
+                ),
+                "correlation of each column with itself over the lag",
+            )
+        ],
+    )
+
+
+def lagged_correlation(times: pd.DatetimeIndex, one: Floats, other: Floats, lag_s: Floats) -> Floats:
+    """Return the rank correlation of one column with another so much later, at each lag, (L,).
+
+    Rows are paired by their times, so that lost rows and gaps shift nothing: a row's partner is the one
+    nearest to the lag, if it is off by half a step at most. Ranks are those in the whole log. NaN where fewer
+    than three pairs are left or a column doesn't change over them.
+
+    Args:
+        times: (N,) sorted times.
+        one: (N,) the column that comes first, NaN where nothing is known.
+        other: (N,) the column that comes later.
+        lag_s: (L,) lags in seconds; negative where the other column comes first.
+    """
+    seconds = (times - times[0]) / pd.Timedelta("1s")
+    moments = np.asarray(seconds, dtype=np.float64)
+    ranks = [rankdata(column, nan_policy="omit") for column in (one, other)]
+    tolerance = float(np.median(np.diff(moments))) / 2
+    found = np.full(len(lag_s), np.nan)
+    for place, lag in enumerate(lag_s):
+        after = np.searchsorted(moments, moments + lag).clip(1, len(moments) - 1)
+        nearer = moments + lag - moments[after - 1] < moments[after] - moments - lag
+        partner = after - nearer
+        paired = np.abs(moments[partner] - moments - lag) <= tolerance
+        first, second = ranks[0][paired], ranks[1][partner[paired]]
+        known = np.isfinite(first) & np.isfinite(second)
+        first, second = first[known], second[known]
+        if len(first) > 2 and np.ptp(first) > 0 and np.ptp(second) > 0:
+            found[place] = np.corrcoef(first, second)[0, 1]
+    return found
+
+
+def _columns(subject: Subject) -> list[str]:
+    """Return the columns that vary, the count first."""
+    changes = subject.labelled and len(np.unique(subject.counts)) > 1
+    return [*([subject.log.schema.count] if changes else []), *subject.varying]
+
+
+def _called(subject: Subject, column: str) -> str:
+    return "the count" if column == subject.log.schema.count else column
+
+
+def _follows(subject: Subject) -> bool:
+    changes = subject.labelled and len(np.unique(subject.counts)) > 1
+    return changes and bool(subject.varying) and subject.log.step_s > 0
+
+
+def _grid(step_s: float, earliest_s: float, latest_s: float) -> Floats:
+    """Return lags that are whole numbers of steps, and not more than can be told apart in a picture."""
+    step_s *= math.ceil((latest_s - earliest_s) / _LAGS / step_s)
+    return np.arange(math.ceil(earliest_s / step_s), math.floor(latest_s / step_s) + 1, dtype=np.float64) * step_s
+
+
+def _tell_delays(subject: Subject, peaks: pd.Series[float]) -> str:
+    """Return by how much the kinds of sensors are late, each by the median of its sensors."""
+    late, prompt = [], []
+    for kind, columns in by_kind(subject).items():
+        minutes = peaks.reindex([column.name for column in columns]).median()
+        if np.isnan(minutes):
+            continue
+        edge = " or more" if minutes * 60 > LATEST_S - AT_ONCE_S else ""
+        late.append((kind, minutes, edge)) if minutes * 60 > AT_ONCE_S else prompt.append(name_of(kind))
+    told = [f"{name_of(kind)} by {minutes:.0f} min{edge}" for kind, minutes, edge in late]
+    parts = []
+    if told:
+        parts.append(f"{_listed(told)} late")
+    if prompt:
+        parts.append(f"{_listed(prompt)} at once")
+    return f"Strongest together with the count: {'; '.join(parts)}."
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _draw_matrix(matrix: pd.DataFrame) -> Figure:
+    side = 0.5 * len(matrix)
+    figure = titled_figure(
+        side + 1.6, "Rank correlation: blue rises together, orange falls as the other rises", side + 2.6
+    )
+    axes = figure.subplots()
+    shaded_cells(axes, matrix, (-1.0, 1.0), "Spearman's rank correlation")
+    return figure
+
+
+def _draw_curves(subject: Subject, curves: pd.DataFrame, peaks: pd.Series[float], title: str, unit: str) -> Figure:
+    """Return a panel a kind of sensor, a line a column."""
+    count = subject.log.schema.count
+    panels = {name_of(kind): [column.name for column in columns] for kind, columns in by_kind(subject).items()}
+    panels = {name: [column for column in columns if column in curves] for name, columns in panels.items()}
+    panels = {
+        **({"people": [count]} if count in curves else {}),
+        **{name: found for name, found in panels.items() if found},
+    }
+    deep = math.ceil(len(panels) / _ACROSS)
+    figure = titled_figure(1.0 + 2.2 * deep, title, wspace=0.04)
+    grid = figure.subplots(deep, min(_ACROSS, len(panels)), sharex=True, sharey=True, squeeze=False)
+    for axes, (name, columns) in zip(grid.ravel(), panels.items(), strict=False):
+        axes.axhline(0, color=GREY, linewidth=0.8)
+        for column, colour in zip(columns, itertools.cycle(LABELS)):
+            curve = curves[column]
+            axes.plot(curve.index, curve, color=colour, linewidth=1.4, label=column)
+            if column in peaks:
+                axes.plot(peaks[column], curve[peaks[column]], "o", color=colour, markersize=5)
+        axes.set_title(name if len(columns) > 1 else f"{name}: {columns[0]}", fontsize=10)
+        if len(columns) > 1:
+            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8, handlelength=1.2)
+        axes.margins(x=0)
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(unit, fontsize=9)
+    for axes in grid.ravel()[len(panels) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("rank correlation")
+    return figure

@@ -1,0 +1,119 @@
+"""What the folds train on and are tested on, and how far the one lies from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from scipy.stats import ks_2samp
+
+from occupancy.data.folds import PARTS, Fold
+from occupancy.exploration import Picture, Section, Subject
+from occupancy.plots import fold_timeline, shaded_cells
+from occupancy.prediction import Floats
+from occupancy.timeaxis import titled_figure
+
+
+def folds(subject: Subject) -> Section:
+    """Return the folds on the time axis, with the labels of each part."""
+    title = "What is trained on, and what tested?"
+    if not subject.folds:
+        return Section(title, f"No folds are shown: {subject.scheme}")
+    classes = int(subject.counts.max()) + 1
+    rows = [_row(fold, part, classes) for fold in subject.folds for part in PARTS]
+    tested = {fold.number: fold.labels(fold.test, classes) for fold in subject.folds}
+    lacking = [
+        f"fold {number} lacks {', '.join(map(str, np.flatnonzero(found == 0)))}"
+        for number, found in tested.items()
+        if not found.all()
+    ]
+    shares = [fold.test.sum() / len(fold.test) for fold in subject.folds]
+    return Section(
+        title,
+        f"Scheme {subject.scheme}: {len(subject.folds)} folds, whose test parts hold {min(shares):.0%} to "
+        f"{max(shares):.0%} of the rows. "
+        + (
+            f"Not every count is tested everywhere: {'; '.join(lacking)}."
+            if lacking
+            else "Every count is tested in each."
+        ),
+        ["Validation rows are cut out of the training rows. They choose; test rows only score."],
+        [
+            Picture(
+                fold_timeline(subject.folds, f"Folds {subject.scheme}: each row's part, above the count"),
+                "the parts of each fold on the time axis, above the count",
+            )
+        ],
+        ([["fold"], ["part"], ["rows"], *(["count", str(count)] for count in range(classes))], rows),
+    )
+
+
+def drift(subject: Subject) -> Section | None:
+    """Return how far test readings lie from training readings, fold by fold; None without folds or readings."""
+    if not subject.folds or not subject.varying:
+        return None
+    distance, outside = distances(subject), shares_outside(subject)
+    (fold, name, most), (where, far, farthest) = _largest(outside), _largest(distance)
+    return Section(
+        "Do the tested rows look like the trained ones?",
+        f"Test rows differ from training rows most in {far}, {where} (distance {farthest:.2f} of at most 1). "
+        + (
+            f"Of {name} in {fold}, {most:.0%} of the test rows lie beyond anything trained on."
+            if most > 0
+            else "No test row lies beyond what was trained on."
+        ),
+        [
+            "Left: the largest difference between the two cumulative distributions (Kolmogorov and Smirnov), 0 if "
+            "alike, 1 if apart. Right: test rows beyond the smallest or largest trained reading, where scaled inputs "
+            "leave 0 to 1 and a model extrapolates. Some of both is people: parts differ in how many were in. "
+            "This looks at test readings to describe the log; nothing is chosen by it."
+        ],
+        [
+            Picture(
+                _draw_drift(distance, outside), "distance of test from training readings, and test rows out of range"
+            )
+        ],
+    )
+
+
+def distances(subject: Subject) -> pd.DataFrame:
+    """Return the Kolmogorov-Smirnov distance of test from training readings: a row a fold, a column a sensor."""
+    return _each(subject, lambda train, test: float(ks_2samp(train, test).statistic))
+
+
+def shares_outside(subject: Subject) -> pd.DataFrame:
+    """Return the share of test readings outside the range of training ones: a row a fold, a column a sensor."""
+    return _each(subject, lambda train, test: float(np.mean((test < train.min()) | (test > train.max()))))
+
+
+def _each(subject: Subject, measure: Callable[[Floats, Floats], float]) -> pd.DataFrame:
+    frame = subject.log.frame[subject.varying]
+    found = {}
+    for fold in subject.folds:
+        train, test = frame[fold.train | fold.validation], frame[fold.test]
+        found[f"fold {fold.number}"] = {
+            name: measure(*(part[name].dropna().to_numpy() for part in (train, test))) for name in frame
+        }
+    return pd.DataFrame(found).T
+
+
+def _largest(table: pd.DataFrame) -> tuple[str, str, float]:
+    values = table.to_numpy(np.float64)
+    row, column = divmod(int(np.nanargmax(values)), values.shape[1])
+    return str(table.index[row]), str(table.columns[column]), float(values[row, column])
+
+
+def _row(fold: Fold, part: str, classes: int) -> list[str]:
+    mask = getattr(fold, part)
+    return [str(fold.number), part, f"{mask.sum():,}", *(f"{number:,}" for number in fold.labels(mask, classes))]
+
+
+def _draw_drift(distance: pd.DataFrame, outside: pd.DataFrame) -> Figure:
+    height = 1.6 + 0.32 * distance.shape[1]
+    figure = titled_figure(height, "Test against training readings: the darker, the less alike", wspace=0.06)
+    left, right = figure.subplots(1, 2, sharey=True)
+    shaded_cells(left, distance.T, (0.0, 1.0), "distance of distributions")
+    shaded_cells(right, outside.T, (0.0, 1.0), "share of test rows out of range")
+    return figure

@@ -1,0 +1,60 @@
+"""The log to explore: opened more patiently than for training, since its faults are to be seen too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from occupancy.config import Data
+from occupancy.data.cells import is_blank, read_cells
+from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.schema import Schema, load_schema
+from occupancy.data.source import NAMES, existing, open_log
+from occupancy.data.table import FILE_FIRST_ROW, Log, read_log, validate
+from occupancy.errors import InputError
+from occupancy.exploration import Subject
+
+
+def open_subject(settings: Data) -> Subject:
+    """Return the log that the settings name, with its folds where a scheme fits it.
+
+    A file may lack cells, whole sensor columns and the counts. Whatever else the gate refuses is refused here.
+
+    Raises:
+        InputError: there is no such log, it can't be read, or a scheme that was asked for does not fit.
+    """
+    if settings.source in NAMES:
+        log, settings = open_log(settings)
+        return Subject(log, folds=cut(log, load_scheme(settings.folds)), scheme=settings.folds)
+    path, schema = existing(settings.source), load_schema(settings.log_schema)
+    raw = read_cells(path)
+    labelled = schema.count in raw.columns
+    blank = [name for name in schema.sensors if name in raw.columns and is_blank(raw[name])]
+    patient = settings.model_copy(update={"missing": "interpolate", "max_missing": len(raw)})
+    readings = raw.drop(columns=blank)
+    log = validate(readings, _forgiving(schema), patient, path.name, labelled, FILE_FIRST_ROW, str(path))
+    folds, scheme = _folds(log, settings) if labelled else ([], "the log holds no counts.")
+    return Subject(log, labelled, blank, folds, scheme, _refusal(path, schema, settings, labelled))
+
+
+def _forgiving(schema: Schema) -> Schema:
+    columns = [column.model_copy(update={"optional": True}) for column in schema.columns]
+    return schema.model_copy(update={"columns": columns})
+
+
+def _refusal(path: Path, schema: Schema, settings: Data, labelled: bool) -> str:
+    """Return why the log would not be taken as it is, or nothing."""
+    try:
+        read_log(path, schema, settings, labelled)
+    except InputError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return ""
+
+
+def _folds(log: Log, settings: Data) -> tuple[list[Fold], str]:
+    """Return the folds and what they are called, or none and why."""
+    try:
+        return cut(log, load_scheme(settings.folds)), settings.folds
+    except InputError as error:
+        if "folds" in settings.model_fields_set:
+            raise
+        return [], f"{error}."
