@@ -37,16 +37,21 @@ main small { color: #595959; font-size: 0.92em; }
 main tr.report td { background: #FDF3DF; }
 main tr.best td { background: #E6F1F8; font-weight: 600; }
 main img { display: block; max-width: 100%; height: auto; }
+main picture img { width: 100%; }
 main .scroll img { max-width: none; width: 100%; min-width: 660px; }
 main .side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1rem; }
 main .small { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); gap: 0.8rem; }
 main .side img, main .small img { width: 100%; max-width: 540px; }
+@media screen and (max-width: 700px) {
+  main table { font-size: 0.75rem; }
+  main th, main td { padding: 0.25rem 0.3rem; }
+}
 @media print {
   main { font-size: 10pt; max-width: none; padding: 0; }
   main table { font-size: 6.5pt; }
   main th, main td { padding: 0.12rem 0.2rem; }
   main .scroll { overflow: visible; }
-  main .scroll img, main .side img { width: auto; min-width: 0; max-width: 100%; max-height: 235mm; }
+  main .scroll img, main .side img, main picture img { width: auto; min-width: 0; max-width: 100%; max-height: 235mm; }
   main .side { grid-template-columns: 1fr 1fr; }
   main .small { grid-template-columns: 1fr 1fr 1fr; }
   main img, main tr { break-inside: avoid; }
@@ -131,14 +136,27 @@ def bullets(lines: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>" if lines else "<p>Nothing.</p>"
 
 
+def image(figure: Figure, text: str, narrow: Figure | None = None) -> str:
+    """Return a figure.
+
+    Args:
+        figure: what to show.
+        text: what it shows, for those who don't see it.
+        narrow: what to show in its place on a telephone.
+    """
+    shown = f'<img alt="{escape(text)}" src="{_encoded(figure)}"/>'
+    if narrow is None:
+        return shown
+    source = f'<source media="screen and (max-width: 700px)" srcset="{_encoded(narrow)}"/>'
+    return f"<picture>{source}{shown}</picture>"
+
+
 def wide(figure: Figure, text: str) -> str:
     """Return a figure that a narrow screen moves sideways rather than making it small; text says what it shows."""
     return f'<div class="scroll" tabindex="0">{image(figure, text)}</div>'
 
 
-def image(figure: Figure, text: str) -> str:
-    """Return a figure; text says what it shows to those who don't see it."""
+def _encoded(figure: Figure) -> str:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=_DPI)
-    data = base64.b64encode(png.getvalue()).decode("ascii")
-    return f'<img alt="{escape(text)}" src="data:image/png;base64,{data}"/>'
+    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode('ascii')}"

@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix
 
 from occupancy.data.folds import Fold, Rows
 from occupancy.prediction import Floats, Ints, Prediction
-from occupancy.timeaxis import WIDTH, broken_axis, row_spans, step_lines, titled_figure
+from occupancy.timeaxis import NARROW, WIDTH, broken_axis, row_spans, step_lines, titled_figure
 
 # Okabe and Ito's colours, which colour-blind people tell apart too.
 BLACK, GREY = "#000000", "#999999"
@@ -124,6 +124,7 @@ def timeline(
     folds: Sequence[tuple[str, Rows, Rows, Rows]],
     title: str,
     max_gap: float = 120.0,
+    width: float = WIDTH,
 ) -> Figure:
     """Return one lane a fold, coloured by what its rows are for, above the counts on the same time axis.
 
@@ -133,8 +134,9 @@ def timeline(
         folds: of each fold its name and its rows (N,) for training, validation and test.
         title: what is shown.
         max_gap: seconds; neither lane nor line goes on over a longer step.
+        width: of the figure, in inches.
     """
-    figure, panels = broken_axis(times, max_gap, (max(len(folds), 2), 2), title)
+    figure, panels = broken_axis(times, max_gap, (max(len(folds), 2), 2), title, width)
     for rows, start, until, (lanes, axes) in panels:
         for lane, (_, *masks) in enumerate(folds):
             for (part, colour), mask in zip(PARTS.items(), masks, strict=True):
@@ -150,11 +152,11 @@ def timeline(
     return _with_legend(figure)
 
 
-def fold_timeline(folds: Sequence[Fold], title: str) -> Figure:
-    """Return the timeline of the folds of a labelled log."""
+def fold_timeline(folds: Sequence[Fold], title: str, width: float = WIDTH) -> Figure:
+    """Return the timeline of the folds of a labelled log, so many inches wide."""
     log = folds[0].log
     lanes = [(f"fold {fold.number}", fold.train, fold.validation, fold.test) for fold in folds]
-    return timeline(log.times, log.frame[log.schema.count].to_numpy(np.int64), lanes, title, log.max_gap)
+    return timeline(log.times, log.frame[log.schema.count].to_numpy(np.int64), lanes, title, log.max_gap, width)
 
 
 def shaded_cells(axes: Axes, table: pd.DataFrame, limits: tuple[float, float], unit: str) -> None:
@@ -169,14 +171,18 @@ def shaded_cells(axes: Axes, table: pd.DataFrame, limits: tuple[float, float], u
     colours = ["white", BLUE] if limits[0] >= 0 else [VERMILLION, "white", BLUE]
     shades = LinearSegmentedColormap.from_list("cells", colours).with_extremes(bad="#DDDDDD")
     image = axes.imshow(table.to_numpy(np.float64), cmap=shades, vmin=limits[0], vmax=limits[1], aspect="auto")
+    figure = axes.get_figure(root=True)
+    assert figure is not None, "axes without a figure"
+    wide = figure.get_figwidth() > NARROW
+    size = min(8.0, 18 * figure.get_figwidth() / (table.shape[1] + (6 if wide else 1)))  # points
     for (row, column), value in np.ndenumerate(table.to_numpy(np.float64)):
         text = "-" if np.isnan(value) else f"{value:.2f}"
         colour = "white" if abs(value) > 0.93 * limits[1] else BLACK
-        axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
     axes.set_xticks(range(table.shape[1]), list(table.columns), rotation=90 if table.shape[1] > 6 else 0)
     axes.set_yticks(range(table.shape[0]), list(table.index))
-    axes.tick_params(length=0)
-    axes.get_figure(root=True).colorbar(image, ax=axes, label=unit)  # type: ignore[union-attr]
+    axes.tick_params(length=0, labelsize=size + 1)
+    figure.colorbar(image, ax=axes, label=unit, location="right" if wide else "bottom")
 
 
 def confusion(label: Ints, truth: Ints, classes: int, title: str) -> Figure:
@@ -210,7 +216,13 @@ def _with_legend(figure: Figure) -> Figure:
     """Return the figure with one legend for all its axes, below them."""
     axes = figure.axes
     entries = {label: handle for one in axes for handle, label in zip(*one.get_legend_handles_labels(), strict=True)}
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="outside lower center",
+        ncols=int(figure.get_figwidth() / 2),
+        frameon=False,
+    )
     figure.align_ylabels()
     return figure
 

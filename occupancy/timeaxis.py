@@ -21,7 +21,7 @@ from occupancy.prediction import Floats, Ints
 
 BREAK_S = 30 * 60.0  # a longer gap would leave the axis mostly blank: it is cut out instead
 MAX_PANELS = 6  # more would be too narrow for a date each
-WIDTH = 10.0  # inches, as the sizes below
+WIDTH, NARROW = 10.0, 4.8  # inches, as the sizes below: on paper or a screen; legible on a telephone
 _PANEL_GAP, _MARGINS, _TICK_LABEL = 0.25, 1.0, 0.6
 _SHORTEST = pd.Timedelta("10min")  # of a panel: a lone row has no duration, yet needs some width
 _TICK_STEPS = pd.to_timedelta(["5min", "15min", "30min", "1h", "2h", "3h", "6h", "12h", "1D", "2D", "7D"])
@@ -81,16 +81,16 @@ def row_spans(mask: Rows, start: Floats, until: Floats) -> list[tuple[float, flo
     return list(zip(start[first], until[last] - start[first], strict=True))
 
 
-def label_dates(axes: Axes) -> None:
-    """Label a whole time axis, gaps and all."""
-    locator = AutoDateLocator(minticks=3, maxticks=10)  # type: ignore[no-untyped-call]
+def label_dates(axes: Axes, width: float) -> None:
+    """Label a whole time axis, gaps and all, of a figure so many inches wide."""
+    locator = AutoDateLocator(minticks=3, maxticks=int(width) + 2)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.set_xlabel("local time")
 
 
 def broken_axis(
-    times: pd.DatetimeIndex, max_gap: float, heights: tuple[int, int], title: str
+    times: pd.DatetimeIndex, max_gap: float, heights: tuple[int, int], title: str, width: float = WIDTH
 ) -> tuple[Figure, list[Panel]]:
     """Return a figure of two rows of axes whose time axis leaves out long gaps, and its panels from left to right."""
     gaps, (start, until) = _gaps(times), row_bounds(times, max_gap)
@@ -101,16 +101,16 @@ def broken_axis(
     rows = [slice(first, last) for first, last in itertools.pairwise(edges)]
     inches = np.array([max(until[part][-1] - start[part][0], _SHORTEST.total_seconds() / 86_400) for part in rows])
     inches = np.maximum(inches / inches.sum(), 0.12)
-    inches *= (WIDTH - _MARGINS - _PANEL_GAP * (len(rows) - 1)) / inches.sum()
+    inches *= (width - _MARGINS - _PANEL_GAP * (len(rows) - 1)) / inches.sum()
     # The layout divides wspace by the number of columns, not of the spaces between them.
-    figure = titled_figure(4.5, title, wspace=_PANEL_GAP * len(rows) / WIDTH)
+    figure = titled_figure(4.5, title, width, wspace=_PANEL_GAP * len(rows) / width)
     grid = figure.subplots(
         2, len(rows), sharex="col", sharey="row", squeeze=False, width_ratios=inches, height_ratios=heights
     )
     step = pd.Timedelta(seconds=_step(times, max_gap))
-    for axes, part, width in zip(grid[1], rows, inches, strict=True):
+    for axes, part, room in zip(grid[1], rows, inches, strict=True):
         first, last = times[part][0], times[part][-1] + step
-        _label_times(axes, first, max(last, first + _SHORTEST), width)
+        _label_times(axes, first, max(last, first + _SHORTEST), room)
     for column, edge in enumerate(edges[1:-1]):
         _mark_break(list(grid[:, column]), list(grid[:, column + 1]), gaps[edge - 1])
     _label_axis(list(grid[1]), inches, times)

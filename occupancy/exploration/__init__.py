@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
@@ -39,8 +39,15 @@ class Subject:
 
     @property
     def varying(self) -> list[str]:
-        """Names of the sensor columns that hold more than one value."""
+        """Names of the sensor columns that hold more than one value, in the order of the schema."""
         return [name for name in self.sensors if self.log.frame[name].nunique() > 1]
+
+    @property
+    def changing(self) -> list[str]:
+        """Names of the columns that hold more than one value: the count, if it does, and then sensors."""
+        count = self.log.schema.count
+        changes = self.labelled and self.log.frame[count].nunique() > 1
+        return [*([count] if changes else []), *self.varying]
 
     @property
     def counts(self) -> Ints:
@@ -54,12 +61,14 @@ class Picture:
     """A figure of a section.
 
     Attributes:
-        figure: with a title that says what to see.
+        draw: returns it, for a screen so many inches wide, with a title that says what to see.
         text: what it shows, for those who don't see it.
+        small: whether it stands beside its like where there is room, rather than being drawn wider.
     """
 
-    figure: Figure
+    draw: Callable[[float], Figure]
     text: str
+    small: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from occupancy.data.clock import recordings
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.plots import LABELS
 from occupancy.prediction import Floats
-from occupancy.timeaxis import titled_figure
+from occupancy.timeaxis import NARROW, titled_figure
 
 LOWEST = 0.01  # share of the rows that may read less CO2 than there is outdoors: slips of the sensor
 PLAUSIBLE_PER_H = (0.05, 20.0)  # from a sealed room to a laboratory's fume hoods
@@ -69,7 +70,12 @@ def section(subject: Subject) -> Section | None:
             "well-mixed room with constant ventilation falls along a straight line; a bend tells of doors, windows "
             "or another level outdoors.",
         ],
-        [Picture(_draw_decays(subject, found), "CO2 above outdoors after the room emptied, with the fitted decays")],
+        [
+            Picture(
+                partial(_draw_decays, subject, found),
+                "CO2 above outdoors after the room emptied, with the fitted decays",
+            )
+        ],
     )
 
 
@@ -128,11 +134,13 @@ def _hours(times: pd.DatetimeIndex) -> Floats:
     return np.asarray((times - times[0]) / pd.Timedelta("1h"), dtype=np.float64)
 
 
-def _draw_decays(subject: Subject, found: Sequence[Decay]) -> Figure:
+def _draw_decays(subject: Subject, found: Sequence[Decay], width: float) -> Figure:
     co2, times = co2_of(subject), subject.log.times
     highest = sorted(found, key=lambda decay: -decay.excess_ppm)[:_SHOWN]
     which = f"; the {_SHOWN} highest of {len(found)}" if len(found) > _SHOWN else ""
-    figure = titled_figure(4.4, f"CO2 of the empty room falls along straight lines: the steeper, the more air{which}")
+    figure = titled_figure(
+        4.4, f"CO2 of the empty room falls along straight lines: the steeper, the more air{which}", width
+    )
     axes = figure.subplots()
     for decay, colour in zip(
         sorted(highest, key=lambda decay: decay.rows.start), itertools.cycle(LABELS), strict=False
@@ -146,5 +154,9 @@ def _draw_decays(subject: Subject, found: Sequence[Decay]) -> Figure:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.grid(linewidth=0.3)
-    figure.legend(loc="outside right center", frameon=False, title="emptied: fitted air\nchanges per hour", fontsize=9)
+    title = "emptied: fitted air\nchanges per hour"
+    if width > NARROW:
+        figure.legend(loc="outside right center", frameon=False, title=title, fontsize=9)
+    else:
+        figure.legend(loc="outside lower center", frameon=False, title=title, fontsize=9)
     return figure

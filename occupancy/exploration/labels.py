@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -11,7 +13,6 @@ from occupancy.exploration import Picture, Section, Subject
 from occupancy.plots import LABELS
 from occupancy.timeaxis import row_bounds, titled_figure
 
-_NARROW = 4.8  # inches: legible on a telephone
 _TICKS = {1: "1 min", 5: "5 min", 20: "20 min", 60: "1 h", 240: "4 h", 1440: "1 day", 10_080: "1 week"}
 
 
@@ -34,8 +35,8 @@ def section(subject: Subject) -> Section:
         finding,
         ["Rows of one run resemble each other: what can be learned, and how sure a score is, depends on the runs."],
         [
-            Picture(_draw_balance(subject, share), "share of the rows with each count"),
-            Picture(_draw_runs(runs), "length of every run of equal count"),
+            Picture(partial(_draw_balance, subject, share), "share of the rows with each count", small=True),
+            Picture(partial(_draw_runs, runs), "length of every run of equal count", small=True),
         ],
     )
 
@@ -49,9 +50,9 @@ def runs_of(subject: Subject) -> pd.DataFrame:
     return rows.groupby(number).agg({"count": "first", "minutes": "sum"})
 
 
-def _draw_balance(subject: Subject, share: pd.Series[float]) -> Figure:
+def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Figure:
     rows = share * len(subject.counts)
-    figure = titled_figure(3.4, "Most rows have one count: a model that always says it looks good", _NARROW)
+    figure = titled_figure(3.4, "Most rows have one count: a model that always says it looks good", width)
     axes = figure.subplots()
     axes.bar(share.index.astype(str), share, color=[_colour(int(count)) for count in share.index])
     for place, (part, number) in enumerate(zip(share, rows, strict=True)):
@@ -70,8 +71,8 @@ def _draw_balance(subject: Subject, share: pd.Series[float]) -> Figure:
     return figure
 
 
-def _draw_runs(runs: pd.DataFrame) -> Figure:
-    figure = titled_figure(3.4, "Runs of equal count are few, some short: a dot a run", _NARROW)
+def _draw_runs(runs: pd.DataFrame, width: float) -> Figure:
+    figure = titled_figure(3.4, "Runs of equal count are few, some short: a dot a run", width)
     axes = figure.subplots()
     for count in sorted(set(runs["count"])):
         of_count = runs[runs["count"] == count]

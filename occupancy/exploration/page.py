@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
 from occupancy import markup
-from occupancy.exploration import Picture, Section, Subject, air, labels, recording, relations, sensors, splits
-
-_NARROW = 6.0  # inches: up to here figures stand side by side, where there is room
+from occupancy.exploration import Picture, Section, Subject, air, correlations, labels, lags, recording, sensors, splits
+from occupancy.timeaxis import NARROW, WIDTH
 
 SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
     ("recordings", recording.times),
@@ -16,9 +15,9 @@ SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
     ("labels", labels.section),
     ("first day", sensors.first_day),
     ("distributions", sensors.distributions),
-    ("correlations", relations.spearman),
-    ("delays", relations.lags),
-    ("autocorrelation", relations.autocorrelation),
+    ("correlations", correlations.section),
+    ("delays", lags.delays),
+    ("autocorrelation", lags.autocorrelation),
     ("ventilation", air.section),
     ("folds", splits.folds),
     ("drift", splits.drift),
@@ -67,11 +66,12 @@ def _parts(section: Section) -> Iterator[str]:
 
 
 def _pictures(pictures: Sequence[Picture]) -> Iterator[str]:
-    narrow = [picture for picture in pictures if picture.figure.get_figwidth() <= _NARROW]
-    if narrow:
-        images = "".join(markup.image(picture.figure, picture.text) for picture in narrow)
-        yield f'<div class="side">{images}</div>'
-    yield from (markup.wide(picture.figure, picture.text) for picture in pictures if picture not in narrow)
+    small = [markup.image(picture.draw(NARROW), picture.text) for picture in pictures if picture.small]
+    if small:
+        yield f'<div class="side">{"".join(small)}</div>'
+    for picture in pictures:
+        if not picture.small:
+            yield markup.image(picture.draw(WIDTH), picture.text, picture.draw(NARROW))
 
 
 def _in_front(profile: str, title: str, ours: str) -> str:

@@ -21,6 +21,7 @@ def profile(subject: Subject) -> str:
     table = table.reindex(columns=[name for name in log.schema.sensors if name in table])
     if subject.labelled:
         table[log.schema.count] = log.frame[log.schema.count]
+    timed = log.step_s > 0  # rows of which none follows another are no time series
     # It takes a thread a column by itself; more of them in each cost four times as much.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # about its own use of statsmodels and pandas
@@ -28,8 +29,8 @@ def profile(subject: Subject) -> str:
 
         report = ProfileReport(
             table.reset_index(),
-            tsmode=True,
-            sortby="time",
+            tsmode=timed,
+            sortby="time" if timed else None,
             title="Profile of every column",
             interactions=None,  # a picture for each pair of columns would take minutes
             progress_bar=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -35,7 +37,7 @@ def times(subject: Subject) -> Section:
     )
     longest = gaps.nlargest(_SHOWN, "length_s").sort_index()
     rows = [
-        [str(start), str(end), _long(length)]
+        [f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", _long(length)]
         for start, end, length in zip(longest["start"], longest["end"], longest["length_s"], strict=True)
     ]
     more = [f"The table holds the {_SHOWN} longest of {len(gaps):,} gaps."] if len(gaps) > _SHOWN else []
@@ -43,7 +45,11 @@ def times(subject: Subject) -> Section:
         "When was it recorded?",
         finding,
         ["No window, slope or lag of a model may reach over a gap.", *more],
-        [Picture(_draw_recordings(log), "the recordings on the time axis and the share of rows received in each")],
+        [
+            Picture(
+                partial(_draw_recordings, log), "the recordings on the time axis and the share of rows received in each"
+            )
+        ],
         ([["last row before"], ["first row after"], ["gap"]], rows) if rows else None,
     )
 
@@ -110,9 +116,11 @@ def _row(subject: Subject, name: str) -> list[str]:
     return [name, unit, *numbers, f"{readings.nunique():,}", share]
 
 
-def _draw_recordings(log: Log) -> Figure:
+def _draw_recordings(log: Log, width: float) -> Figure:
     start, until = row_bounds(log.times, log.max_gap)
-    figure = titled_figure(3.4, "Recordings and the gaps between them; below, how many of the expected rows came")
+    figure = titled_figure(
+        3.6, "Recordings and the gaps between them; below, how many of the expected rows came", width
+    )
     lane, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.5))
     edges = np.flatnonzero(_steps(log) > log.max_gap)
     first, last = start[[0, *(edges + 1)]], until[[*edges, -1]]
@@ -120,17 +128,17 @@ def _draw_recordings(log: Log) -> Figure:
     lane.set(yticks=[0.5], yticklabels=["recorded"], ylim=(-0.15, 1.15))
     lane.tick_params(left=False)
     span = (until[-1] - start[0]) * pd.Timedelta("1D")
-    width = next((span_ for span_ in _SPANS if span / span_ <= _BINS), _SPANS[-1])
-    bins = log.times.floor(width)
+    bin_width = next((fine for fine in _SPANS if span / fine <= _BINS), _SPANS[-1])
+    bins = log.times.floor(bin_width)
     held = pd.Series((until - start) * 86_400).groupby(bins).sum()
     step_s = log.step_s if log.step_s > 0 else float(held.iloc[0])
     share = pd.Series(1.0, log.times).groupby(bins).sum() / (held / step_s)
     days = pd.Series(share.index).to_numpy().astype("datetime64[s]")
-    axes.bar(days, share.clip(upper=1.0), width=width, align="edge", color=BLUE, linewidth=0)
+    axes.bar(days, share.clip(upper=1.0), width=bin_width, align="edge", color=BLUE, linewidth=0)
     axes.axhline(1.0, color=VERMILLION, linewidth=1)
-    axes.set(ylim=(0, 1.05), ylabel=f"rows received,\nper {_long(width.total_seconds())}")
+    axes.set(ylim=(0, 1.05), ylabel=f"rows received,\nper {_long(bin_width.total_seconds())}")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    label_dates(axes)
+    label_dates(axes, width)
     return figure
 
 

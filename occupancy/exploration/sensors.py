@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,10 +17,10 @@ from occupancy.config import Kind
 from occupancy.data.schema import Column
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.plots import BLACK, GREY, LABELS
-from occupancy.timeaxis import label_dates, row_bounds, row_spans, step_lines, titled_figure
+from occupancy.timeaxis import NARROW, label_dates, row_bounds, row_spans, step_lines, titled_figure
 
 _DAY = pd.Timedelta("1D")
-_ACROSS = 4  # panels of the distributions beside each other
+_PANEL = 2.3  # inches that a panel of the distributions needs in width
 _NAMES: dict[Kind, str] = {"co2": "CO2", "co2_slope": "CO2 slope"}
 
 
@@ -51,7 +52,7 @@ def first_day(subject: Subject) -> Section:
         f"The first day: {inside:,} rows from {log.times[0]:%Y-%m-%d %H:%M} on"
         + (f", {np.mean(subject.counts[:inside] > 0):.0%} of them with people in." if subject.labelled else "."),
         ["Grey: somebody is in." if subject.labelled else "The log holds no counts to set them beside."],
-        [Picture(_draw_day(subject, slice(0, inside)), "the count and every sensor over the first day")],
+        [Picture(partial(_draw_day, subject, slice(0, inside)), "the count and every sensor over the first day")],
         in_short=False,
     )
 
@@ -68,7 +69,7 @@ def distributions(subject: Subject) -> Section | None:
             "counts overlap, one reading alone can't tell them apart. Sensors that know two values are shown by how "
             "often they read the larger."
         ],
-        [Picture(_draw_distributions(subject), "readings of each sensor for each count")],
+        [Picture(partial(_draw_distributions, subject), "readings of each sensor for each count")],
     )
 
 
@@ -100,12 +101,12 @@ def _tell_best(subject: Subject) -> str:
     return f"{told} (chance: 50%)."
 
 
-def _draw_day(subject: Subject, rows: slice) -> Figure:
+def _draw_day(subject: Subject, rows: slice, width: float) -> Figure:
     log, kinds = subject.log, by_kind(subject)
     times = log.times[rows]
     start, until = row_bounds(times, log.max_gap)
     panels = len(kinds) + subject.labelled
-    figure = titled_figure(1.0 + 1.25 * max(panels, 1), f"The first day, from {times[0]:%d %b %Y %H:%M} on")
+    figure = titled_figure(1.0 + 1.25 * max(panels, 1), f"The first day, from {times[0]:%d %b %Y %H:%M} on", width)
     axes = list(figure.subplots(max(panels, 1), 1, sharex=True, squeeze=False)[:, 0])
     if subject.labelled:
         counts = subject.counts[rows]
@@ -113,9 +114,9 @@ def _draw_day(subject: Subject, rows: slice) -> Figure:
         axes[0].step(x, people, where="post", color=BLACK, linewidth=1.2, label="people in")
         axes[0].set_ylim(-0.3, max(counts.max(), 1) + 0.3)
         axes[0].yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-        for first, width in row_spans(counts > 0, start, until):
+        for first, long in row_spans(counts > 0, start, until):
             for one in axes:
-                one.axvspan(first, first + width, color=GREY, alpha=0.2, linewidth=0)
+                one.axvspan(first, first + long, color=GREY, alpha=0.2, linewidth=0)
         axes[0].set_ylabel("people")
     for one, (kind, columns) in zip(axes[subject.labelled :], kinds.items(), strict=True):
         for column, colour in zip(columns, itertools.cycle(LABELS)):
@@ -124,22 +125,25 @@ def _draw_day(subject: Subject, rows: slice) -> Figure:
         one.set_ylabel(f"{name_of(kind)}\n({unit_of(columns)})")
     for one in axes:
         if one.get_legend_handles_labels()[0]:
-            one.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8, handlelength=1.2)
+            beside = (
+                {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+                if width > NARROW
+                else {"loc": "lower left", "bbox_to_anchor": (0.0, 0.95), "ncols": 4, "columnspacing": 1.0}
+            )
+            one.legend(**beside, frameon=False, fontsize=8, handlelength=1.2)
         one.margins(x=0)
-    label_dates(axes[-1])
+    label_dates(axes[-1], width)
     figure.align_ylabels()
     return figure
 
 
-def _draw_distributions(subject: Subject) -> Figure:
+def _draw_distributions(subject: Subject, width: float) -> Figure:
     columns = [column for found in by_kind(subject).values() for column in found]
-    deep = math.ceil(len(columns) / _ACROSS)
-    figure = titled_figure(
-        0.8 + 2.1 * deep,
-        "Readings of each sensor while so many people are in: boxes that overlap can't be told apart",
-        wspace=0.06,
-    )
-    grid = figure.subplots(deep, min(_ACROSS, len(columns)), squeeze=False).ravel()
+    across = min(int(width / _PANEL), len(columns))
+    deep = math.ceil(len(columns) / across)
+    title = "Readings of each sensor while so many people are in: boxes that overlap can't be told apart"
+    figure = titled_figure(0.8 + 2.1 * deep, title, width, wspace=0.06)
+    grid = figure.subplots(deep, across, squeeze=False).ravel()
     for axes, column in zip(grid, columns, strict=False):
         _draw_one(axes, subject, column)
     for axes in grid[len(columns) :]:

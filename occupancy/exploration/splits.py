@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from occupancy.data.folds import PARTS, Fold
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.plots import fold_timeline, shaded_cells
 from occupancy.prediction import Floats
-from occupancy.timeaxis import titled_figure
+from occupancy.timeaxis import NARROW, titled_figure
 
 
 def folds(subject: Subject) -> Section:
@@ -42,7 +43,7 @@ def folds(subject: Subject) -> Section:
         ["Validation rows are cut out of the training rows. They choose; test rows only score."],
         [
             Picture(
-                fold_timeline(subject.folds, f"Folds {subject.scheme}: each row's part, above the count"),
+                partial(fold_timeline, subject.folds, f"Folds {subject.scheme}: each row's part, above the count"),
                 "the parts of each fold on the time axis, above the count",
             )
         ],
@@ -65,14 +66,15 @@ def drift(subject: Subject) -> Section | None:
             else "No test row lies beyond what was trained on."
         ),
         [
-            "Left: the largest difference between the two cumulative distributions (Kolmogorov and Smirnov), 0 if "
-            "alike, 1 if apart. Right: test rows beyond the smallest or largest trained reading, where scaled inputs "
+            "First the largest difference between the two cumulative distributions (Kolmogorov and Smirnov), 0 if "
+            "alike, 1 if apart; then test rows beyond the smallest or largest trained reading, where scaled inputs "
             "leave 0 to 1 and a model extrapolates. Some of both is people: parts differ in how many were in. "
             "This looks at test readings to describe the log; nothing is chosen by it."
         ],
         [
             Picture(
-                _draw_drift(distance, outside), "distance of test from training readings, and test rows out of range"
+                partial(_draw_drift, distance, outside),
+                "distance of test from training readings, and test rows out of range",
             )
         ],
     )
@@ -110,10 +112,11 @@ def _row(fold: Fold, part: str, classes: int) -> list[str]:
     return [str(fold.number), part, f"{mask.sum():,}", *(f"{number:,}" for number in fold.labels(mask, classes))]
 
 
-def _draw_drift(distance: pd.DataFrame, outside: pd.DataFrame) -> Figure:
-    height = 1.6 + 0.32 * distance.shape[1]
-    figure = titled_figure(height, "Test against training readings: the darker, the less alike", wspace=0.06)
-    left, right = figure.subplots(1, 2, sharey=True)
+def _draw_drift(distance: pd.DataFrame, outside: pd.DataFrame, width: float) -> Figure:
+    beside = width > NARROW
+    height = (1.6 + 0.3 * distance.shape[1]) * (1 if beside else 2)
+    figure = titled_figure(height, "Test against training readings: the darker, the less alike", width, wspace=0.06)
+    left, right = figure.subplots(*((1, 2) if beside else (2, 1)), sharey=True)
     shaded_cells(left, distance.T, (0.0, 1.0), "distance of distributions")
     shaded_cells(right, outside.T, (0.0, 1.0), "share of test rows out of range")
     return figure

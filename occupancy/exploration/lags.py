@@ -1,9 +1,10 @@
-"""How sensors and count go together: at the same moment, and a while later."""
+"""How late sensors follow the count, and how long each column resembles itself."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy.stats import rankdata
 
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.sensors import by_kind, name_of
-from occupancy.plots import GREY, LABELS, shaded_cells
+from occupancy.plots import GREY, LABELS
 from occupancy.prediction import Floats
 from occupancy.timeaxis import titled_figure
 
@@ -20,32 +21,13 @@ EARLIEST_S, LATEST_S = -1800.0, 7200.0  # lags of a sensor behind the count
 FARTHEST_S = 6 * 3600.0  # of a row from itself
 AT_ONCE_S = 300.0  # a nearer peak is no delay: labels are not written to the second
 _LAGS = 150  # at most, between earliest and latest
-_ACROSS = 2  # panels beside each other
+_PANEL = 4.5  # inches that a panel needs in width
 
 
-def spearman(subject: Subject) -> Section | None:
-    """Return the rank correlation of every two columns; None if fewer than two vary."""
-    names = _columns(subject)
-    if len(names) < 2:
-        return None
-    matrix = subject.log.frame[names].corr("spearman")
-    first = matrix.iloc[0, 1:].dropna().sort_values(key=abs, ascending=False)
-    finding = (
-        f"{first.index[0]} goes with {_called(subject, names[0])} most closely ({first.iloc[0]:+.2f}), "
-        f"{first.index[-1]} least ({first.iloc[-1]:+.2f})."
-    )
-    return Section(
-        "Which columns rise and fall together?",
-        finding,
-        ["Spearman's rank correlation: +1 where one always rises with the other, -1 where it falls, 0 for neither."],
-        [Picture(_draw_matrix(matrix), "rank correlation of every two columns")],
-    )
-
-
-def lags(subject: Subject) -> Section | None:
+def delays(subject: Subject) -> Section | None:
     """Return how late each sensor follows the count; None where either never changes."""
     log = subject.log
-    if not _follows(subject):
+    if len(subject.changing) == len(subject.varying) or not subject.varying or not log.step_s > 0:
         return None
     lag_s = _grid(log.step_s, EARLIEST_S, LATEST_S)
     people = subject.counts.astype(np.float64)
@@ -64,7 +46,8 @@ def lags(subject: Subject) -> Section | None:
         ],
         [
             Picture(
-                _draw_curves(
+                partial(
+                    _draw_curves,
                     subject,
                     curves,
                     peaks,
@@ -79,7 +62,7 @@ def lags(subject: Subject) -> Section | None:
 
 def autocorrelation(subject: Subject) -> Section | None:
     """Return how long each column resembles itself; None where nothing varies."""
-    log, names = subject.log, _columns(subject)
+    log, names = subject.log, subject.changing
     if not names or not log.step_s > 0:
         return None
     lag_s = np.unique([0.0, log.step_s, *_grid(log.step_s, 0.0, FARTHEST_S)])
@@ -90,8 +73,7 @@ def autocorrelation(subject: Subject) -> Section | None:
     if curves.empty:
         return None
     first = names[0] if names[0] in curves else curves.columns[0]
-    told = _called(subject, first)
-    told = f"{told[0].upper()}{told[1:]}"
+    told = "The count" if first == log.schema.count else first
     near = curves[first].loc[log.step_s / 60]
     hour = curves[first].iloc[int(np.argmin(np.abs(curves.index - 60)))]
     return Section(
@@ -103,11 +85,12 @@ def autocorrelation(subject: Subject) -> Section | None:
         ],
         [
             Picture(
-                _draw_curves(
+                partial(
+                    _draw_curves,
                     subject,
                     curves,
                     pd.Series(dtype=np.float64),
-                    "How long each column resembles itself",
+                    "How long each column resembles itself: the next row is almost a copy",
                     "minutes between two rows",
                 ),
                 "correlation of each column with itself over the lag",
@@ -147,21 +130,6 @@ def lagged_correlation(times: pd.DatetimeIndex, one: Floats, other: Floats, lag_
     return found
 
 
-def _columns(subject: Subject) -> list[str]:
-    """Return the columns that vary, the count first."""
-    changes = subject.labelled and len(np.unique(subject.counts)) > 1
-    return [*([subject.log.schema.count] if changes else []), *subject.varying]
-
-
-def _called(subject: Subject, column: str) -> str:
-    return "the count" if column == subject.log.schema.count else column
-
-
-def _follows(subject: Subject) -> bool:
-    changes = subject.labelled and len(np.unique(subject.counts)) > 1
-    return changes and bool(subject.varying) and subject.log.step_s > 0
-
-
 def _grid(step_s: float, earliest_s: float, latest_s: float) -> Floats:
     """Return lags that are whole numbers of steps, and not more than can be told apart in a picture."""
     step_s *= math.ceil((latest_s - earliest_s) / _LAGS / step_s)
@@ -190,17 +158,9 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _draw_matrix(matrix: pd.DataFrame) -> Figure:
-    side = 0.5 * len(matrix)
-    figure = titled_figure(
-        side + 1.6, "Rank correlation: blue rises together, orange falls as the other rises", side + 2.6
-    )
-    axes = figure.subplots()
-    shaded_cells(axes, matrix, (-1.0, 1.0), "Spearman's rank correlation")
-    return figure
-
-
-def _draw_curves(subject: Subject, curves: pd.DataFrame, peaks: pd.Series[float], title: str, unit: str) -> Figure:
+def _draw_curves(
+    subject: Subject, curves: pd.DataFrame, peaks: pd.Series[float], title: str, unit: str, width: float
+) -> Figure:
     """Return a panel a kind of sensor, a line a column."""
     count = subject.log.schema.count
     panels = {name_of(kind): [column.name for column in columns] for kind, columns in by_kind(subject).items()}
@@ -209,9 +169,10 @@ def _draw_curves(subject: Subject, curves: pd.DataFrame, peaks: pd.Series[float]
         **({"people": [count]} if count in curves else {}),
         **{name: found for name, found in panels.items() if found},
     }
-    deep = math.ceil(len(panels) / _ACROSS)
-    figure = titled_figure(1.0 + 2.2 * deep, title, wspace=0.04)
-    grid = figure.subplots(deep, min(_ACROSS, len(panels)), sharex=True, sharey=True, squeeze=False)
+    across = min(int(width / _PANEL), len(panels))
+    deep = math.ceil(len(panels) / across)
+    figure = titled_figure(1.0 + 2.2 * deep, title, width, wspace=0.04)
+    grid = figure.subplots(deep, across, sharex=True, sharey=True, squeeze=False)
     for axes, (name, columns) in zip(grid.ravel(), panels.items(), strict=False):
         axes.axhline(0, color=GREY, linewidth=0.8)
         for column, colour in zip(columns, itertools.cycle(LABELS)):

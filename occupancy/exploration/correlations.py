@@ -1,0 +1,39 @@
+"""Which columns rise and fall together."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from occupancy.exploration import Picture, Section, Subject
+from occupancy.plots import shaded_cells
+from occupancy.timeaxis import NARROW, titled_figure
+
+
+def section(subject: Subject) -> Section | None:
+    """Return the rank correlation of every two columns; None if fewer than two vary."""
+    names = subject.changing
+    if len(names) < 2:
+        return None
+    matrix = subject.log.frame[names].corr("spearman")
+    first = matrix.iloc[0, 1:].dropna().sort_values(key=abs, ascending=False)
+    one = "the count" if names[0] == subject.log.schema.count else names[0]
+    finding = (
+        f"{first.index[0]} goes with {one} most closely ({first.iloc[0]:+.2f}), "
+        f"{first.index[-1]} least ({first.iloc[-1]:+.2f})."
+    )
+    return Section(
+        "Which columns rise and fall together?",
+        finding,
+        ["Spearman's rank correlation: +1 where one always rises with the other, -1 where it falls, 0 for neither."],
+        [Picture(partial(_draw_matrix, matrix), "rank correlation of every two columns")],
+    )
+
+
+def _draw_matrix(matrix: pd.DataFrame, width: float) -> Figure:
+    title = "Rank correlation: blue rises together, orange falls as the other rises"
+    figure = titled_figure(0.85 * width + (0.4 if width > NARROW else 1.6), title, width)
+    shaded_cells(figure.subplots(), matrix, (-1.0, 1.0), "Spearman's rank correlation")
+    return figure
