@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import boxes, overlapping, texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -118,29 +119,6 @@ def covered(times: pd.DatetimeIndex, spans: Sequence[Bbox]) -> Rows:
     inside = [(days(times) > span.x0 - second) & (days(times) < span.x1 - second) for span in spans]
     rows: Rows = np.any([np.zeros(len(times), bool), *inside], axis=0)
     return rows
-
-
-def boxes(figure: Figure, texts: Sequence[Text]) -> list[Bbox]:
-    """Return the boxes in pixels of texts that have letters, after the layout is done."""
-    figure.draw_without_rendering()
-    return [text.get_window_extent() for text in texts if text.get_text()]
-
-
-def overlapping(found: Sequence[Bbox]) -> list[tuple[Bbox, Bbox]]:
-    return [(one, other) for one, other in itertools.combinations(found, 2) if one.overlaps(other)]
-
-
-def texts(figure: Figure) -> list[Text]:
-    """Return all texts that are drawn; axes keep further ones, of ticks beyond their limits."""
-    found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for axes in figure.axes:
-        found += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
-        for labels, at, limits in (
-            (axes.get_xticklabels(), 0, axes.get_xlim()),
-            (axes.get_yticklabels(), 1, axes.get_ylim()),
-        ):
-            found += [label for label in labels if min(limits) <= label.get_position()[at] <= max(limits)]
-    return [text for text in found if text.get_text()]
 
 
 # Every figure

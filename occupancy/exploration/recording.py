@@ -148,7 +148,7 @@ def _steps(log: Log) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 def _long(seconds: float) -> str:
     """Return a duration in the unit that people would say it in."""
-    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length or (seconds >= length and length < 86_400):
+    for unit, length, least in (("days", 86_400, 2), ("h", 3600, 1), ("min", 60, 2)):
+        if seconds >= least * length:
             return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.3g} s"

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_logs import subject, times
+
+from occupancy.data.table import Log
+from occupancy.exploration import Subject, labels
+
+
+def test_the_real_log_has_29_runs_24_of_them_with_people(uci_log: Log) -> None:
+    runs = labels.runs_of(Subject(uci_log))
+    assert (len(runs), (runs["count"] > 0).sum()) == (29, 24)
+    assert labels.section(Subject(uci_log)).finding.startswith(
+        "81% of the rows are of an empty room. The 10,129 rows are only 29 runs of equal count, 24 of them with people"
+    )
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40))
+def test_runs_are_never_equal_to_their_neighbours_and_hold_all_rows(counts: list[int]) -> None:
+    runs = labels.runs_of(subject(times(range(len(counts))), counts, {}))
+    found = runs["count"].tolist()
+    assert all(one != after for one, after in itertools.pairwise(found))
+    last = 0.5 if len(counts) == 1 else 1.0  # minutes that a row counts which none follows
+    assert runs["minutes"].sum() == pytest.approx(len(counts) - 1 + last)
+    assert np.repeat(found, np.round(runs["minutes"]).astype(int).clip(1)).tolist() == counts
+
+
+def test_the_length_of_a_run_leaves_gaps_out() -> None:
+    runs = labels.runs_of(subject(times([0, 1, 2, 60, 61]), [2, 2, 2, 2, 0], {}))
+    assert runs["minutes"].tolist() == pytest.approx([4.0, 1.0])
+
+
+def test_an_unlabelled_log_says_so() -> None:
+    found = labels.section(subject(times(range(3)), None, {"air": [1, 2, 3]}))
+    assert found.finding.startswith("The log holds no counts")
+    assert not found.pictures
+
+
+def test_every_run_is_a_dot_at_its_length() -> None:
+    made = subject(times(range(10)), [0, 0, 0, 1, 1, 0, 2, 2, 2, 0], {})
+    _, picture = labels.section(made).pictures
+    (axes,) = picture.draw(4.8).axes
+    dots = np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
+    assert sorted(dots[:, 0]) == pytest.approx([1, 1, 2, 3, 3])
+    assert np.round(dots[:, 1]).astype(int).tolist() == [0, 0, 0, 1, 2]
