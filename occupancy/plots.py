@@ -182,7 +182,8 @@ def shaded_cells(axes: Axes, table: pd.DataFrame, limits: tuple[float, float], u
     axes.set_xticks(range(table.shape[1]), list(table.columns), rotation=90 if table.shape[1] > 6 else 0)
     axes.set_yticks(range(table.shape[0]), list(table.index))
     axes.tick_params(length=0, labelsize=size + 1)
-    figure.colorbar(image, ax=axes, label=unit, location="right" if wide else "bottom")
+    bar = figure.colorbar(image, ax=axes, label=unit, location="right" if wide else "bottom")
+    bar.locator = MaxNLocator(4)
 
 
 def confusion(label: Ints, truth: Ints, classes: int, title: str) -> Figure:

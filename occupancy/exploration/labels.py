@@ -55,9 +55,10 @@ def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Fi
     figure = titled_figure(3.4, "Most rows have one count: a model that always says it looks good", width)
     axes = figure.subplots()
     axes.bar(share.index.astype(str), share, color=[_colour(int(count)) for count in share.index])
+    few = len(share) <= 5  # more leave no room for letters of this size
     for place, (part, number) in enumerate(zip(share, rows, strict=True)):
         axes.annotate(
-            f"{part:.1%}\n{number:,.0f}",
+            f"{part:.1%}\n{number:,.0f}" if few else f"{part:.0%}",
             (place, part),
             (0, 2),
             textcoords="offset points",
@@ -72,7 +73,9 @@ def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Fi
 
 
 def _draw_runs(runs: pd.DataFrame, width: float) -> Figure:
-    figure = titled_figure(3.4, "Runs of equal count are few, some short: a dot a run", width)
+    figure = titled_figure(
+        max(3.4, 0.3 * runs["count"].nunique() + 1), "Runs of equal count are few, some short: a dot a run", width
+    )
     axes = figure.subplots()
     for count in sorted(set(runs["count"])):
         of_count = runs[runs["count"] == count]
@@ -80,13 +83,8 @@ def _draw_runs(runs: pd.DataFrame, width: float) -> Figure:
         height = count + 0.25 * np.linspace(-1, 1, len(of_count)) if len(of_count) > 1 else np.array([count])
         axes.scatter(of_count["minutes"], height, s=26, color=_colour(count), alpha=0.8, linewidth=0)
     number = runs.groupby("count").size()
-    axes.set_yticks(
-        number.index,
-        [
-            f"{count} {'person' if count == 1 else 'people'}\n{size} run{'s' if size > 1 else ''}"
-            for count, size in number.items()
-        ],
-    )
+    axes.set_yticks(number.index, [f"{count}: {size} run{'s' if size > 1 else ''}" for count, size in number.items()])
+    axes.set_ylabel("people")
     axes.set_ylim(-0.6, number.index.max() + 0.6)
     low, high = runs["minutes"].min() / 1.5, runs["minutes"].max() * 1.5
     axes.set(xscale="log", xlabel="length of the run", xlim=(low, high))

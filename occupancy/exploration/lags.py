@@ -76,9 +76,10 @@ def autocorrelation(subject: Subject) -> Section | None:
     told = "The count" if first == log.schema.count else first
     near = curves[first].loc[log.step_s / 60]
     hour = curves[first].iloc[int(np.argmin(np.abs(curves.index - 60)))]
+    later = "" if np.isnan(hour) else f" and of {hour:.2f} after an hour"
     return Section(
         "How much does a row tell of the next?",
-        f"{told} has a rank correlation of {near:.3f} with itself one row later and of {hour:.2f} after an hour.",
+        f"{told} has a rank correlation of {near:.3f} with itself one row later{later}.",
         [
             "Rows near each other are almost copies. A random split puts one of them into training and its twin into "
             "the test, and any model looks good; folds are therefore cut along the time axis."

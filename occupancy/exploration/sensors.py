@@ -80,11 +80,12 @@ def separation(subject: Subject) -> pd.Series[float]:
     lower where readings fall with people: 0.5 is chance, 1 certain. Empty where the room never changes.
     """
     occupied = subject.counts > 0
-    if occupied.all() or not occupied.any():
-        return pd.Series(dtype=np.float64)
-    readings = subject.log.frame[subject.varying]
-    areas = readings.apply(lambda cells: roc_auc_score(occupied[cells.notna()], cells.dropna()))
-    return pd.Series(areas.where(areas >= 0.5, 1 - areas)).sort_values(ascending=False)
+    areas = pd.Series(dtype=np.float64)
+    for name in subject.varying:
+        known = subject.log.frame[name].notna().to_numpy()
+        if 0 < occupied[known].sum() < known.sum():
+            areas[name] = roc_auc_score(occupied[known], subject.log.frame[name][known])
+    return areas.where(areas >= 0.5, 1 - areas).sort_values(ascending=False)
 
 
 def _tell_best(subject: Subject) -> str:
