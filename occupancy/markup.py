@@ -26,6 +26,7 @@ main dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1re
 main dt { color: #595959; font-weight: normal; }
 main dd { margin: 0; min-width: 0; }
 main .caution { border-left: 4px solid #D55E00; padding-left: 0.6rem; }
+main .finding { font-weight: 600; }
 main .scroll { overflow-x: auto; }
 main table { border-collapse: collapse; font-size: 0.86rem; font-variant-numeric: tabular-nums; margin: 0.6rem 0; }
 main th, main td { padding: 0.3rem 0.5rem; text-align: right; vertical-align: top; white-space: nowrap;
@@ -51,11 +52,11 @@ main .side img, main .small img { width: 100%; max-width: 540px; }
   main table { font-size: 6.5pt; }
   main th, main td { padding: 0.12rem 0.2rem; }
   main .scroll { overflow: visible; }
-  main .scroll img, main .side img, main picture img { width: auto; min-width: 0; max-width: 100%; max-height: 235mm; }
+  main .scroll img, main .side img, main picture img { width: auto; min-width: 0; max-width: 100%; max-height: 215mm; }
   main .side { grid-template-columns: 1fr 1fr; }
   main .small { grid-template-columns: 1fr 1fr 1fr; }
   main img, main tr { break-inside: avoid; }
-  main h2 { break-after: avoid; }
+  main h2, main .finding { break-after: avoid; }
   main tr.report td, main tr.best td { print-color-adjust: exact; }
 }
 """
