@@ -43,7 +43,9 @@ class Tracking(Section):
     """Where MLflow records the runs."""
 
     uri: str = "sqlite:///mlflow.db"
+    """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database."""
     experiment: Annotated[str, Field(min_length=1)] = "occupancy"
+    """The MLflow experiment that the runs belong to."""
 
     @property
     def shown_uri(self) -> str:
@@ -55,13 +57,22 @@ class Config(Section):
     """One experiment, complete: the log, the features, the model, its training and its record."""
 
     name: Annotated[str, Field(min_length=1)]
+    """What the experiment is called; without it, the file's name without its ending."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Where chance starts: the networks' first weights, the order of rows, dropout, draws and trees."""
     protocol: Literal["honest", "report"] = "honest"
+    """Which rows end the training of networks: ``honest``, the validation rows; ``report``, the test rows, as in the
+    student report that this project reproduces, so that its figures are optimistic."""
     features: Literal["no_light", "all"] | Annotated[list[Kind], Field(min_length=1)] = "no_light"
+    """The sensors that a model sees: ``no_light``, all but the light sensors; ``all``; or a list of kinds."""
     data: Data = Data()
+    """The log and its folds."""
     model: Model = LSTM()
+    """The model, by its ``name``."""
     train: Train = Train()
+    """The training of a network."""
     tracking: Tracking = Tracking()
+    """The record in MLflow."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:

@@ -10,51 +10,57 @@ from occupancy.config.section import Count, Positive, Section
 
 
 class Room(Section):
-    """A room for the simulator; the defaults resemble the room of the UCI log.
-
-    Names carry the unit. What they do not say:
-
-    Attributes:
-        generation_l_per_h: the CO2 that one person breathes out.
-        co2_noise_ppm: standard deviation of the sensor's own noise, new with every reading.
-        co2_mixing_share: standard deviation of the slow wander at the sensor because air is never
-            fully mixed, as a share of the room's CO2 above outdoors.
-        light_when_occupied_lux: what the sensors receive from one desk's lamp, before their gains.
-        sound_when_occupied_v: median level of one person, before the sensors' gains.
-        movements_per_min: movements of one person that a motion sensor facing the desk sees.
-        disturbances_per_h: sounds and movements that nobody in the room makes.
-        max_people: people who use the room.
-        sessions_per_day: opening hours are cut into so many equal parts, with one session in each.
-        longest_session_s: sessions last 60 to 100 % of it.
-        attendance: probability that a person comes to a session.
-        breaks_per_h: short absences of a person who is in.
-        break_s: mean length of such an absence.
-    """
+    """A room for the simulator; the defaults resemble the room of the UCI log."""
 
     volume_m3: Positive = 77.0
+    """Volume of the room, in cubic metres."""
     air_changes_per_h: Annotated[float, Field(ge=0)] = 0.75
+    """How often an hour the room's air is replaced by air from outdoors."""
     generation_l_per_h: Positive = 17.0
+    """The CO2 that one person breathes out, in litres an hour."""
     outdoor_ppm: Positive = 345.0
+    """The CO2 outdoors, in ppm."""
     co2_noise_ppm: Annotated[float, Field(ge=0)] = 2.0
+    """Standard deviation of the CO2 sensor's own noise, new with every reading, in ppm."""
     co2_mixing_share: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    """Standard deviation of the slow wander at the sensor because air is never fully mixed, as a share of the
+    room's CO2 above outdoors."""
     co2_resolution_ppm: Positive = 5.0
+    """The steps in which the CO2 sensor reads, in ppm."""
     base_temperature_c: Annotated[float, Field(gt=-273.15)] = 25.0
+    """Temperature of the empty room, in degrees Celsius."""
     temperature_rise_c_per_person: Annotated[float, Field(ge=0)] = 0.35
+    """How much warmer each person makes it in the end, in degrees."""
     temperature_time_constant_s: Positive = 3600.0
+    """Seconds in which the temperature goes 63 % of the way to its new value."""
     light_when_occupied_lux: Annotated[float, Field(ge=0)] = 120.0
+    """What the sensors receive from one desk's lamp, in lux, before their gains."""
     daylight_lux: Annotated[float, Field(ge=0)] = 60.0
+    """Light from the sky when the sun is highest, in lux, before clouds and the sensors' gains."""
     sound_when_occupied_v: Annotated[float, Field(ge=0)] = 0.25
+    """Median level of one person, in volts at the amplifier's output, before the sensors' gains."""
     movements_per_min: Annotated[float, Field(ge=0)] = 0.8
+    """Movements of one person a minute that a motion sensor facing the desk sees."""
     disturbances_per_h: Annotated[float, Field(ge=0)] = 0.3
+    """Sounds and movements an hour that nobody in the room makes."""
     step_s: Annotated[float, Field(ge=1, le=300)] = 30.0
+    """Seconds between two rows."""
     max_people: Count = 3
+    """People who use the room."""
     opens_h: Annotated[float, Field(ge=0, le=24)] = 10.5
+    """Hour of the day at which the room opens."""
     closes_h: Annotated[float, Field(ge=0, le=24)] = 20.0
+    """Hour of the day at which it closes."""
     sessions_per_day: Count = 2
+    """Opening hours are cut into so many equal parts, with one session in each."""
     longest_session_s: Positive = 12_600.0
+    """Sessions last 60 to 100 % of it; at most the opening hours divided by ``sessions_per_day``."""
     attendance: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Probability that a person comes to a session."""
     breaks_per_h: Annotated[float, Field(ge=0)] = 0.2
+    """Short absences an hour of a person who is in."""
     break_s: Positive = 240.0
+    """Mean seconds of such an absence."""
 
     @model_validator(mode="after")
     def _check_hours(self) -> Self:
@@ -73,22 +79,36 @@ class Simulation(Section):
     """What the simulator writes: whole days of one room from a Monday on, the same for the same seed."""
 
     days: Count = 5
+    """Days in the log, the first a Monday; nobody comes on Saturdays and Sundays."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Where the simulator's chance starts; the experiment's ``seed`` leaves the log as it is."""
     room: Room = Room()
+    """The room."""
 
 
 class Data(Section):
     """Where the log comes from, how it is read, and into which folds it is cut."""
 
     source: str = "auto"
+    """The log: ``uci``, found or downloaded; ``simulated``; ``auto``, which is ``uci`` or, where that can't be had,
+    ``simulated``, with a warning; or the path of a CSV file."""
     folds: str = "forward"
+    """The folds: ``forward`` or ``blocked`` for the UCI log, ``simulated`` for the simulated one, or a fold file."""
     log_schema: str = Field("uci", alias="schema")
+    """What the columns mean: ``uci``, or the path of a schema file, which goes with a CSV."""
     max_count: Count = 3
+    """The most people there can be; a model tells 0 to so many apart."""
     max_gap: Positive = 120.0
+    """Seconds that may lie between two rows of a recording; beyond them a new one begins, and nothing looks back over
+    that."""
     time_format: str | None = None
+    """How times are written, as ``strptime`` reads them (``%d.%m.%Y %H:%M``); none: as the schema says."""
     missing: Literal["refuse", "interpolate"] = "refuse"
+    """What to do about missing cells of sensors: refuse the log, or hold the sensor's last reading."""
     max_missing: Count = 10
+    """Samples in a row that may be missing, under ``missing: interpolate``."""
     simulation: Simulation = Simulation()
+    """What the simulator writes."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:

@@ -16,86 +16,74 @@ Head = Literal["regression", "classification"]
 
 
 class LSTM(Section):
-    """A stack of LSTM layers over the last ``window`` samples.
-
-    Attributes:
-        head: whether the count is regressed or classified.
-        window: samples that a prediction sees, its own included.
-        layers: how many LSTM layers are stacked.
-        hidden: units of each.
-        dropout: share of units switched off after each layer while training.
-        mc_samples: passes of Monte-Carlo dropout at prediction; none: dropout is off.
-    """
+    """A stack of LSTM layers over the last ``window`` samples."""
 
     name: Literal["lstm"] = "lstm"
     head: Head = "regression"
+    """Whether the count is regressed or classified."""
     window: Count = 15
+    """Samples that a prediction sees, its own included."""
     layers: Count = 2
+    """LSTM layers, stacked."""
     hidden: Count = 64
+    """Units of each layer."""
     dropout: Share = 0.3
+    """Share of units switched off after each layer while training."""
     mc_samples: Annotated[int, Field(ge=0)] = 0
+    """Passes of Monte-Carlo dropout at prediction; 0: dropout is off then."""
 
 
 class MLPCRF(Section):
-    """A multi-layer perceptron whose outputs are the emissions of a linear-chain CRF.
-
-    Attributes:
-        hidden: units of each hidden layer; none: the emissions are linear.
-        window: samples that an emission sees, its own included.
-        dropout: share of hidden units switched off while training.
-        sequence: samples of a training sequence.
-        drop_incomplete: whether the last, shorter sequence of a stretch is left out of the training.
-        decoding: how labels come from the chain: ``filter`` takes the posterior of the chain that ends at the
-            row, and is causal; ``viterbi`` the best path through the whole recording; ``windows`` the best
-            path through each window of ``sequence`` samples by itself, as the reproduced report did.
-    """
+    """A multi-layer perceptron whose outputs are the emissions of a linear-chain CRF."""
 
     name: Literal["mlp_crf"] = "mlp_crf"
     hidden: list[Count] = Field(default_factory=lambda: [32])
+    """Units of each hidden layer; an empty list: the emissions are linear."""
     window: Count = 5
+    """Samples that an emission sees, its own included."""
     dropout: Share = 0.3
+    """Share of hidden units switched off while training."""
     sequence: Count = 60
+    """Samples of a training sequence."""
     drop_incomplete: bool = False
+    """Whether the last, shorter sequence of a stretch is left out of the training."""
     decoding: Literal["filter", "viterbi", "windows"] = "filter"
+    """How labels come from the chain: ``filter`` takes the posterior of the chain that ends at the row, and is causal;
+    ``viterbi`` the best path through the whole recording; ``windows`` the best path through each window of
+    ``sequence`` samples by itself, as the reproduced report did."""
 
 
 class BNN(Section):
-    """A Bayesian multi-layer perceptron, its posterior approximated by a variational guide.
-
-    Attributes:
-        hidden: units of each hidden layer; none: the network is linear.
-        window: samples that a prediction sees, its own included.
-        prior_std: standard deviation of the Normal prior of a weight, times the root of the layer's inputs.
-        guide: family of the approximate posterior: independent Normals, or one Normal of all weights with a
-            covariance of low rank.
-        draws: draws from the posterior in a training step; more make its gradient less noisy.
-        samples: draws from the posterior at prediction.
-    """
+    """A Bayesian multi-layer perceptron, its posterior approximated by a variational guide."""
 
     name: Literal["bnn"] = "bnn"
     hidden: list[Count] = Field(default_factory=lambda: [32, 32])
+    """Units of each hidden layer; an empty list: the network is linear."""
     window: Count = 8
+    """Samples that a prediction sees, its own included."""
     prior_std: Positive = 2.0
+    """Standard deviation of the Normal prior of a weight, times the root of the layer's inputs."""
     guide: Literal["diagonal", "low_rank"] = "diagonal"
+    """Family of the approximate posterior: independent Normals, or one Normal of all weights with a covariance of
+    low rank."""
     draws: Count = 4
+    """Draws from the posterior in a training step; more make its gradient less noisy."""
     samples: Count = 100
+    """Draws from the posterior at prediction."""
 
 
 class RandomForest(Section):
-    """A forest of decision trees on the sensors of a row.
-
-    Attributes:
-        head: whether the trees regress the count or classify it.
-        trees: how many.
-        max_depth: levels of a tree at most; none: no limit.
-        min_samples_leaf: rows in a leaf at least.
-    """
+    """A forest of decision trees on the sensors of a row."""
 
     name: Literal["random_forest"] = "random_forest"
     head: Head = "classification"
+    """Whether the trees regress the count or classify it."""
     trees: Count = 300
+    """How many trees."""
     max_depth: Count | None = None
+    """Levels of a tree at most; none: no limit."""
     min_samples_leaf: Count = 5
+    """Rows in a leaf at least."""
 
 
 class Majority(Section):
@@ -105,33 +93,27 @@ class Majority(Section):
 
 
 class Clock(Section):
-    """The shares of the labels at a row's hour and weekday, whatever the sensors say.
-
-    Attributes:
-        prior_s: how many seconds of rows the share of a wider span of time (the hour on any day, all rows,
-            equal shares) counts for.
-    """
+    """The shares of the labels at a row's hour and weekday, whatever the sensors say."""
 
     name: Literal["clock"] = "clock"
     prior_s: Positive = 1800.0
+    """How many seconds of rows the share of a wider span of time (the hour on any day, all rows, equal shares)
+    counts for."""
 
 
 class MassBalance(Section):
-    """The count that explains the CO2 of a ventilated room, gated by motion.
-
-    Attributes:
-        volume_m3: the room's volume.
-        generation_l_per_h: the CO2 that one person breathes out; the default suits adults who sit (Persily and
-            de Jonge, 2017, give it by age, sex and activity).
-        slope_s: how far back the slope of CO2 is fitted, in seconds.
-        gate_s: how long after the last motion people are taken to be in, in seconds.
-    """
+    """The count that explains the CO2 of a ventilated room, gated by motion."""
 
     name: Literal["mass_balance"] = "mass_balance"
     volume_m3: Positive = 77.0
+    """Volume of the room, in cubic metres."""
     generation_l_per_h: Positive = 16.0
+    """The CO2 that one person breathes out, in litres an hour; the default suits adults who sit (Persily and de
+    Jonge, 2017, give it by age, sex and activity)."""
     slope_s: Positive = 762.5
+    """How far back the slope of CO2 is fitted, in seconds."""
     gate_s: Positive = 240.0
+    """How long after the last motion people are taken to be in, in seconds."""
 
 
 def _named(value: Any) -> Any:

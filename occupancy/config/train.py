@@ -10,37 +10,34 @@ from occupancy.config.section import Count, Positive, Section
 
 
 class Train(Section):
-    """How networks are trained.
-
-    Attributes:
-        max_epochs: epochs of one network at most; an epoch is a pass over the training rows.
-        epoch_choices: numbers of epochs to choose from, each trained to its own end, as a falling learning
-            rate wants it: half way down a network is not what a shorter training gives. max_epochs is
-            one of them, those beyond it are left out. Where none is left, and under
-            ``protocol: report``, one training of max_epochs offers every epoch.
-        batch_size: windows in a step.
-        learning_rate: AdamW's step size, at its start where a schedule lowers it.
-        weight_decay: AdamW's decoupled weight decay.
-        schedule: whether the learning rate stays or falls to zero over all steps as a cosine.
-        patience: epochs without improvement after which training stops early; none without.
-        gradient_clip: largest norm of the gradient; none without.
-        members: networks, equal but for their seeds, whose predictions are averaged.
-        refit: whether, under the honest protocol, new networks learn from validation rows too once these
-            have chosen the number of epochs.
-        device: what to train on; ``auto`` takes an accelerator where there is one.
-    """
+    """How networks are trained."""
 
     max_epochs: Count = 12
+    """Epochs of one network at most; an epoch is a pass over the training rows."""
     epoch_choices: Annotated[list[Count], Field(min_length=1)] | None = None
+    """Numbers of epochs to choose from, each trained to its own end, as a falling learning rate wants it: half way
+    down a network is not what a shorter training gives. ``max_epochs`` is one of them, those beyond it are left out.
+    Where none is left, and under ``protocol: report``, one training of ``max_epochs`` offers every epoch."""
     batch_size: Count = 64
+    """Windows in a step of the optimizer; of the model ``mlp_crf``, sequences."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 3e-3
+    """AdamW's step size, at its start where a schedule lowers it."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """AdamW's decoupled weight decay; 0 with the model ``bnn``, whose prior does that."""
     schedule: Literal["constant", "cosine"] = "cosine"
+    """Whether the learning rate stays, or falls to zero over all steps as a cosine."""
     patience: Count | None = None
+    """Epochs without improvement after which training stops early; none: it goes on. Not together with
+    ``epoch_choices``."""
     gradient_clip: Positive | None = 1.0
+    """Largest norm of the gradient; none: it is left as it is."""
     members: Count = 3
+    """Networks, equal but for their seeds, whose predictions are averaged."""
     refit: bool = True
+    """Whether, under ``protocol: honest``, new networks learn from validation rows too once these have chosen the
+    number of epochs."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """What to train on; ``auto`` takes an accelerator where there is one."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:

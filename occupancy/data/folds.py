@@ -57,16 +57,22 @@ class Times(Section):
     """
 
     train: Part
+    """Rows to learn from."""
     validation: Part
+    """Rows that choose the number of epochs; they lie in ``train``."""
     test: Part
+    """Rows that only score; they lie outside ``train``."""
 
 
 class Scheme(Section):
     """A named list of folds for one log (``uci``, ``simulated``, or a schema's name)."""
 
     name: str
+    """What the folds are called; without it, the file's name without its ending."""
     log: str
+    """The log that they are for: ``uci``, ``simulated``, or the ``name`` in a schema file."""
     folds: Annotated[list[Times], Field(min_length=1)]
+    """The folds, of which each trains a model of its own."""
 
 
 @dataclass(frozen=True)

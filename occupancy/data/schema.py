@@ -13,24 +13,21 @@ from occupancy.parsing import read_yaml, resolve
 
 
 class Column(Section):
-    """A sensor column.
-
-    Attributes:
-        name: the column's name in the CSV.
-        kind: what it measures; features ask for kinds, never for names.
-        unit: the unit of its cells, for people and axes.
-        optional: whether a log may lack the column.
-        slope_of: the column whose trailing least-squares slope (per sample) this one is. Such a
-            column looks back in time, so it is computed anew wherever looking back must stop.
-        slope_span_s: how far that slope looks back, in seconds.
-    """
+    """A sensor column."""
 
     name: str
+    """The column's name in the CSV."""
     kind: Kind
+    """What it measures; features ask for kinds, never for names."""
     unit: str
+    """The unit of its cells, for people and axes."""
     optional: bool = False
+    """Whether a log may lack the column."""
     slope_of: str | None = None
+    """The column whose trailing least-squares slope (per sample) this one is. Such a column looks back in time, so it
+    is computed anew wherever looking back must stop."""
     slope_span_s: Positive | None = None
+    """How far that slope looks back, in seconds; it goes together with ``slope_of``."""
 
     @model_validator(mode="after")
     def _check_slope(self) -> Self:
@@ -40,21 +37,18 @@ class Column(Section):
 
 
 class Schema(Section):
-    """The columns of a log, in the order of the file.
-
-    Attributes:
-        name: the log that fold schemes refer to (``log: uci``).
-        time: the column or columns that together hold the time, joined by a space.
-        time_format: their ``strptime`` format; ``day-fraction`` in it stands for a fraction of a day.
-        columns: the sensors.
-        count: the column with the number of people.
-    """
+    """The columns of a log, in the order of the file."""
 
     name: str
+    """The log that fold files refer to (``log: uci``)."""
     time: Annotated[list[str], Field(min_length=1)]
+    """The column or columns that together hold the time, joined by a space."""
     time_format: str
+    """Their ``strptime`` format; ``day-fraction`` in it stands for a fraction of a day."""
     columns: Annotated[list[Column], Field(min_length=1)]
+    """The sensors."""
     count: str
+    """The column with the number of people."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
