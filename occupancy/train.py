@@ -24,7 +24,8 @@ def _parser() -> Parser:
     parser = Parser(
         prog=f"python -m {NAME}",
         description="Train a model that counts people on every fold of a sensor log, and record it in MLflow.",
-        epilog="Any setting of the config can be overridden, for example: model.dropout=0.3 train.max_epochs=5",
+        epilog="Any setting of the config can be overridden, for example: model.dropout=0.3 train.max_epochs=5. "
+        "In a checkout, docs/configuration.md lists them all.",
     )
     parser.add_argument("--config", required=True, metavar="FILE", help="YAML file that describes the experiment")
     parser.add_argument("--dry-run", action="store_true", help="check config, log and folds, show them, and stop")

@@ -321,7 +321,7 @@ def test_help_answers_within_a_second_and_without_torch(tmp_path: Path) -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
     assert "usage: python -m occupancy.train" in asked.stdout
-    for name in ("--config", "--dry-run", "--json", "KEY=VALUE"):
+    for name in ("--config", "--dry-run", "--json", "KEY=VALUE", "docs/configuration.md"):
         assert name in asked.stdout
     assert "rich" in imported(asked.stderr), "the list of imports is empty"
     assert not imported(asked.stderr) & {"torch", "pytorch_lightning", "mlflow", "pandas", "numpy", "matplotlib"}

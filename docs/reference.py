@@ -1,0 +1,113 @@
+"""The page docs/configuration.md, from the types that check a configuration.
+
+    python docs/reference.py
+
+Writes it anew; a test fails where it is stale. What a key means stands under its field in the code.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from occupancy.config import Config, Data, Model, Room, Section, Simulation, Tracking, Train
+from occupancy.data.folds import Scheme, Times
+from occupancy.data.schema import Column, Schema
+
+PAGE = Path(__file__).with_name("configuration.md")
+INTRODUCTION = """\
+# Configuration
+
+<!-- Written by `python docs/reference.py` from the types in occupancy/config: change the text under a field there. -->
+
+A config is a YAML file, and on the command line every key of it can be given another value:
+
+```console
+$ python -m occupancy.train --config configs/lstm_regression.yaml model.dropout=0.5 train.max_epochs=5
+$ python -m occupancy.train --config configs/lstm_regression.yaml data.folds=blocked --dry-run
+```
+
+`--dry-run` prints the whole config as it would be carried out, defaults included. A key that is not listed here is
+refused, and so is a value of another type (`5.0` or `"5"` for a whole number) or beyond its bounds; the message says
+what is allowed. `null` is YAML's word for none. Where no default is shown, there is none. The files in `configs/` state
+every number that decides a result, so that they mean the same when a default changes.
+
+The commands `occupancy.data` and `occupancy.explore` take the keys of `data`, with or without `data.` before them."""
+
+
+def reference() -> str:
+    """Return the page."""
+    models = [typing.get_args(tagged)[0] for tagged in typing.get_args(typing.get_args(Model)[0])]
+    return "\n\n".join(
+        [
+            INTRODUCTION,
+            "## The experiment\n\n" + _section("", Config),
+            "## `data`: the log and its folds\n\n" + _section("data.", Data),
+            "### `data.simulation`: the simulated log\n\n" + _section("data.simulation.", Simulation),
+            "### `data.simulation.room`: the simulated room\n\n" + _section("data.simulation.room.", Room),
+            "## `model`: one of these, by its name\n\nWithout `model.name` it is the LSTM.",
+            *(f"### `model.name: {each().name}`\n\n{_section('model.', each)}" for each in models),
+            "## `train`: the training\n\n" + _section("train.", Train),
+            "## `tracking`: the record\n\n" + _section("tracking.", Tracking),
+            "## A schema file\n\n" + _section("", Schema),
+            "### Each of its columns\n\n" + _section("columns[].", Column),
+            "## A fold file\n\n" + _section("", Scheme),
+            "### Each of its folds\n\n" + _section("folds[].", Times),
+        ]
+    )
+
+
+def _section(prefix: str, settings: type[Section]) -> str:
+    """Return what a section is for and, if it has any, the table of its keys."""
+    rows = list(_rows(prefix, settings))
+    table = ["\n\n| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows] if rows else []
+    return f"{_in_line(settings.__doc__)}" + "\n".join(table)
+
+
+def _rows(prefix: str, settings: type[Section]) -> Iterator[str]:
+    properties = settings.model_json_schema()["properties"]
+    for name, field in settings.model_fields.items():
+        allowed = properties[field.alias or name]
+        if {"$ref", "oneOf", "const"} & allowed.keys():  # a section of its own; the name that tells models apart
+            continue
+        assert field.description, f"{prefix}{name} has no text under its field"
+        default = "" if field.is_required() else f"`{_written(field.get_default(call_default_factory=True))}`"
+        yield f"| `{prefix}{field.alias or name}` | {_values(allowed)} | {default} | {_in_line(field.description)} |"
+
+
+def _values(allowed: dict[str, Any]) -> str:
+    """Return in words what a JSON schema allows."""
+    if "anyOf" in allowed:
+        return " or ".join(map(_values, allowed["anyOf"]))
+    if "enum" in allowed:
+        *values, last = (f"`{value}`" for value in allowed["enum"])
+        return f"{', '.join(values)} or {last}"
+    if "items" in allowed and allowed.get("maxItems") != 2:
+        return f"list of{' one or more' if 'minItems' in allowed else ''} ({_values(allowed['items'])})"
+    words = {"boolean": "`true` or `false`", "null": "`null`", "string": "text", "array": "pair of times"}
+    words |= {"integer": f"whole number {_bounds(allowed)}", "number": f"number {_bounds(allowed)}"}
+    return "see below" if "$ref" in allowed else words[allowed["type"]]
+
+
+def _bounds(allowed: dict[str, Any]) -> str:
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    return " and ".join(f"{sign} {allowed[bound]:g}" for bound, sign in signs.items() if bound in allowed)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _in_line(text: str | None) -> str:
+    assert text, "a section has no text"
+    return re.sub(r"\s+", " ", text.replace("``", "`")).strip()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference() + "\n", encoding="utf-8")
