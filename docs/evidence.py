@@ -17,10 +17,9 @@ import numpy as np
 
 from occupancy.compare import Question
 from occupancy.comparison import Group, Rows, panels
-from occupancy.comparison.grouping import compare
 from occupancy.console import run
 from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
-from occupancy.records import read_predictions, read_runs
+from occupancy.records import read_comparison
 
 FOLD = 1
 IMAGES = Path(__file__).parent / "images"
@@ -30,8 +29,7 @@ BAND = 2  # standard deviations; of a Normal, 95 % lie within them
 def main(overrides: Sequence[str]) -> None:
     """Print the evidence of the runs that a comparison would show."""
     question = resolve(Question, {}, COMMAND_LINE, parse_overrides(overrides))
-    runs = read_runs(question.tracking)
-    groups = compare(runs, question.data.folds, partial(read_predictions, question.tracking.uri)).groups
+    groups = read_comparison(question.tracking, question.data.folds).groups
     print(f"Label changes on {question.data.folds}, all folds together, mean over seeds\n")
     print("\n".join(_table(["changes", "of them inside windows of 25", "true changes"], groups, _changes)))
     folds = [*(f"fold {rows.number}" for rows in groups[0].parts[0]), "all rows"]

@@ -9,7 +9,6 @@ import textwrap
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,12 +82,10 @@ def _command(options: argparse.Namespace) -> None:
         raise InputError(f"--fold: got {options.fold}, which chooses what the page shows; add --html FILE")
     # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.
     from occupancy.comparison import standings  # noqa: PLC0415
-    from occupancy.comparison.grouping import compare  # noqa: PLC0415
-    from occupancy.records import read_predictions, read_runs  # noqa: PLC0415
+    from occupancy.records import read_comparison  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
-        runs = read_runs(question.tracking)
-        comparison = compare(runs, question.data.folds, partial(read_predictions, question.tracking.uri))
+        comparison = read_comparison(question.tracking, question.data.folds)
         files: dict[Path, bytes] = {}
         if html is not None:
             from occupancy.comparison.page import page  # noqa: PLC0415

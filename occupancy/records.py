@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,12 +23,33 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from occupancy.comparison import FoldRun, Rows, Run, Unusable
+from occupancy.comparison import Comparison, FoldRun, Rows, Run, Unusable, candidates
+from occupancy.comparison.grouping import compare
 from occupancy.config import Tracking
 from occupancy.errors import InputError
 
 PREDICTIONS = "predictions.csv"
 _PAGE = 1_000
+
+
+def read_comparison(tracking: Tracking, scheme: str, least: int = 0) -> Comparison:
+    """Return how the models compare that a store recorded on one scheme of folds.
+
+    Args:
+        tracking: the store, and the experiment in it.
+        scheme: the name of the folds.
+        least: how many honest, causal models it takes.
+
+    Raises:
+        InputError: there is no such store, or it holds too few models on that scheme.
+    """
+    comparison = compare(read_runs(tracking), scheme, partial(read_predictions, tracking.uri))
+    if (found := len(candidates(comparison.groups))) < least:
+        raise InputError(
+            f"tracking.uri: {tracking.shown_uri} holds {found} honest models on {scheme!r}, expected at least {least}; "
+            "run `make compare`, or train more by python -m occupancy.train"
+        )
+    return comparison
 
 
 def read_runs(tracking: Tracking) -> list[Run]:

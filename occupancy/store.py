@@ -70,7 +70,8 @@ def check_there(uri: str) -> None:
     if path is not None and not is_made(path):
         state = "is empty" if path.exists() else "is not there"
         raise InputError(
-            f"tracking.uri: {path} {state}; give the store of your runs, or make one by python -m occupancy.train"
+            f"tracking.uri: {path} {state}; give the store of your runs, or make one by `make compare` or "
+            "python -m occupancy.train"
         )
 
 

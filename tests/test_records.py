@@ -15,11 +15,11 @@ import pytest
 from mlflow import MlflowClient
 
 from occupancy import records
-from occupancy.comparison import FoldRun, Run, Unusable
+from occupancy.comparison import Comparison, FoldRun, Run, Unusable
 from occupancy.config import Tracking
 from occupancy.errors import InputError
 from occupancy.prediction import from_probabilities
-from occupancy.records import read_predictions, read_runs
+from occupancy.records import read_comparison, read_predictions, read_runs
 from occupancy.store import prepare_store
 
 # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -170,7 +170,10 @@ def refusal(tracking: Tracking) -> str:
 def test_a_store_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     said = refusal(Tracking(uri=f"sqlite:///{path}"))
-    assert said.startswith(f"tracking.uri: {path} is not there; give the store of your runs, or make one by")
+    assert said == (
+        f"tracking.uri: {path} is not there; give the store of your runs, or make one by `make compare` or "
+        "python -m occupancy.train"
+    )
     path.touch()
     assert refusal(Tracking(uri=f"sqlite:///{path}")).startswith(f"tracking.uri: {path} is empty; give the store")
     assert [(found.name, found.stat().st_size) for found in tmp_path.iterdir()] == [("mlflow.db", 0)]
@@ -223,3 +226,16 @@ def test_a_server_that_is_healthy_but_no_mlflow_is_refused(monkeypatch: pytest.M
     assert said.startswith(f"tracking.uri: {uri} does not answer as an MLflow store does")
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_a_comparison_takes_as_many_honest_models_as_are_asked_for(
+    tracking: Tracking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "compare", lambda _runs, scheme, _load: Comparison(scheme, [], 0, []))
+    assert read_comparison(tracking, "forward").scheme == "forward"
+    with pytest.raises(InputError) as caught:
+        read_comparison(tracking, "forward", 1)
+    assert str(caught.value) == (
+        f"tracking.uri: {tracking.uri} holds 0 honest models on 'forward', expected at least 1; run `make compare`, or "
+        "train more by python -m occupancy.train"
+    )

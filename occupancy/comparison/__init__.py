@@ -178,9 +178,14 @@ def is_offline(group: Group) -> bool:
     return group.runs[0].tags.get("causal") == "False"
 
 
-def best_of(groups: Sequence[Group]) -> Group | None:
+def candidates(groups: Iterable[Group]) -> list[Group]:
+    """Return those of several groups that one may pick: they neither stopped on the test rows nor look ahead."""
+    return [group for group in groups if not is_optimistic(group) and not is_offline(group)]
+
+
+def best_of(groups: Iterable[Group]) -> Group | None:
     """Return the first of several groups that neither stopped on the test rows nor looks ahead."""
-    return next((group for group in groups if not is_optimistic(group) and not is_offline(group)), None)
+    return next(iter(candidates(groups)), None)
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -101,7 +101,7 @@ def _there_is(runs: Sequence[Run], finished: Sequence[Run]) -> str:
     there = [f"{count} on {scheme!r}" for scheme, count in sorted(schemes.items())]
     if others := len(runs) - len(finished):
         there.append(f"{others} that did not finish or lack their tags")
-    return f"are {', '.join(there)}" if there else "is none at all; train one by python -m occupancy.train"
+    return f"are {', '.join(there)}" if there else "is none at all; run `make compare`, or python -m occupancy.train"
 
 
 def _on_same_rows(loaded: Sequence[_Tested], left_out: Counter[tuple[str, str]]) -> list[_Tested]:

@@ -166,9 +166,7 @@ def test_without_a_run_on_the_scheme_the_error_says_what_there_is() -> None:
 
 
 def test_without_any_run_the_error_says_how_to_get_one() -> None:
-    with pytest.raises(
-        InputError, match=r"^data.folds: no finished run on 'forward'; there is none at all; train one by"
-    ):
+    with pytest.raises(InputError, match=r"^data.folds: no finished run on 'forward'; there is none at all; run `make"):
         Made().compare()
 
 
