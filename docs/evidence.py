@@ -16,14 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from occupancy.compare import Question
-from occupancy.comparison import Group, Rows, panels
+from occupancy.comparison import Group, Rows, panels, uncertainty
 from occupancy.console import run
 from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.records import read_comparison
 
 FOLD = 1
 IMAGES = Path(__file__).parent / "images"
-BAND = 2  # standard deviations; of a Normal, 95 % lie within them
 
 
 def main(overrides: Sequence[str]) -> None:
@@ -33,9 +32,9 @@ def main(overrides: Sequence[str]) -> None:
     print(f"Label changes on {question.data.folds}, all folds together, mean over seeds\n")
     print("\n".join(_table(["changes", "of them inside windows of 25", "true changes"], groups, _changes)))
     folds = [*(f"fold {rows.number}" for rows in groups[0].parts[0]), "all rows"]
-    print(f"\nRows within {BAND} std of the predicted mean on {question.data.folds}, mean over seeds\n")
+    print(f"\nRows within {uncertainty.BAND} std of the predicted mean on {question.data.folds}, mean over seeds\n")
     print("\n".join(_table(folds, groups, partial(_band, spread="std"))))
-    sampled = [group for group in groups if any(rows.epistemic.any() for rows in group.parts[0])]
+    sampled = [group for group in groups if uncertainty.samples(group)]
     print("\nThe same of the models that sample, with the spread of their samples alone as std\n")
     print("\n".join(_table(folds, sampled, partial(_band, spread="epistemic"))))
     max_gap = float(groups[0].runs[0].params["data.max_gap"])
@@ -62,13 +61,9 @@ def _count(rows: Rows, max_gap: float) -> tuple[int, int, int]:
 
 def _band(group: Group, spread: str) -> list[str]:
     """Return the share of rows within the band: of each fold, and of all rows."""
-    within = [
-        [np.abs(rows.truth - rows.mean) <= BAND * getattr(rows, spread) + 1e-9 for rows in parts]
-        for parts in group.parts
-    ]
-    folds = np.array([[part.mean() for part in parts] for parts in within]).mean(axis=0)
+    within = [[uncertainty.within_band(rows, spread) for rows in parts] for parts in group.parts]
     pooled = np.mean([np.concatenate(parts).mean() for parts in within])
-    return [f"{share:.2f}" for share in [*folds, pooled]]
+    return [f"{share:.2f}" for share in [*uncertainty.band_by_fold(group, spread), pooled]]
 
 
 def _table(headings: Sequence[str], groups: Sequence[Group], cells: Callable[[Group], list[str]]) -> Iterator[str]:
