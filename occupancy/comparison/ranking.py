@@ -111,7 +111,7 @@ def facts(comparison: Comparison) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """Return the sentences without which the table would be misread."""
     runs = [run for group in comparison.groups for run in group.runs]
-    said = ["MSE and F1: mean over folds and seeds, the standard deviation over seeds below; ±over folds: of the MSE."]
+    said = ["MSE and F1: mean over folds and seeds ± the standard deviation over seeds; ±over folds: of the MSE."]
     if comparison.newest.tags["dataset"] == "simulated":
         said.append("CAUTION: the log is simulated; these figures say nothing about a real room.")
     if any(is_optimistic(group) for group in comparison.groups):
