@@ -16,4 +16,9 @@ N      rows of a log
 ``x`` is an input, ``y`` a count; no other single letters are used.
 """
 
+import warnings
+
+# Libraries with progress bars say on import in a notebook that they lack widgets to draw them; nothing here draws any.
+warnings.filterwarnings("ignore", "IProgress not found")
+
 __version__ = "0.1.0"
