@@ -22,7 +22,7 @@ endif
 # Not `auto`: a simulated room in place of the log would be compared to nothing.
 COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
 
-.PHONY: help train eda compare test lint ui clean
+.PHONY: help train eda compare notebooks test lint ui clean
 
 help:  ## what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -39,6 +39,20 @@ compare: $(INSTALLED)  ## run all EXPERIMENTS on FOLDS with SEEDS, JOBS at a tim
 		| xargs -P $(JOBS) -L 1 sh -c 'echo "$$0 $$1"; \
 			exec $(BIN)/python -m occupancy.train --config "$$0" "$$1" data.source=uci $(COMPARED) $(ARGS) --json > /dev/null'
 	$(BIN)/python -m occupancy.compare $(COMPARED) --report --html reports/comparison.html
+
+# A notebook runs in its own folder, so a store that is a file is named by its whole path.
+NOTEBOOKS := $(wildcard notebooks/*.py)
+RECORDED := $(or $(STORE),$(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
+RECORDED := $(if $(filter sqlite:///%,$(RECORDED)),sqlite:///$(abspath $(RECORDED:sqlite:///%=%)),$(RECORDED))
+
+notebooks: $(INSTALLED)  ## run the notebooks on the recorded runs; one page each in reports/
+	@mkdir -p reports
+	@$(BIN)/jupytext --quiet --to ipynb --update $(NOTEBOOKS)
+	@MLFLOW_TRACKING_URI=$(RECORDED) $(BIN)/jupyter nbconvert --log-level ERROR --KernelManager.transport_encryption=auto \
+		--execute --to html --TemplateExporter.extra_template_basedirs=notebooks --template page --output-dir reports \
+		$(NOTEBOOKS:.py=.ipynb) 2> reports/notebooks.log \
+		|| { grep . reports/notebooks.log | tail -n 1; echo "how it came to that: reports/notebooks.log"; exit 2; } >&2
+	@printf 'page     %s\n' $(NOTEBOOKS:notebooks/%.py=reports/%.html)
 
 test: $(INSTALLED)  ## run the tests; PYTEST are options for pytest
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)

@@ -1,0 +1,137 @@
+# ---
+# jupyter:
+#   jupytext:
+#     comment_magics: false
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # When is a model unsure, and does that help?
+#
+# A count that comes with "± 0.3 people" is worth more than a bare one, if the 0.3 is true. Here it is held against the
+# errors on test rows, for each model that one may pick. The runs are those that `make compare` recorded, in the store
+# that `MLFLOW_TRACKING_URI` names, else in `mlflow.db` of this checkout.
+
+# %%
+import os
+
+import pandas as pd
+from IPython.display import Markdown, display
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from occupancy.comparison import candidates, uncertainty
+from occupancy.comparison.dots import fold_dots
+from occupancy.config import Tracking
+from occupancy.records import read_comparison
+
+set_matplotlib_formats("retina")
+
+# %%
+store = Tracking(uri=os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///../mlflow.db"))
+comparison = read_comparison(store, "forward", least=2)
+models = candidates(comparison.groups)
+folds = [rows.number for rows in comparison.folds]
+Markdown(
+    f"**Few visits.** The {comparison.rows:,} test rows are {comparison.label_runs} label runs (stretches of one true "
+    "count), and rows half a minute apart are nearly equal. So a share below rests on some dozen visits: it says what "
+    "happened on this log, and guarantees nothing about another."
+)
+
+# %% [markdown]
+# ## Where is each model unsure?
+#
+# Look for orange above blue: there a model is further off than it says. Above by the true count; below by the time
+# since people came or left. Both are root mean squares in people, over all folds and seeds.
+
+# %% tags=["side"] alt="Predicted spread and error of a model by true count and by time since it changed"
+max_gap = float(comparison.newest.params["data.max_gap"])
+display(*(uncertainty.where_unsure(group, max_gap) for group in models))
+
+# %% [markdown]
+# ## Is the 90 % interval honest?
+#
+# Look at how far the marks lie from the dashed line, where nine rows of ten should be. Far right is not good either:
+# such an interval says less than it could.
+
+# %% alt="Share of rows in the 90 % interval of every model, a mark for each fold"
+held = pd.DataFrame(
+    {group.title: [group.fold_mean("coverage_90", fold) for fold in folds] for group in models}, folds
+).T
+fold_dots(held, "The 90 % interval over all rows: right of the line it is wider than asked", "share of rows held", 0.9)
+
+# %% [markdown]
+# Now the same of occupied rows alone. Most rows are of an empty room and easy to hold; look for the marks that fell to
+# the left.
+
+# %% alt="Share of occupied rows in the 90 % interval of every model, a mark for each fold"
+occupied = pd.DataFrame(
+    {group.title: [group.fold_mean("coverage_90_occupied", fold) for fold in folds] for group in models}, folds
+).T
+fold_dots(
+    occupied, "The 90 % interval over occupied rows: left of the line it fails", "share of occupied rows held", 0.9
+)
+
+# %% [markdown]
+# And for other levels than 90 %: look whether the solid lines follow the dashed one. Counts are whole, so an interval
+# holds more than it is asked to; the dashed line is what the model's own probabilities promise for it.
+
+# %% tags=["side"] alt="Share of rows that a model's intervals hold by the share asked for"
+display(*map(uncertainty.interval_curve, models))
+
+# %% [markdown]
+# ## Is a band of two standard deviations honest?
+#
+# The report drew the spread of Monte-Carlo dropout's passes as a band. Of a Normal, 95 % lie within two standard
+# deviations. First the whole spread of every model, then the part by which the samples (passes, draws, networks or
+# trees) disagree, which is what the report drew: look how much the second loses.
+
+# %% alt="Share of rows within two standard deviations of the mean, a mark for each fold"
+whole = pd.DataFrame({group.title: uncertainty.band_by_fold(group) for group in comparison.groups}, folds).T
+fold_dots(whole, "Mean ± 2 std: left of the line the band is too narrow", "share of rows within", 0.95)
+
+# %% alt="Share of rows within two standard deviations of the samples alone, a mark for each fold"
+sampling = [group for group in comparison.groups if uncertainty.samples(group)]
+alone = pd.DataFrame(
+    {group.title: uncertainty.band_by_fold(group, "epistemic") for group in sampling}, folds, dtype=float
+).T
+fold_dots(
+    alone, "Mean ± 2 spreads of the samples alone: left of the line it is too narrow", "share of rows within", 0.95
+)
+
+# %% [markdown]
+# ## What does refusing the least sure rows buy?
+#
+# Look at the red point: the error that is left if the least sure fifth of the rows gets no answer. A curve that does
+# not rise to the right shows a spread that does not know where the errors are.
+
+# %% tags=["side"] alt="MSE of a model's surest rows by how many are kept"
+display(*map(uncertainty.refusal, models))
+
+# %% [markdown]
+# In figures, averaged over seeds:
+
+# %%
+keys = {
+    "90 % interval holds": "coverage_90_pooled",
+    "of occupied rows": "coverage_90_occupied_pooled",
+    "MSE, all rows (people²)": "mse_pooled",
+    "MSE, surest 80 % (people²)": "mse_kept_80_pooled",
+}
+figures = pd.DataFrame({group.title: {name: group.mean(key) for name, key in keys.items()} for group in models}).T
+figures.round(3)
+
+# %% [markdown]
+# ## Answer
+
+# %%
+best = models[0]
+everywhere, busy, error, kept = figures.loc[best.title]
+effect = "lowers" if kept < error else "does not lower"
+Markdown(
+    f"The 90 % interval of the best model, **{best.title}**, holds {everywhere:.1%} of the rows and {busy:.1%} of the "
+    f"occupied ones; refusing the least sure fifth {effect} the MSE, from {error:.3f} to {kept:.3f} people²."
+)
