@@ -17,7 +17,7 @@
 # %%
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import KFold, cross_val_score
@@ -27,7 +27,9 @@ from occupancy.data.features import columns_of
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.source import open_log
 from occupancy.engine import run_fold
+from occupancy.exploration import Subject, air, correlations, labels, lags, recording, sensors, splits
 from occupancy.parsing import load_config
+from occupancy.timeaxis import NARROW, WIDTH
 
 set_matplotlib_formats("retina")
 
@@ -36,6 +38,98 @@ config = load_config("../configs/random_forest.yaml", ["data.source=uci"])
 log, _ = open_log(config.data)
 folds = cut(log, load_scheme("forward"))
 numbers = [fold.number for fold in folds]
+subject = Subject(log, folds=folds, scheme="forward")
+
+# %% [markdown]
+# ## What the log looks like
+#
+# The same pictures are on the page that `make eda` writes, for this log or any other.
+
+# %% [markdown]
+# ### Recordings
+#
+# Look for the blank stretches: the log is a few days with long breaks, not a month.
+
+# %% alt="Recordings and gaps on the time axis"
+found = recording.times(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
+
+# %% [markdown]
+# ### Labels
+#
+# Look at the first bar, and then at how few the dots are: rows are many, visits are not.
+
+# %%
+found = labels.section(subject)
+Markdown(found.finding)
+
+# %% tags=["side"] alt="Share of rows with each count; length of each run of equal count"
+display(*(picture.draw(NARROW) for picture in found.pictures))
+
+# %% [markdown]
+# ### A day
+#
+# Grey is where somebody is in. Look at which sensors jump with it and which creep.
+
+# %% alt="Count and sensors over the first day"
+found = sensors.first_day(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
+
+# %% [markdown]
+# ### Readings under each count
+#
+# Look for boxes that do not overlap: only light has some, between an empty and an occupied room.
+
+# %% alt="Readings of each sensor for each count"
+found = sensors.distributions(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
+
+# %% [markdown]
+# ### Together at the same moment
+#
+# Look along the first row, at which sensor goes with the count, and at the dark block of temperatures that repeat
+# one another.
+
+# %% alt="Rank correlation of every two columns"
+found = correlations.section(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
+
+# %% [markdown]
+# ### Together, but later
+#
+# Look at how far to the right the dots lie: temperature and CO2 go on rising long after people came.
+
+# %% alt="Correlation of the count with each sensor over the lag"
+found = lags.delays(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
+
+# %% [markdown]
+# ### A row and the next
+#
+# Look at where the curves begin: a row and the one after it are all but copies.
+
+# %% alt="Correlation of each column with itself over the lag"
+found = lags.autocorrelation(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
+
+# %% [markdown]
+# ### The air after people left
+#
+# Look at how straight the lines are: the room loses the same share of its CO2 every minute, which is a constant that a
+# model of the air can use.
+
+# %% alt="CO2 above outdoors after people left, with fitted decays"
+found = air.section(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
+
+# %% [markdown]
+# ### Past and future
+#
+# Look at the dark cells on the right: there the test rows hold readings that the training rows never had.
+
+# %% alt="Distance of test from training readings, fold by fold"
+found = splits.drift(subject)
+display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
 
 # %% [markdown]
 # ## Light gives the answer away
@@ -91,9 +185,11 @@ fold_dots(split, "The same forest, split three ways: the random split flatters i
 
 # %%
 score, shown = light.mean(axis=1), split.mean(axis=1)
+runs = labels.runs_of(subject)
 Markdown(
-    f"The forest's macro-F1 on later rows is {score['with light']:.2f} with the light sensors and "
-    f"{score['without light']:.2f} without them: much of what the sensors seem to know is the lamps. A random split "
-    f"would have shown {shown['at random']:.2f} without light, where a split in time shows "
-    f"{shown['blocks of time']:.2f} (blocks) or {shown['past, then future']:.2f} (past, then future)."
+    f"The log is {len(log.frame):,} rows, but only {len(runs)} runs of equal count. The forest's macro-F1 on later "
+    f"rows is {score['with light']:.2f} with the light sensors and {score['without light']:.2f} without them: much of "
+    f"what the sensors seem to know is the lamps. A random split would have shown {shown['at random']:.2f} without "
+    f"light, where a split in time shows {shown['blocks of time']:.2f} (blocks) or {shown['past, then future']:.2f} "
+    "(past, then future)."
 )

@@ -58,7 +58,7 @@ def page(subject: Subject, sections: Sequence[Section], profile: str, made: str)
 
 def _parts(section: Section) -> Iterator[str]:
     yield markup.heading(section.title)
-    yield f"<p class=\"finding\">{escape(section.finding)}</p>"
+    yield f'<p class="finding">{escape(section.finding)}</p>'
     yield from _pictures(section.pictures)
     yield from map(markup.note, section.notes)
     if section.table is not None:
