@@ -39,7 +39,6 @@ main tr.report td { background: #FDF3DF; }
 main tr.best td { background: #E6F1F8; font-weight: 600; }
 main img { display: block; max-width: 100%; height: auto; }
 main picture img { width: 100%; }
-main .scroll img { max-width: none; width: 100%; min-width: 660px; }
 main .side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1rem; }
 main .small { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); gap: 0.8rem; }
 main .side img, main .small img { width: 100%; max-width: 540px; }
@@ -52,7 +51,7 @@ main .side img, main .small img { width: 100%; max-width: 540px; }
   main table { font-size: 6.5pt; }
   main th, main td { padding: 0.12rem 0.2rem; }
   main .scroll { overflow: visible; }
-  main .scroll img, main .side img, main picture img { width: auto; min-width: 0; max-width: 100%; max-height: 215mm; }
+  main .side img, main picture img { width: auto; min-width: 0; max-width: 100%; max-height: 215mm; }
   main .side { grid-template-columns: 1fr 1fr; }
   main .small { grid-template-columns: 1fr 1fr 1fr; }
   main img, main tr { break-inside: avoid; }
@@ -150,11 +149,6 @@ def image(figure: Figure, text: str, narrow: Figure | None = None) -> str:
         return shown
     source = f'<source media="screen and (max-width: 700px)" srcset="{_encoded(narrow)}"/>'
     return f"<picture>{source}{shown}</picture>"
-
-
-def wide(figure: Figure, text: str) -> str:
-    """Return a figure that a narrow screen moves sideways rather than making it small; text says what it shows."""
-    return f'<div class="scroll" tabindex="0">{image(figure, text)}</div>'
 
 
 def _encoded(figure: Figure) -> str:

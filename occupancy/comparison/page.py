@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from occupancy import markup
 from occupancy.comparison import Comparison, panels, ranking
 from occupancy.comparison.report import NOTE
 from occupancy.errors import InputError
+from occupancy.timeaxis import NARROW, WIDTH
 
 
 def page(comparison: Comparison, made: str, with_report: bool = False, fold: int | None = None) -> str:
@@ -78,15 +81,14 @@ def _figures(comparison: Comparison, fold: int) -> list[str]:
         panels.fold_bars(comparison, "mse", "MSE in each fold: shorter is better", "people squared"),
         panels.fold_bars(comparison, "f1_macro", "Macro-F1 in each fold: longer is better", "share, 0 to 1"),
     ]
-    over_time = panels.labels_over_time(
-        groups, fold, f"Fold {fold}: where each model's label leaves the truth", max_gap
-    )
+    title = f"Fold {fold}: where each model's label leaves the truth"
+    over_time = partial(panels.labels_over_time, groups, fold, title, max_gap)
     return [
         markup.heading("Does one fold decide? Scores fold by fold, averaged over seeds"),
         f'<div class="side">{markup.image(bars[0], "MSE of every model in each fold")}'
         f"{markup.image(bars[1], 'macro-F1 of every model in each fold')}</div>",
         markup.heading(f"What the errors look like: every model over the test rows of fold {fold}"),
-        markup.wide(over_time, f"true and predicted count of every model over fold {fold}"),
+        markup.image(over_time(WIDTH), f"true and predicted count of every model over fold {fold}", over_time(NARROW)),
         markup.heading("Can a confidence be believed? On the dashed line it comes true as often as it says"),
         markup.note(
             "Pooled over folds and seeds; bars: rows with that confidence, on a scale of tens. A point far off the "

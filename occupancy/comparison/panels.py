@@ -16,14 +16,13 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMet
 from occupancy.comparison import Comparison, Group
 from occupancy.plots import BLACK, BLUE, GREY, ORANGE, VERMILLION
 from occupancy.prediction import Floats, Ints
-from occupancy.timeaxis import BREAK_S, row_spans, step_lines, titled_figure
+from occupancy.timeaxis import BREAK_S, NARROW, WIDTH, row_spans, step_lines, titled_figure
 
 BINS = 15  # as in the calibration error
-_NARROW = 4.8  # inches: legible on a telephone
 _COLOURS = {"honest": BLUE, "report": ORANGE}
 _TOLD = {"honest": "honest", "report": "report: stopped on the test rows"}
 _STEPS_H = (0.25, 0.5, 1.0, 2.0, 3.0, 6.0, 12.0, 24.0, 48.0, 168.0)
-_LABELS = 12  # of a time axis at most
+_LABEL = 0.8  # inches of the time axis that a label needs
 
 
 def fold_bars(comparison: Comparison, key: str, title: str, unit: str) -> Figure:
@@ -38,7 +37,7 @@ def fold_bars(comparison: Comparison, key: str, title: str, unit: str) -> Figure
     groups = comparison.groups
     names = [textwrap.fill(group.title, 24) for group in groups]
     lines = sum(name.count("\n") + 1.5 for name in names)
-    figure = titled_figure(len(comparison.folds) * (0.13 * lines + 0.35) + 1.2, title, _NARROW)
+    figure = titled_figure(len(comparison.folds) * (0.13 * lines + 0.35) + 1.2, title, NARROW)
     panels = figure.subplots(len(comparison.folds), 1, sharex=True, squeeze=False)[:, 0]
     bars = {rows.number: [group.fold_mean(key, rows.number) for group in groups] for rows in comparison.folds}
     highest = max((value for values in bars.values() for value in values if value > 0), default=1.0)
@@ -62,7 +61,7 @@ def fold_bars(comparison: Comparison, key: str, title: str, unit: str) -> Figure
     return figure
 
 
-def labels_over_time(groups: Sequence[Group], fold: int, title: str, max_gap: float) -> Figure:
+def labels_over_time(groups: Sequence[Group], fold: int, title: str, max_gap: float, width: float = WIDTH) -> Figure:
     """Return truth and label of every model over the test rows of a fold, on one time axis without its long gaps.
 
     Args:
@@ -70,20 +69,22 @@ def labels_over_time(groups: Sequence[Group], fold: int, title: str, max_gap: fl
         fold: the fold's number.
         title: what to see.
         max_gap: seconds; no line is drawn over a longer step.
+        width: of the figure, in inches.
     """
     parts = [next(rows for rows in group.parts[0] if rows.number == fold) for group in groups]
-    axis = _Axis.of(pd.DatetimeIndex(parts[0].times), max_gap)
-    figure = titled_figure(0.95 * len(groups) + 1.4, title, 9.0)
+    axis = _Axis.of(pd.DatetimeIndex(parts[0].times), max_gap, int(width / _LABEL))
+    lines = 1 if width > NARROW else 2  # of a panel's title
+    figure = titled_figure((0.8 + 0.15 * lines) * len(groups) + 1.6, title, width)
     panels = figure.subplots(len(groups), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, group, rows in zip(panels, groups, parts, strict=True):
         wrong = rows.label != rows.truth
         x, truth, label = step_lines(axis.start, axis.until, rows.truth, rows.label)
-        for first, width in row_spans(wrong, axis.start, axis.until):
-            axes.axvspan(first, first + width, color=VERMILLION, alpha=0.25, linewidth=0.8, label="label wrong")
+        for first, long in row_spans(wrong, axis.start, axis.until):
+            axes.axvspan(first, first + long, color=VERMILLION, alpha=0.25, linewidth=0.8, label="label wrong")
         axes.step(x, truth, where="post", color=GREY, linewidth=4, solid_capstyle="butt", label="truth")
         axes.step(x, label, where="post", color=BLACK, linewidth=1, label="predicted label")
         said = f"{group.title}, seed {group.runs[0].params['seed']}: label wrong on {wrong.mean():.1%} of the rows"
-        axes.set_title(said, fontsize=9, loc="left")
+        axes.set_title(textwrap.fill(said, int(12 * width)), fontsize=9, loc="left")
         for place in axis.cuts:
             axes.axvline(place, color=BLACK, linewidth=1, linestyle=":", label="gap in the recording, cut out")
     highest = max(max(rows.truth.max(), rows.label.max()) for rows in parts)
@@ -95,7 +96,7 @@ def labels_over_time(groups: Sequence[Group], fold: int, title: str, max_gap: fl
     entries = {
         label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=int(width / 2.2), frameon=False)
     return figure
 
 
@@ -109,7 +110,7 @@ class _Axis(NamedTuple):
     labels: list[str]
 
     @classmethod
-    def of(cls, times: pd.DatetimeIndex, max_gap: float) -> _Axis:
+    def of(cls, times: pd.DatetimeIndex, max_gap: float, most: int) -> _Axis:
         seconds = np.diff(times.to_numpy()) / np.timedelta64(1, "s")
         step = min(float(np.median(seconds)), max_gap) if len(seconds) else max_gap
         long = seconds > max(BREAK_S, max_gap)
@@ -119,9 +120,13 @@ class _Axis(NamedTuple):
         until[:-1] = np.where(seconds <= max_gap, start[1:], until[:-1])
         edges = [0, *(np.flatnonzero(long) + 1), len(times)]
         cuts = [float(start[edge] - blank / 7200) for edge in edges[1:-1]]
-        ticks = [tick for first, last in itertools.pairwise(edges) for tick in _ticks(times, start, until, first, last)]
+        parts = itertools.pairwise(edges)
+        ticks = [tick for first, last in parts for tick in _ticks(times, start, until, first, last, most)]
+        room = 0.6 * until[-1] / most
         kept = [
-            tick for tick, after in zip(ticks, [*ticks[1:], None], strict=True) if not _too_near(tick, after, until[-1])
+            tick
+            for tick, after in zip(ticks, [*ticks[1:], None], strict=True)
+            if after is None or after[0] - tick[0] >= room
         ]
         days = [moment.date() for _, moment in kept]
         labels = [
@@ -131,15 +136,11 @@ class _Axis(NamedTuple):
         return cls(start, until, cuts, [x for x, _ in kept], labels)
 
 
-def _too_near(tick: tuple[float, pd.Timestamp], after: tuple[float, pd.Timestamp] | None, span: float) -> bool:
-    return after is not None and after[0] - tick[0] < 0.6 * span / _LABELS
-
-
 def _ticks(
-    times: pd.DatetimeIndex, start: Floats, until: Floats, first: int, last: int
+    times: pd.DatetimeIndex, start: Floats, until: Floats, first: int, last: int, most: int
 ) -> list[tuple[float, pd.Timestamp]]:
-    """Return the round times between two cuts, and where they lie."""
-    step_h = next((step for step in _STEPS_H if until[-1] / step <= _LABELS), _STEPS_H[-1])
+    """Return the round times between two cuts, and where they lie; so many on the whole axis at most."""
+    step_h = next((step for step in _STEPS_H if until[-1] / step <= most), _STEPS_H[-1])
     step = pd.Timedelta(hours=step_h)
     begin = times[first]
     moments = pd.date_range(begin.ceil(step), begin + pd.Timedelta(hours=until[last - 1] - start[first]), freq=step)

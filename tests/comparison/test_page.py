@@ -121,7 +121,7 @@ def test_the_fold_with_most_labels_is_shown_unless_another_is_asked_for(monkeypa
     monkeypatch.setattr(panels, "labels_over_time", spy)
     page(made.compare(), MADE)
     page(made.compare(), MADE, fold=3)
-    assert shown == [2, 3]
+    assert shown == [2, 2, 3, 3]  # for a wide screen and a narrow one
 
 
 def test_a_fold_that_is_not_there_is_refused(comparison: Comparison) -> None:

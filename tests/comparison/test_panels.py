@@ -83,7 +83,7 @@ def late(rows: Rows, row: int, hours: float) -> Rows:
 
 def test_a_long_gap_is_cut_out_of_the_time_axis_and_marked() -> None:
     rows = late(make_rows(1, [0] * 600, [0] * 600), 300, 500.0)
-    axis = panels._Axis.of(pd.DatetimeIndex(rows.times), 120.0)
+    axis = panels._Axis.of(pd.DatetimeIndex(rows.times), 120.0, 12)
     assert len(axis.cuts) == 1
     assert axis.until[299] < axis.cuts[0] < axis.start[300]
     assert axis.until[-1] < 6, "ten hours of rows, not five hundred"
@@ -96,18 +96,19 @@ def test_a_long_gap_is_cut_out_of_the_time_axis_and_marked() -> None:
 
 def test_a_short_gap_keeps_its_length_and_no_row_lasts_through_it() -> None:
     rows = late(make_rows(1, [0] * 600, [0] * 600), 300, 0.25)
-    axis = panels._Axis.of(pd.DatetimeIndex(rows.times), 120.0)
+    axis = panels._Axis.of(pd.DatetimeIndex(rows.times), 120.0, 12)
     assert axis.cuts == []
     assert axis.start[300] - axis.start[299] == pytest.approx(0.25 + 30 / 3600)
     assert axis.until[299] - axis.start[299] == pytest.approx(30 / 3600)
     assert (axis.until[:299] == axis.start[1:300]).all()
 
 
+@pytest.mark.parametrize("most", [6, 12])
 @pytest.mark.parametrize("step_s", [1, 30, 300, 3600])
-def test_ticks_are_round_times_in_their_place_and_few(step_s: int) -> None:
+def test_ticks_are_round_times_in_their_place_and_few(step_s: int, most: int) -> None:
     times = pd.DatetimeIndex(make_rows(1, [0] * 600, [0] * 600, step_s=step_s).times) + pd.Timedelta(minutes=7)
-    axis = panels._Axis.of(times, 7200.0)
-    assert 1 <= len(axis.ticks) <= panels._LABELS + 1
+    axis = panels._Axis.of(times, 7200.0, most)
+    assert 1 <= len(axis.ticks) <= most + 1
     for place, label in zip(axis.ticks, axis.labels, strict=True):
         moment = (times[0] + pd.Timedelta(hours=place)).round("s")
         assert (moment.minute % 15, moment.second) == (0, 0)
