@@ -164,7 +164,7 @@ def test_a_row_of_the_report_without_a_run_is_shown_all_the_same(made: Made) -> 
 
 
 def test_every_figure_of_the_report_is_in_the_report(made: Made) -> None:
-    source = Path(__file__).parents[2] / "shared" / "REPORT.md"
+    source = Path(__file__).parents[3] / "shared" / "REPORT.md"
     if not source.is_file():
         pytest.skip("the report's facts do not lie beside the checkout")
     final = source.read_text(encoding="utf-8").split("## Final comparison")[1]
