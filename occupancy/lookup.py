@@ -10,7 +10,7 @@ from pathlib import Path
 
 from occupancy.config import Tracking
 from occupancy.errors import InputError
-from occupancy.store import check_there, impatient  # first: it makes MLflow quiet
+from occupancy.store import check_there, impatient, no_answer  # first: it makes MLflow quiet
 
 # isort: split
 from mlflow import MlflowClient
@@ -56,7 +56,7 @@ def find_model(tracking: Tracking, run_id: str, fold: int | None = None) -> Reco
     except MlflowException as error:
         if error.error_code in _UNKNOWN:
             raise InputError(f"--run: got {run_id!r}, which is no run in {shown}; train prints its id") from None
-        raise InputError(f"tracking.uri: {shown} does not answer as an MLflow store does: {error}") from None
+        raise no_answer(tracking, error) from None
 
 
 @contextmanager

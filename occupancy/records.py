@@ -64,10 +64,7 @@ def read_runs(tracking: Tracking) -> list[Run]:
         with store.impatient():
             found = list(_all_runs(client, _experiment(client, tracking).experiment_id))
     except MlflowException as error:
-        said = str(error).splitlines()[0]
-        raise InputError(
-            f"tracking.uri: {tracking.shown_uri} does not answer as an MLflow store does: {said}"
-        ) from None
+        raise store.no_answer(tracking, error) from None
     folds: dict[str, list[Found]] = {}
     for run in found:
         if (parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID)) is not None:

@@ -35,6 +35,7 @@ SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql:/
 PATIENCE_S = 3.0  # how long a store may take to answer; imports before it take seconds too
 _TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
 _SQLITE_MAGIC = b"SQLite format 3\0"
+_STRANGE_HOST = "Invalid Host header"  # what MLflow's server says to who calls it by a name not allowed; not on /health
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -73,6 +74,17 @@ def check_there(uri: str) -> None:
             f"tracking.uri: {path} {state}; give the store of your runs, or make one by `make compare` or "
             "python -m occupancy.train"
         )
+
+
+def no_answer(tracking: Tracking, error: MlflowException) -> InputError:
+    """Return what to tell the user of a store that passed `check_store` and then answered with an error."""
+    said = str(error).partition("\n")[0]
+    if _STRANGE_HOST in said:
+        return InputError(
+            f"tracking.uri: {tracking.shown_uri} is no name that the server goes by (HTTP 403); "
+            "give the address as the server's --allowed-hosts has it, or add this one there"
+        )
+    return InputError(f"tracking.uri: {tracking.shown_uri} does not answer as an MLflow store does: {said}")
 
 
 def refuse_deleted(experiment: Experiment, tracking: Tracking) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from occupancy.store import (  # first: it makes MLflow quiet
     impatient,
     is_made,
+    no_answer,
     prepare_store,
     refuse_deleted,
     sqlite_path,
@@ -121,8 +122,7 @@ def check_experiment(config: Config) -> None:
         with impatient():
             found = MlflowClient(uri).get_experiment_by_name(name)
     except MlflowException as error:
-        shown = config.tracking.shown_uri
-        raise InputError(f"tracking.uri: {shown} does not answer as an MLflow store does: {error}") from None
+        raise no_answer(config.tracking, error) from None
     if found is not None:
         refuse_deleted(found, config.tracking)
 

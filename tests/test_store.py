@@ -19,10 +19,12 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from occupancy import store
+from occupancy.config import Tracking
 from occupancy.errors import InputError
-from occupancy.store import check_store, prepare_store, sqlite_path
+from occupancy.store import check_store, no_answer, prepare_store, sqlite_path
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -305,6 +307,20 @@ def test_a_server_that_answers_as_mlflow_does_is_accepted() -> None:
     with http_server(200, b"OK") as uri:
         check_store(uri)
         check_store(f"{uri}/")
+
+
+def test_a_server_that_does_not_go_by_the_name_it_was_called_says_what_to_do() -> None:
+    refused = MlflowException("failed with error code 403 != 200. Response body: 'Invalid Host header - possible ...'")
+    assert str(no_answer(Tracking(uri="http://lab:5000"), refused)) == (
+        "tracking.uri: http://lab:5000 is no name that the server goes by (HTTP 403); "
+        "give the address as the server's --allowed-hosts has it, or add this one there"
+    )
+
+
+def test_any_other_answer_that_is_not_mlflows_is_told_in_one_line_without_a_password() -> None:
+    told = str(no_answer(Tracking(uri="http://me:secret@lab:5000"), MlflowException("error code 502\nBad gateway")))
+    assert told.endswith("does not answer as an MLflow store does: error code 502")
+    assert "secret" not in told
 
 
 def test_a_database_that_is_down_is_refused_without_showing_its_password(closed_port: int) -> None:
