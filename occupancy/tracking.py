@@ -26,7 +26,7 @@ from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.protos.databricks_pb2 import BAD_REQUEST, RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import ColSpec, DataType, TensorSpec
 from mlflow.types import Schema as Signature
 from mlflow.types.schema import AnyType
@@ -55,6 +55,7 @@ _REQUIRED = (
     "skops",
     "torch",
 )
+_CONTEXT = "training and testing"
 _METRICS_AT_ONCE = 1000  # MLflow takes no more
 
 
@@ -188,7 +189,13 @@ def _defined(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def _log_dataset(log: Log) -> None:
     dataset = from_pandas(log.frame, name=log.name, digest=log.digest, targets=log.schema.count)
-    mlflow.log_input(dataset, context="training and testing")
+    try:
+        mlflow.log_input(dataset, context=_CONTEXT)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(BAD_REQUEST):
+            raise
+        # Of two runs that bring a new log to an experiment at once, the database refuses one; then it is no longer new.
+        mlflow.log_input(dataset, context=_CONTEXT)
 
 
 def _log_history(run_id: str, result: FoldResult) -> None:

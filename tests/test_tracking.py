@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 
 from occupancy import runs
 from occupancy.config import LSTM, Config, Data, Room, Simulation, Tracking, Train
@@ -265,6 +267,32 @@ def test_every_run_names_the_log_by_its_digest(outcome: Outcome, parent: Run, ch
         assert run.inputs is not None
         (given,) = run.inputs.dataset_inputs
         assert (given.dataset.name, given.dataset.digest) == ("simulated", outcome.log.digest)
+
+
+@pytest.mark.parametrize(("refusals", "status"), [(1, "FINISHED"), (2, "FAILED")])
+def test_a_log_that_another_run_brought_at_the_same_moment_is_named_all_the_same(
+    client: MlflowClient,
+    other: Config,
+    simulated_log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+    refusals: int,
+    status: str,
+) -> None:
+    answers = [MlflowException("duplicate key value", BAD_REQUEST)] * refusals
+    log_input = mlflow.log_input
+
+    def answer(*arguments: Any, **settings: Any) -> None:
+        if answers:
+            raise answers.pop()
+        log_input(*arguments, **settings)
+
+    monkeypatch.setattr(mlflow, "log_input", answer)
+    with pytest.raises(MlflowException) if status == "FAILED" else nullcontext(), experiment(other, simulated_log, []):
+        pass
+    (run,) = runs_of(client, other)
+    assert run.inputs is not None
+    digests = [given.dataset.digest for given in run.inputs.dataset_inputs]
+    assert (run.info.status, digests) == (status, [simulated_log.digest] if status == "FINISHED" else [])
 
 
 def test_artifacts_lie_beside_the_store_and_nothing_in_the_working_directory(
