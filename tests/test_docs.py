@@ -34,7 +34,8 @@ def blocks(page: str, language: str) -> list[str]:
 
 def commands(page: str) -> list[tuple[str, str]]:
     """Return each command of a page with what the page says that it prints."""
-    shown = [part for block in blocks(page, "console") for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
+    whole = [block.replace("\\\n", " ") for block in blocks(page, "console")]  # a command may go on in the next line
+    shown = [part for block in whole for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
     return [(command, output) for command, _, output in (part.partition("\n") for part in shown)]
 
 
