@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -31,10 +32,10 @@ def delays(subject: Subject) -> Section | None:
         return None
     lag_s = _grid(log.step_s, EARLIEST_S, LATEST_S)
     people = subject.counts.astype(np.float64)
-    curves = pd.DataFrame(
-        {name: lagged_correlation(log.times, people, log.frame[name].to_numpy(), lag_s) for name in subject.varying},
-        lag_s / 60,
-    ).dropna(axis=1, how="all")
+    pairs = {name: (people, log.frame[name].to_numpy(np.float64)) for name in subject.varying}
+    curves = lagged_correlations(log.times, pairs, lag_s).dropna(axis=1, how="all")
+    if curves.empty:
+        return None
     peaks = curves.abs().idxmax().astype(np.float64)
     return Section(
         "How late do the sensors follow people?",
@@ -66,10 +67,9 @@ def autocorrelation(subject: Subject) -> Section | None:
     if not names or not log.step_s > 0:
         return None
     lag_s = np.unique([0.0, log.step_s, *_grid(log.step_s, 0.0, FARTHEST_S)])
-    values = {name: log.frame[name].to_numpy(np.float64) for name in names}
-    curves = pd.DataFrame(
-        {name: lagged_correlation(log.times, column, column, lag_s) for name, column in values.items()}, lag_s / 60
-    ).dropna(axis=1, how="all")
+    columns = {name: log.frame[name].to_numpy(np.float64) for name in names}
+    pairs = {name: (column, column) for name, column in columns.items()}
+    curves = lagged_correlations(log.times, pairs, lag_s).dropna(axis=1, how="all")
     if curves.empty:
         return None
     first = names[0] if names[0] in curves else curves.columns[0]
@@ -100,8 +100,10 @@ def autocorrelation(subject: Subject) -> Section | None:
     )
 
 
-def lagged_correlation(times: pd.DatetimeIndex, one: Floats, other: Floats, lag_s: Floats) -> Floats:
-    """Return the rank correlation of one column with another so much later, at each lag, (L,).
+def lagged_correlations(
+    times: pd.DatetimeIndex, pairs: Mapping[str, tuple[Floats, Floats]], lag_s: Floats
+) -> pd.DataFrame:
+    """Return the rank correlation of one column with another so much later: a row a lag (min), a column a pair.
 
     Rows are paired by their times, so that lost rows and gaps shift nothing: a row's partner is the one
     nearest to the lag, if it is off by half a step at most. Ranks are those in the whole log. NaN where fewer
@@ -109,26 +111,30 @@ def lagged_correlation(times: pd.DatetimeIndex, one: Floats, other: Floats, lag_
 
     Args:
         times: (N,) sorted times.
-        one: (N,) the column that comes first, NaN where nothing is known.
-        other: (N,) the column that comes later.
-        lag_s: (L,) lags in seconds; negative where the other column comes first.
+        pairs: of each pair the column that comes first and the one that comes later, (N,) each; NaN where
+            nothing is known.
+        lag_s: (L,) lags in seconds; negative where the second column comes first.
     """
-    seconds = (times - times[0]) / pd.Timedelta("1s")
-    moments = np.asarray(seconds, dtype=np.float64)
-    ranks = [rankdata(column, nan_policy="omit") for column in (one, other)]
+    moments = np.asarray((times - times[0]) / pd.Timedelta("1s"), dtype=np.float64)
     tolerance = float(np.median(np.diff(moments))) / 2
-    found = np.full(len(lag_s), np.nan)
+    ranks = {name: [rankdata(column, nan_policy="omit") for column in pair] for name, pair in pairs.items()}
+    found = pd.DataFrame(np.nan, lag_s / 60, list(pairs))
     for place, lag in enumerate(lag_s):
         after = np.searchsorted(moments, moments + lag).clip(1, len(moments) - 1)
         nearer = moments + lag - moments[after - 1] < moments[after] - moments - lag
         partner = after - nearer
         paired = np.abs(moments[partner] - moments - lag) <= tolerance
-        first, second = ranks[0][paired], ranks[1][partner[paired]]
-        known = np.isfinite(first) & np.isfinite(second)
-        first, second = first[known], second[known]
-        if len(first) > 2 and np.ptp(first) > 0 and np.ptp(second) > 0:
-            found[place] = np.corrcoef(first, second)[0, 1]
+        for column, (one, other) in enumerate(ranks.values()):
+            found.iloc[place, column] = _correlation(one[paired], other[partner[paired]])
     return found
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    known = np.isfinite(one) & np.isfinite(other)
+    one, other = one[known], other[known]
+    if len(one) < 3 or np.ptp(one) == 0 or np.ptp(other) == 0:
+        return np.nan
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _grid(step_s: float, earliest_s: float, latest_s: float) -> Floats:
