@@ -91,19 +91,25 @@ def closing_table(outcome: Outcome) -> RenderableType:
 def description(outcome: Outcome) -> str:
     """Return the text of the run's page in MLflow: what was trained on what, and the table of the folds."""
     config, log = outcome.config, outcome.log
+    scores = [
+        (key, outcome.metrics[f"{key}_avg"], [result.metrics[key] for result in outcome.results]) for key in SHOWN
+    ]
+    # Scores go down, not across, for the page is narrow and shows its first lines alone until it is asked for more.
+    folds = [str(result.fold.number) for result in outcome.results]
     rows = [
         f"{config.name}: {config.model.name}, protocol **{config.protocol}**, folds **{config.data.folds}**, "
         f"log **{log.name}** ({len(log.frame):,} rows, digest `{log.digest}`).",
         "",
-        "| fold | test rows | " + " | ".join(SHOWN) + " |",
-        "| --- " * (len(SHOWN) + 2) + "|",
+        _markdown("fold", "mean", *folds),
+        "| --- " * (len(folds) + 2) + "|",
+        *(_markdown(key, f"**{_shown(mean)}**", *map(_shown, values)) for key, mean, values in scores),
+        _markdown("test rows", "", *(f"{len(result.truth):,}" for result in outcome.results)),
     ]
-    for result in outcome.results:
-        scores = " | ".join(_shown(result.metrics[key]) for key in SHOWN)
-        rows.append(f"| {result.fold.number} | {len(result.truth):,} | {scores} |")
-    mean = " | ".join(f"{_shown(outcome.metrics[f'{key}_avg'])}" for key in SHOWN)
-    rows.append(f"| mean | | {mean} |")
     return "\n".join(rows)
+
+
+def _markdown(*cells: str) -> str:
+    return f"| {'&nbsp; | '.join(cells)} |"  # MLflow sets no space between columns
 
 
 def fold_rows(folds: Sequence[Fold], classes: int) -> list[dict[str, Any]]:

@@ -63,6 +63,10 @@ def cells(text: str, first: str) -> list[str]:
     return next(line.split() for line in text.splitlines() if line.split()[:1] == [first])
 
 
+def markdown_cells(line: str) -> list[str]:
+    return [cell.removesuffix("&nbsp;").strip() for cell in line.replace("&nbsp; ", " ").strip("| ").split(" | ")]
+
+
 def test_the_json_is_one_line_with_the_keys_of_the_design(outcome: Outcome) -> None:
     text = summary.to_json(outcome)
     assert "\n" not in text
@@ -97,7 +101,8 @@ def test_what_could_not_be_computed_is_null_in_the_json_and_a_dash_in_the_tables
     assert tree["folds"][1]["metrics"]["latency_s"] is not None
     assert (tree["metrics"]["latency_s_avg"], tree["metrics"]["nll_avg"]) == (None, None)
     assert cells(printed(summary.closing_table(odd)), "1")[-1] == "-"
-    assert summary.description(odd).splitlines()[4].split(" | ")[-1] == "- |"
+    latency = next(line for line in summary.description(odd).splitlines() if line.startswith("| latency_s"))
+    assert markdown_cells(latency)[1:3] == ["**-**", "-"]
 
 
 def test_the_closing_table_fits_a_plain_terminal_with_every_cell_whole(outcome: Outcome) -> None:
@@ -123,7 +128,8 @@ def test_the_closing_table_fits_a_plain_terminal_with_every_cell_whole(outcome: 
 
 def test_squared_error_and_macro_f1_come_first(outcome: Outcome) -> None:
     assert summary.SHOWN[:2] == ("mse", "f1_macro")
-    assert "| fold | test rows | mse | f1_macro | " in summary.description(outcome)
+    rows = [markdown_cells(line)[0] for line in summary.description(outcome).splitlines() if line.startswith("|")]
+    assert rows[:4] == ["fold", "---", "mse", "f1_macro"]
 
 
 def test_the_closing_table_says_what_was_done_on_what_and_where_the_record_is(outcome: Outcome) -> None:
@@ -169,10 +175,12 @@ def test_the_description_says_what_was_done_on_what_in_markdown(outcome: Outcome
         "trial: lstm, protocol **report**, folds **simulated**, "
         f"log **simulated** (7,200 rows, digest `{outcome.log.digest}`)."
     )
-    heading, rule, *rows = lines[2:]
-    assert [row.split(" | ")[0] for row in rows] == ["| 1", "| 2", "| 3", "| 4", "| mean"]
-    assert {line.count("|") for line in (heading, rule, *rows)} == {10}, "a row has another number of cells"
-    assert f"| {outcome.metrics['mse_avg']:.3f} |" in rows[-1]
+    heading, rule, *rows = map(markdown_cells, lines[2:])
+    assert heading == ["fold", "mean", "1", "2", "3", "4"]
+    assert {len(row) for row in (heading, rule, *rows)} == {6}, "a row has another number of cells"
+    folds = [f"{result.metrics['mse']:.3f}" for result in outcome.results]
+    assert rows[0] == ["mse", f"**{outcome.metrics['mse_avg']:.3f}**", *folds]
+    assert rows[-1] == ["test rows", "", *["1,440"] * 4]
 
 
 def test_the_rows_of_the_folds_count_each_part_and_its_labels(outcome: Outcome, folds: list[Fold]) -> None:
