@@ -32,7 +32,7 @@ from mlflow.types import Schema as Signature
 from mlflow.types.schema import AnyType
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from occupancy import plots, serving
+from occupancy import plots, serving, view
 from occupancy.config import Config
 from occupancy.data.folds import Fold, digest_of
 from occupancy.data.schema import Schema
@@ -172,7 +172,7 @@ def _experiment_id(client: MlflowClient, config: Config) -> str:
     location = None if path is None else (path.parent / "mlruns").as_uri()
     if client.get_experiment_by_name(name) is None:
         try:
-            client.create_experiment(name, location)
+            client.create_experiment(name, location, view.tags())
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # then another process was quicker
                 raise

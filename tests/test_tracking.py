@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import io
+import json
 import math
 import os
 import socket
@@ -156,6 +157,34 @@ def test_every_run_says_how_on_what_and_by_which_process_it_was_made(
         assert float(run.data.tags["process_started"]) == pytest.approx(psutil.Process().create_time(), abs=2)
     assert [child.data.tags["fold"] for child in children] == ["1", "2"]
     assert "fold" not in parent.data.tags
+
+
+def test_a_new_experiment_says_what_to_compare_and_brings_a_view_that_shows_it(
+    client: MlflowClient, parent: Run
+) -> None:
+    tags = client.get_experiment(parent.info.experiment_id).tags
+    assert tags["mlflow.note.content"].startswith("Compare `mse_avg`")
+    saved = json.loads(tags["mlflow.sharedViewState.scores"])
+    state = json.loads(saved["state"])
+    kinds: dict[str, Any] = {"metrics": parent.data.metrics, "params": parent.data.params, "tags": parent.data.tags}
+    shown = [column.replace("`", "").partition(".") for column in state["selectedColumns"]]
+    assert [name for kind, _, name in shown if kind in kinds and name not in kinds[kind]] == []
+    assert [
+        chart["metricKey"] for chart in state["compareRunCharts"] if chart["metricKey"] not in kinds["metrics"]
+    ] == []
+
+
+def test_the_description_of_an_experiment_is_the_users_to_change(
+    client: MlflowClient, other: Config, simulated_log: Log
+) -> None:
+    with experiment(other, simulated_log, []):
+        pass
+    found = client.get_experiment_by_name(other.tracking.experiment)
+    assert found is not None
+    client.set_experiment_tag(found.experiment_id, "mlflow.note.content", "mine")
+    with experiment(other, simulated_log, []):
+        pass
+    assert client.get_experiment(found.experiment_id).tags["mlflow.note.content"] == "mine"
 
 
 def test_the_parent_names_the_commit_of_the_code(parent: Run) -> None:
