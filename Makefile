@@ -63,7 +63,7 @@ lint: $(INSTALLED)  ## check style and types
 	$(BIN)/mypy
 
 ui: $(INSTALLED)  ## show the recorded runs in the browser
-	$(BIN)/mlflow ui --backend-store-uri $(or $(STORE),sqlite:///mlflow.db) --port $(PORT)
+	$(BIN)/python -m occupancy.ui --port $(PORT) $(if $(STORE),tracking.uri=$(STORE))
 
 clean:  ## remove the environment, caches and recorded runs
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .coverage build dist *.egg-info

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -52,19 +53,24 @@ def read_comparison(tracking: Tracking, scheme: str, least: int = 0) -> Comparis
     return comparison
 
 
+def find_experiment(tracking: Tracking) -> str:
+    """Return the id by which MLflow knows the experiment.
+
+    Raises:
+        InputError: there is no store, it holds no such experiment, or it does not answer as MLflow does.
+    """
+    with _asked(tracking) as client:
+        return str(_experiment(client, tracking).experiment_id)
+
+
 def read_runs(tracking: Tracking) -> list[Run]:
     """Return the experiments that a store recorded, finished or not, the latest first.
 
     Raises:
         InputError: there is no store, it holds no such experiment, or it does not answer as MLflow does.
     """
-    store.check_there(tracking.uri)
-    client = MlflowClient(tracking.uri)
-    try:
-        with store.impatient():
-            found = list(_all_runs(client, _experiment(client, tracking).experiment_id))
-    except MlflowException as error:
-        raise store.no_answer(tracking, error) from None
+    with _asked(tracking) as client:
+        found = list(_all_runs(client, _experiment(client, tracking).experiment_id))
     folds: dict[str, list[Found]] = {}
     for run in found:
         if (parent := run.data.tags.get(MLFLOW_PARENT_RUN_ID)) is not None:
@@ -85,6 +91,16 @@ def read_predictions(uri: str, run: Run) -> list[Rows]:
     if not run.folds:
         raise Unusable("the runs of its folds are gone")
     return [_rows(uri, fold) for fold in run.folds]
+
+
+@contextmanager
+def _asked(tracking: Tracking) -> Iterator[MlflowClient]:
+    store.check_there(tracking.uri)
+    try:
+        with store.impatient():
+            yield MlflowClient(tracking.uri)
+    except MlflowException as error:
+        raise store.no_answer(tracking, error) from None
 
 
 def _experiment(client: MlflowClient, tracking: Tracking) -> Experiment:

@@ -1,0 +1,82 @@
+"""The command that shows the recorded runs in the browser: ``python -m occupancy.ui``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from occupancy import view
+from occupancy.config import Section, Tracking
+from occupancy.console import Parser, run
+from occupancy.errors import InputError
+from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
+
+NAME = "occupancy.ui"
+_HOST = "127.0.0.1"
+# MLflow's server would start a runner for jobs that nobody gives it.
+_QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+
+
+class Question(Section):
+    """Which runs are shown: those of an experiment in a store."""
+
+    tracking: Tracking = Tracking()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code: 0 done, 2 a mistake in what was given; a server takes over the process."""
+    options = _parser().parse_intermixed_args(arguments)
+    return run(NAME, lambda: _command(options))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=f"python -m {NAME}",
+        description="Serve the recorded runs to a browser on this machine, until Ctrl-C.",
+        epilog="Keys are those of a config: tracking.uri and tracking.experiment, with the defaults that training has",
+    )
+    parser.add_argument("--port", type=int, metavar="N", default=5000, help="where on this machine (default 5000)")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the runs are")
+    return parser
+
+
+def _command(options: argparse.Namespace) -> None:
+    tracking = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides)).tracking
+
+    from occupancy.records import find_experiment  # noqa: PLC0415 (so that --help is quick)
+
+    route = view.route(find_experiment(tracking))
+    if tracking.uri.startswith("http"):
+        print(f"open {tracking.uri.rstrip('/')}{route}")
+        return
+    _check_free(options.port)
+    print(f"open http://{_HOST}:{options.port}{route} (Ctrl-C ends)", flush=True)
+    server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking.uri]
+    listening = [
+        "--host",
+        _HOST,
+        "--port",
+        str(options.port),
+        "--workers",
+        "1",
+        "--uvicorn-opts",
+        "--log-level=warning",
+    ]
+    os.execve(sys.executable, [*server, *listening], {**os.environ, **_QUIET})  # noqa: S606 (the server is meant)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+        try:
+            listener.bind((_HOST, port))
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "expected 0 to 65535"
+            raise InputError(f"--port: got {port}, which can't be used ({reason}); give another") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

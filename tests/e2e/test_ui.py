@@ -1,0 +1,234 @@
+"""`make ui` as a user meets it: a headless browser looks at what training recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60.0  # with other work on the machine, a start may take long
+SIZE = (1280, 900)
+
+
+@dataclass
+class Page:
+    """A browser before the server that `make ui` started.
+
+    Attributes:
+        browser: the driver of the browser.
+        address: what `make ui` told to open.
+        result: what training told.
+        folds: the ids of the folds' runs, the first fold's first.
+    """
+
+    browser: webdriver.Chrome
+    address: str
+    result: dict[str, Any]
+    folds: list[str]
+
+    def open(self, run: str | None = None, tab: str = "") -> None:
+        base, _, query = self.address.partition("?")
+        self.browser.get("about:blank")  # else only the part behind # changes, and the page before stays for a while
+        self.browser.get(self.address if run is None else f"{base}/{run}{tab}?{query}")
+
+    def wait(self, script: str) -> Any:
+        """Return what JavaScript gives once it gives something."""
+        waiting = WebDriverWait(self.browser, PATIENCE_S)
+        return waiting.until(lambda browser: browser.execute_script(script), f"never there: {script}")
+
+    def text(self) -> str:
+        return str(self.browser.execute_script("return document.body.innerText"))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("ui")
+    driver, chromium, make = program("chromedriver"), program("chromium"), program("make")
+    trained = subprocess.run(
+        [sys.executable, "-m", "occupancy.train", "--config", str(ROOT / "configs" / "smoke.yaml"), "--json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    with (
+        served(make, folder) as address,
+        webdriver.Chrome(options(chromium, folder / "profile"), Service(driver)) as browser,
+    ):
+        # MLflow opens its chat beside the first page that anyone visits; a person closes it.
+        closed = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": closed})
+        result = json.loads(trained.stdout)
+        yield Page(browser, address, result, folds_of(address, result["run_id"]))
+
+
+@contextmanager
+def served(make: str, folder: Path) -> Iterator[str]:
+    """Run `make ui` and give the address that it tells to open, once it answers there."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    # The tests' own environment stands in for the checkout's.
+    stands_in = ["--old-file=.venv/installed", f"BIN={Path(sys.executable).parent}"]
+    told = folder / "told.txt"
+    with told.open("w") as output:
+        server = subprocess.Popen(
+            [make, *stands_in, "ui", f"PORT={port}", f"STORE=sqlite:///{folder / 'mlflow.db'}"],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # to be ended with all its children
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not answers(port):
+            if server.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"no server: {told.read_text()}")
+            time.sleep(0.1)
+        (address,) = [line.split()[1] for line in told.read_text().splitlines() if line.startswith("open ")]
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        return requests.get(f"http://127.0.0.1:{port}/health", timeout=5).text == "OK"
+    except requests.ConnectionError:
+        return False
+
+
+def options(chromium: str, profile: Path) -> webdriver.ChromeOptions:
+    asked = webdriver.ChromeOptions()
+    asked.binary_location = chromium
+    asked.add_argument("--headless=new")
+    asked.add_argument("--disable-dev-shm-usage")
+    asked.add_argument(f"--user-data-dir={profile}")
+    asked.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+    asked.add_argument(f"--window-size={SIZE[0]},{SIZE[1]}")
+    if os.geteuid() == 0:
+        asked.add_argument("--no-sandbox")
+    asked.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    return asked
+
+
+def folds_of(address: str, run: str) -> list[str]:
+    parts = urlsplit(address)
+    experiment = parts.fragment.split("/")[2]
+    found = requests.post(
+        f"http://{parts.netloc}/api/2.0/mlflow/runs/search",
+        json={"experiment_ids": [experiment], "filter": f"tags.`mlflow.parentRunId` = '{run}'"},
+        timeout=PATIENCE_S,
+    ).json()["runs"]
+    return [run["info"]["run_id"] for run in sorted(found, key=lambda run: str(run["info"]["run_name"]))]
+
+
+def test_the_runs_table_shows_the_scores_that_people_compare_first(page: Page) -> None:
+    page.open()
+    page.wait("return [...document.querySelectorAll('.ag-cell a')].some(link => link.textContent === 'smoke')")
+    scores = ["metrics.`mse_avg`", "metrics.`f1_macro_avg`", "metrics.`mse_pooled`"]
+    apart = ["params.`seed`", "tags.`folds`", "tags.`protocol`"]
+    expected = ["attributes.`Run Name`", "runDateAndNestInfo", *scores, *apart]
+    page.wait(  # the grid places columns regardless of their order in the document, and may do so late
+        "const left = cell => cell.getBoundingClientRect().left;"
+        "const cells = [...document.querySelectorAll('.ag-header-cell')].sort((a, b) => left(a) - left(b));"
+        "const names = cells.map(cell => cell.getAttribute('col-id'));"
+        f"return names.slice(1, 9).join() === {','.join(expected)!r}"
+    )
+    cell = page.wait("return document.querySelector('.ag-row [col-id=\"metrics.`mse_avg`\"]')?.textContent")
+    assert float(cell) == pytest.approx(page.result["metrics"]["mse_avg"])
+    assert "Compare mse_avg (lower is better)" in page.text()
+
+
+def test_the_folds_are_listed_under_their_run(page: Page) -> None:
+    page.open()
+    links = "[...document.querySelectorAll('.ag-cell a')].map(link => link.textContent)"
+    page.wait(f"return {links}.includes('smoke')")
+    page.wait("const expander = document.querySelector('.ag-row [aria-label^=\"Expand\"], .ag-row .ag-cell button');"
+              "expander?.click(); return expander")  # fmt: skip
+    names = page.wait(f"const names = {links}; return names.length >= 5 && names")
+    assert set(names) >= {"smoke", "fold 1", "fold 2", "fold 3", "fold 4"}
+
+
+def test_the_charts_of_the_experiment_begin_with_its_scores(page: Page) -> None:
+    page.browser.get("about:blank")
+    page.browser.get(f"{page.address}&compareRunsMode=CHART")
+    page.wait("return document.querySelector('.js-plotly-plot .bars path')")
+    text = page.text()
+    assert text.index("mse_avg") < text.index("f1_macro_avg") < text.index("mse_pooled")
+
+
+def test_the_page_of_a_run_shows_the_table_of_the_folds_and_the_metrics(page: Page) -> None:
+    page.open(page.result["run_id"])
+    rows = page.wait(
+        "const table = document.querySelector('table');"
+        "return table && [...table.rows].map(row => [...row.cells].map(cell => cell.innerText.trim()))"
+    )
+    assert rows[0] == ["fold", "mean", "1", "2", "3", "4"]
+    mse = [page.result["metrics"]["mse_avg"], *(fold["metrics"]["mse"] for fold in page.result["folds"])]
+    assert rows[1] == ["mse", *(f"{value:.3f}" for value in mse)]
+    page.wait("return document.body.innerText.includes('mse_avg')")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_table_of_the_folds_is_not_wider_than_the_page(page: Page, width: int) -> None:
+    view = {"width": width, "height": SIZE[1], "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
+    try:
+        page.open(page.result["run_id"])
+        table, place = page.wait(
+            "const table = document.querySelector('table');"
+            "return table && [table.scrollWidth, table.parentElement.clientWidth]"
+        )
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    # MLflow's side bar, which can be folded up, leaves too little of the smallest screens.
+    assert table <= (place if width > 390 else width - 100)
+
+
+def test_the_learning_curve_of_a_fold_is_drawn(page: Page) -> None:
+    page.open(page.folds[1], "/model-metrics")
+    drawn = page.wait(
+        "const line = document.querySelector('.js-plotly-plot .scatterlayer .js-line');"
+        "return line && [line.getAttribute('d'), line.getBoundingClientRect().width]"
+    )
+    assert drawn[0].count("L") >= 1, "a line through two epochs"
+    assert drawn[1] > 50
+
+
+def test_the_figure_of_a_fold_is_shown(page: Page) -> None:
+    page.open(page.folds[1], "/artifacts/figures/predictions.png")
+    width = page.wait(
+        "const figures = [...document.querySelectorAll('img')].filter(image => image.src.startsWith('blob:') "
+        "|| image.src.includes('get-artifact'));"
+        "return figures.map(image => image.naturalWidth).find(width => width > 0)"
+    )
+    assert width > 500
+    assert "figures/predictions.png" in page.text()
+
+
+def test_nothing_is_asked_of_another_host(page: Page) -> None:
+    page.open()
+    page.wait("return document.querySelector('.ag-row')")
+    events = [json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance")]  # type: ignore[no-untyped-call]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    assert asked
+    assert {urlsplit(url).hostname for url in asked if url.startswith("http")} == {"127.0.0.1"}
