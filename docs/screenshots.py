@@ -1,0 +1,44 @@
+"""The picture of the MLflow page: of the address that `make ui` tells, while it runs.
+
+    python docs/screenshots.py "http://127.0.0.1:5000/#/experiments/1/runs?..."
+
+Needs Chromium and its driver. Writes docs/images/mlflow_runs.png, with the folds of the first run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+IMAGES = Path(__file__).parent / "images"
+EXPAND = "const button = document.querySelector('.ag-cell button'); button?.click(); return button"
+DRAWN = "return [...document.querySelectorAll('.ag-cell a')].some(link => link.textContent === 'fold 1')"
+
+
+def main(address: str) -> None:
+    """Draw the page."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or sys.exit("chromium is not installed")
+    for argument in ("headless=new", "disable-dev-shm-usage", *(["no-sandbox"] if os.geteuid() == 0 else [])):
+        options.add_argument(f"--{argument}")
+    driver = shutil.which("chromedriver") or sys.exit("chromedriver is not installed")
+    with webdriver.Chrome(options, Service(driver)) as browser:
+        view = {"width": 1280, "height": 830, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
+        # MLflow opens its chat beside the first page that anyone visits.
+        closed = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
+        browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": closed})
+        browser.get(address)
+        for script in (EXPAND, DRAWN):
+            WebDriverWait(browser, 60).until(lambda _, script=script: browser.execute_script(script))
+        browser.save_screenshot(str(IMAGES / "mlflow_runs.png"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
