@@ -202,15 +202,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _check_server(uri: str) -> None:
+    shown = Tracking(uri=uri).shown_uri
     try:
         answer = requests.get(f"{uri.rstrip('/')}/health", timeout=PATIENCE_S)
     except requests.RequestException as error:
         reason = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
         raise InputError(
-            f"tracking.uri: {uri} can't be reached ({reason}); start the server or correct the address"
+            f"tracking.uri: {shown} can't be reached ({reason}); start the server or correct the address"
         ) from None
     if answer.status_code != requests.codes.ok or answer.text.strip() != "OK":
-        raise InputError(f"tracking.uri: {uri} answers (HTTP {answer.status_code}), but not as an MLflow server does")
+        raise InputError(f"tracking.uri: {shown} answers (HTTP {answer.status_code}), but not as an MLflow server does")
 
 
 def _check_database(uri: str, kind: str) -> None:

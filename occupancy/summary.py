@@ -78,7 +78,7 @@ def closing_table(outcome: Outcome) -> RenderableType:
     lines = [
         f"log      {log.name}, {len(log.frame):,} rows, digest {log.digest}",
         f"run      {outcome.run_id} in {config.tracking.shown_uri}",
-        f"look     {_ui(config.tracking.shown_uri)}",
+        f"look     `python -m occupancy.ui tracking.uri={config.tracking.shown_uri}` (in a checkout: `make ui`)",
     ]
     if log.family == "simulated":
         lines.insert(0, "CAUTION  the log is simulated: these figures say nothing about a real room")
@@ -172,9 +172,3 @@ def _shown(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"
-
-
-def _ui(uri: str) -> str:
-    if uri.startswith("http"):
-        return f"open {uri} in a browser"
-    return f"`mlflow ui --backend-store-uri {uri}`, then open http://127.0.0.1:5000 (in a checkout: `make ui`)"

@@ -287,6 +287,7 @@ def test_a_store_that_was_killed_in_the_middle_of_a_write_is_rolled_back_and_acc
 def test_a_server_that_is_down_is_refused(closed_port: int) -> None:
     uri = f"http://127.0.0.1:{closed_port}"
     assert f"{uri} can't be reached (no connection); start the server or correct the address" in refusal(uri)
+    assert f"http://me:***@127.0.0.1:{closed_port} can't" in refusal(f"http://me:secret@127.0.0.1:{closed_port}")
 
 
 def test_a_server_that_never_answers_is_refused_in_time(silent_port: int, monkeypatch: pytest.MonkeyPatch) -> None:

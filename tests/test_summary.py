@@ -137,19 +137,19 @@ def test_the_closing_table_says_what_was_done_on_what_and_where_the_record_is(ou
     assert lines[0].split() == ["trial", "on", "simulated,", "protocol", "honest"]
     assert f"log      simulated, 7,200 rows, digest {outcome.log.digest}" in lines
     assert f"run      {RUN} in sqlite:///mlflow.db" in lines
-    assert any("`mlflow ui --backend-store-uri sqlite:///mlflow.db`" in line for line in lines)
+    assert any("`python -m occupancy.ui tracking.uri=sqlite:///mlflow.db`" in line for line in lines)
 
 
 def test_a_long_address_is_not_broken_over_lines(outcome: Outcome) -> None:
     uri = f"sqlite:////{'long/' * 30}mlflow.db"
     text = printed(summary.closing_table(with_config(outcome, tracking=Tracking(uri=uri))))
     assert f"run      {RUN} in {uri}\n" in text
-    assert f"`mlflow ui --backend-store-uri {uri}`" in text
+    assert f"`python -m occupancy.ui tracking.uri={uri}`" in text
 
 
-def test_the_record_on_a_server_is_opened_by_its_address(outcome: Outcome) -> None:
+def test_the_record_on_a_server_is_opened_by_the_same_command(outcome: Outcome) -> None:
     served = with_config(outcome, tracking=Tracking(uri="http://host:5000"))
-    assert "look     open http://host:5000 in a browser" in printed(summary.closing_table(served))
+    assert "look     `python -m occupancy.ui tracking.uri=http://host:5000`" in printed(summary.closing_table(served))
 
 
 def test_a_name_in_square_brackets_is_shown_and_not_obeyed(outcome: Outcome) -> None:

@@ -280,7 +280,7 @@ def test_the_closing_table_gives_the_scores_the_log_the_run_and_how_to_look_at_i
     ]
     assert f"run      {parent} in sqlite:///mlflow.db\n" in output
     assert "log      simulated, 864 rows, digest " in output
-    assert "`mlflow ui --backend-store-uri sqlite:///mlflow.db`" in output
+    assert "`python -m occupancy.ui tracking.uri=sqlite:///mlflow.db`" in output
 
 
 def test_the_report_protocol_is_a_tag_of_every_run_and_a_caution_below_the_table(history: History) -> None:
