@@ -100,14 +100,16 @@ class Steps:
         console = Console(stderr=True)
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.completed}/{task.total} {task.description}"),
+            TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
             console=console,
             disable=not console.is_terminal,
             transient=True,
         )
-        self._task = self._bar.add_task("", total=steps, completed=0)
+        self._steps = steps
+        self._begun = 0
+        self._task = self._bar.add_task("", total=steps)
 
     def __enter__(self) -> Steps:
         """Show the display."""
@@ -120,7 +122,11 @@ class Steps:
 
     def next(self, description: str) -> None:
         """Say which step begins."""
-        self._bar.update(self._task, advance=1, description=description)
+        # A step that only begins is not done yet: at the end of the bar the clock would stop.
+        self._bar.update(
+            self._task, completed=self._begun, description=f"{self._begun + 1}/{self._steps} {description}"
+        )
+        self._begun += 1
 
 
 class FoldProgress:

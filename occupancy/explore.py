@@ -50,7 +50,7 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.exploration.page import SECTIONS, page  # noqa: PLC0415
     from occupancy.exploration.subject import open_subject  # noqa: PLC0415
 
-    with redirect_stdout(sys.stderr), Steps(len(SECTIONS) + 2) as steps:  # what a library prints is no result
+    with redirect_stdout(sys.stderr), Steps(len(SECTIONS) + 3) as steps:  # what a library prints is no result
         steps.next("log")
         subject = open_subject(settings)
         sections = []
@@ -58,8 +58,10 @@ def _command(options: argparse.Namespace) -> None:
             steps.next(name)
             sections.append(make(subject))
         steps.next("profile of every column")
+        profiled = profile(subject)
+        steps.next("pictures")
         made = f"{datetime.now():%Y-%m-%d %H:%M}"
-        text = page(subject, [section for section in sections if section is not None], profile(subject), made)
+        text = page(subject, [section for section in sections if section is not None], profiled, made)
         output.write({target: text.encode()})
     print(f"page     {options.html or REPORT}")
 

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from occupancy import console
-from occupancy.console import INTERRUPTED, USAGE_ERROR, FoldProgress, Parser, run
+from occupancy.console import INTERRUPTED, USAGE_ERROR, FoldProgress, Parser, Steps, run
 from occupancy.errors import InputError, InputWarning, Interrupted
 from occupancy.models.estimator import Epoch
 
@@ -213,3 +213,19 @@ def test_a_fold_begins_where_the_one_before_was_to_end_though_it_took_fewer_epoc
         progress.fold(2)
     assert frames(terminal)[-1].startswith("fold 2/4 ")
     assert percent(terminal) == 25
+
+
+def test_a_step_is_not_done_before_the_next_begins() -> None:
+    steps = Steps(2)
+    (task,) = steps._bar.tasks
+    with steps:
+        steps.next("read")
+        assert (task.description, task.completed, task.finished) == ("1/2 read", 0, False)
+        steps.next("write")
+        assert (task.description, task.completed, task.finished) == ("2/2 write", 1, False)
+
+
+def test_steps_are_silent_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Steps(1) as steps:
+        steps.next("read")
+    assert capsys.readouterr() == ("", "")
