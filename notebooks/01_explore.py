@@ -27,7 +27,7 @@ from occupancy.data.features import columns_of
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.source import open_log
 from occupancy.engine import run_fold
-from occupancy.exploration import Subject, air, correlations, labels, lags, recording, sensors, splits
+from occupancy.exploration import Subject, air, correlations, day, labels, lags, recording, sensors, splits
 from occupancy.parsing import load_config
 from occupancy.timeaxis import NARROW, WIDTH
 
@@ -72,16 +72,16 @@ display(*(picture.draw(NARROW) for picture in found.pictures))
 # Grey is where somebody is in. Look at which sensors jump with it and which creep.
 
 # %% alt="Count and sensors over the first day"
-found = sensors.first_day(subject)
+found = day.section(subject)
 display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
 
 # %% [markdown]
 # ### Readings under each count
 #
-# Look for boxes that do not overlap: only light has some, between an empty and an occupied room.
+# Look for boxes that do not overlap: there a single reading tells two counts apart, for most rows.
 
 # %% alt="Readings of each sensor for each count"
-found = sensors.distributions(subject)
+found = sensors.section(subject)
 display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pictures))
 
 # %% [markdown]
@@ -106,7 +106,7 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### A row and the next
 #
-# Look at where the curves begin: a row and the one after it are all but copies.
+# Look at where the curves begin, at the left edge: near 1, a row is all but a copy of the one before.
 
 # %% alt="Correlation of each column with itself over the lag"
 found = lags.autocorrelation(subject)
@@ -115,8 +115,8 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### The air after people left
 #
-# Look at how straight the lines are: the room loses the same share of its CO2 every minute, which is a constant that a
-# model of the air can use.
+# Look at how well the dots follow the lines. Where they do, the room loses the same share of its CO2 every minute, and
+# a model of the air has a constant to work with.
 
 # %% alt="CO2 above outdoors after people left, with fitted decays"
 found = air.section(subject)
@@ -160,7 +160,7 @@ fold_dots(
 # Look at how much of the first bar is left.
 
 # %% alt="Macro-F1 of a forest for a random split and two splits in time, a mark for each fold"
-sensors = log.frame[[column.name for column in columns_of(log, config.features)]].to_numpy()
+readings = log.frame[[column.name for column in columns_of(log, config.features)]].to_numpy()
 people = log.frame[log.schema.count].to_numpy()
 forest = RandomForestClassifier(
     config.model.trees,
@@ -168,7 +168,7 @@ forest = RandomForestClassifier(
     min_samples_leaf=config.model.min_samples_leaf,
     random_state=config.seed,
 )
-splits = {
+ways = {
     "at random": KFold(len(folds), shuffle=True, random_state=config.seed),
     **{
         name: [(np.flatnonzero(fold.train | fold.validation), np.flatnonzero(fold.test)) for fold in blocks]
@@ -176,7 +176,7 @@ splits = {
     },
 }
 split = pd.DataFrame(
-    {name: cross_val_score(forest, sensors, people, cv=cv, scoring="f1_macro") for name, cv in splits.items()}, numbers
+    {name: cross_val_score(forest, readings, people, cv=cv, scoring="f1_macro") for name, cv in ways.items()}, numbers
 ).T
 fold_dots(split, "The same forest, split three ways: the random split flatters it", "macro-F1, without light")
 
@@ -188,8 +188,8 @@ score, shown = light.mean(axis=1), split.mean(axis=1)
 runs = labels.runs_of(subject)
 Markdown(
     f"The log is {len(log.frame):,} rows, but only {len(runs)} runs of equal count. The forest's macro-F1 on later "
-    f"rows is {score['with light']:.2f} with the light sensors and {score['without light']:.2f} without them: much of "
-    f"what the sensors seem to know is the lamps. A random split would have shown {shown['at random']:.2f} without "
-    f"light, where a split in time shows {shown['blocks of time']:.2f} (blocks) or {shown['past, then future']:.2f} "
-    "(past, then future)."
+    f"rows is {score['with light']:.2f} with the light sensors and {score['without light']:.2f} without them: "
+    f"{1 - score['without light'] / score['with light']:.0%} of the score is the lamps. A random split would have "
+    f"shown {shown['at random']:.2f} without light, where a split in time shows {shown['blocks of time']:.2f} (blocks) "
+    f"or {shown['past, then future']:.2f} (past, then future)."
 )

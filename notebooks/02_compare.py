@@ -88,8 +88,8 @@ display(*map(panels.reliability, models))
 
 # %%
 best, *others = models
-level = ", ".join(group.title for group in others if not group.low > 0)
-worse = ", ".join(group.title for group in others if group.low > 0)
+level = "; ".join(group.title for group in others if not group.low > 0)
+worse = "; ".join(group.title for group in others if group.low > 0)
 Markdown(
     f"Pick **{best.title}**: of the {len(models)} models that did not stop on the test rows or look ahead, it has the "
     f"smallest MSE, {best.mean('mse_avg'):.3f} people². That is not sure: {comparison.label_runs} label runs can't "

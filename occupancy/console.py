@@ -43,12 +43,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE_ERROR, f"{self.prog}: {message}; see --help\n")
 
 
-def run(name: str, command: Callable[[], None]) -> int:
+def run(name: str, command: Callable[[], None], interrupted: str = "interrupted") -> int:
     """Return the exit code of a command, having told its user in one line what went wrong, if anything.
 
     Args:
         name: how the command is called, for messages.
         command: does the work; raises `InputError` for a mistake of the user's.
+        interrupted: what to say where the user stops it.
     """
     with _stoppable(), _our_warnings_only():
         try:
@@ -58,7 +59,7 @@ def run(name: str, command: Callable[[], None]) -> int:
             print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
             return USAGE_ERROR
         except Interrupted:
-            print(f"{name}: interrupted; what was recorded so far is kept", file=sys.stderr)
+            print(f"{name}: {interrupted}", file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

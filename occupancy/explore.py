@@ -42,9 +42,9 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.parsing import parse_data_settings  # noqa: PLC0415
 
     settings = parse_data_settings(NAME, options.overrides)
-    if options.html is None:
-        REPORT.parent.mkdir(exist_ok=True)
-    target = output.check_target(options.html or REPORT, "--html", ["html"])
+    path = options.html or REPORT
+    if options.html is not None or REPORT.parent.exists():
+        output.check_target(path, "--html", ["html"])
     check_profiler()
     from occupancy.exploration.profile import profile  # noqa: PLC0415, I001 (first: it makes tqdm quiet)
     from occupancy.exploration.page import SECTIONS, page  # noqa: PLC0415
@@ -62,8 +62,18 @@ def _command(options: argparse.Namespace) -> None:
         steps.next("pictures")
         made = f"{datetime.now():%Y-%m-%d %H:%M}"
         text = page(subject, [section for section in sections if section is not None], profiled, made)
-        output.write({target: text.encode()})
-    print(f"page     {options.html or REPORT}")
+        output.write({_ready(path): text.encode()})
+    print(f"page     {path}")
+
+
+def _ready(path: Path) -> Path:
+    """Return the full path of a page whose folder is there; only the default one is made."""
+    if path == REPORT:
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path.parent}: can't be made ({error.strerror}); give --html FILE") from None
+    return output.check_target(path, "--html", ["html"])
 
 
 def check_profiler() -> None:

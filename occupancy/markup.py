@@ -42,11 +42,14 @@ main picture img { width: 100%; }
 main .side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 1rem; }
 main .small { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); gap: 0.8rem; }
 main .side img, main .small img { width: 100%; max-width: 540px; }
+main .printed { display: none; }
 @media screen and (max-width: 700px) {
   main table { font-size: 0.75rem; }
   main th, main td { padding: 0.25rem 0.3rem; }
 }
 @media print {
+  main .printed { display: block; }
+  main ~ * { display: none; }
   main { font-size: 10pt; max-width: none; padding: 0; }
   main table { font-size: 6.5pt; }
   main th, main td { padding: 0.12rem 0.2rem; }

@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix
 
 from occupancy.data.folds import Fold, Rows
 from occupancy.prediction import Floats, Ints, Prediction
-from occupancy.timeaxis import NARROW, WIDTH, broken_axis, row_spans, step_lines, titled_figure
+from occupancy.timeaxis import WIDTH, broken_axis, row_spans, step_lines, titled_figure
 
 # Okabe and Ito's colours, which colour-blind people tell apart too.
 BLACK, GREY = "#000000", "#999999"
@@ -157,33 +157,6 @@ def fold_timeline(folds: Sequence[Fold], title: str, width: float = WIDTH) -> Fi
     log = folds[0].log
     lanes = [(f"fold {fold.number}", fold.train, fold.validation, fold.test) for fold in folds]
     return timeline(log.times, log.frame[log.schema.count].to_numpy(np.int64), lanes, title, log.max_gap, width)
-
-
-def shaded_cells(axes: Axes, table: pd.DataFrame, limits: tuple[float, float], unit: str) -> None:
-    """Draw a table as cells that hold their number, the darker the larger; white is 0.
-
-    Args:
-        axes: where to.
-        table: numbers; what is not known stays grey.
-        limits: what is darkest; from below 0 on, negative numbers have another colour.
-        unit: what the scale says.
-    """
-    colours = ["white", BLUE] if limits[0] >= 0 else [VERMILLION, "white", BLUE]
-    shades = LinearSegmentedColormap.from_list("cells", colours).with_extremes(bad="#DDDDDD")
-    image = axes.imshow(table.to_numpy(np.float64), cmap=shades, vmin=limits[0], vmax=limits[1], aspect="auto")
-    figure = axes.get_figure(root=True)
-    assert figure is not None, "axes without a figure"
-    wide = figure.get_figwidth() > NARROW
-    size = min(8.0, 18 * figure.get_figwidth() / (table.shape[1] + (6 if wide else 1)))  # points
-    for (row, column), value in np.ndenumerate(table.to_numpy(np.float64)):
-        text = "-" if np.isnan(value) else f"{value:.2f}"
-        colour = "white" if abs(value) > 0.93 * limits[1] else BLACK
-        axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
-    axes.set_xticks(range(table.shape[1]), list(table.columns), rotation=90 if table.shape[1] > 6 else 0)
-    axes.set_yticks(range(table.shape[0]), list(table.index))
-    axes.tick_params(length=0, labelsize=size + 1)
-    bar = figure.colorbar(image, ax=axes, label=unit, location="right" if wide else "bottom")
-    bar.locator = MaxNLocator(4)
 
 
 def confusion(label: Ints, truth: Ints, classes: int, title: str) -> Figure:

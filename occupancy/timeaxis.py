@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ from matplotlib.transforms import offset_copy
 
 from occupancy.data.folds import Rows
 from occupancy.prediction import Floats, Ints
+
+matplotlib.rcParams["text.parse_math"] = False  # names of columns and experiments may hold a dollar sign
 
 BREAK_S = 30 * 60.0  # a longer gap would leave the axis mostly blank: it is cut out instead
 MAX_PANELS = 6  # more would be too narrow for a date each

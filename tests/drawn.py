@@ -39,7 +39,7 @@ def overlapping(found: Sequence[Bbox]) -> list[tuple[Bbox, Bbox]]:
 def texts(figure: Figure) -> list[Text]:
     """Return all texts that are drawn; axes keep further ones, of ticks beyond their limits."""
     found = [*figure.texts, *(text for legend in figure.legends for text in legend.get_texts())]
-    for axes in figure.axes:
+    for axes in filter(Axes.get_visible, figure.axes):
         found += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
         for labels, at, limits in (
             (axes.get_xticklabels(), 0, axes.get_xlim()),

@@ -69,7 +69,7 @@ def test_a_signal_stops_the_command_in_one_line_and_gives_130(
         pytest.fail("the signal was not heeded")
 
     assert run("name", command) == INTERRUPTED == 130
-    assert capsys.readouterr() == ("", "name: interrupted; what was recorded so far is kept\n")
+    assert capsys.readouterr() == ("", "name: interrupted\n")
 
 
 @pytest.mark.parametrize("command", ["lambda: print('name: smoke')", "lambda: Console().print('name: smoke')"])

@@ -19,8 +19,9 @@ from occupancy.plots import LABELS
 from occupancy.prediction import Floats
 from occupancy.timeaxis import NARROW, titled_figure
 
-LOWEST = 0.01  # share of the rows that may read less CO2 than there is outdoors: slips of the sensor
+FRESHEST = "30min"  # the log's lowest median over such a span is taken for outdoors: one row may be a slip
 PLAUSIBLE_PER_H = (0.05, 20.0)  # from a sealed room to a laboratory's fume hoods
+BENT = 1.25  # times the rate at first, from which on a decay is called bent
 SHORTEST_S = 1200.0  # of a decay: less tells no rate
 UNSEEN_S = 600.0  # a longer gap may hide when people left, or that others came
 LEAST_PPM = 40.0  # above outdoors when the room emptied, or noise is all there is
@@ -37,12 +38,14 @@ class Decay:
         outdoor_ppm: what it falls to.
         excess_ppm: how far it was above that at the start, as fitted.
         rate_per_h: air changes per hour, as fitted.
+        bend: the rate over the last third of the rows as a multiple of that over the first.
     """
 
     rows: slice
     outdoor_ppm: float
     excess_ppm: float
     rate_per_h: float
+    bend: float
 
 
 def section(subject: Subject) -> Section | None:
@@ -54,21 +57,25 @@ def section(subject: Subject) -> Section | None:
     if not found:
         return Section(
             title,
-            f"The log shows no decay of CO2: after no leaving is the air {LEAST_PPM:g} ppm above outdoors and the room "
-            f"then empty for {SHORTEST_S / 60:g} min.",
+            f"The log shows no decay of CO2 that can be fitted: one that begins {LEAST_PPM:g} ppm above outdoors when "
+            f"people leave, and goes on for {SHORTEST_S / 60:g} min.",
         )
     rates = [decay.rate_per_h for decay in found]
-    told = f"{np.median(rates):.2f} air changes per hour"
+    bend = float(np.median([decay.bend for decay in found]))
+    rate = f"{np.median(rates):.2f} air changes per hour"
     several = (
-        f"{len(found)} decays of CO2 after people left give {min(rates):.2f} to {max(rates):.2f}, half of them over "
+        f"{len(found)} decays of CO2 after people left give {min(rates):.2f} to {max(rates):.2f}, the median {rate}."
     )
+    alone = f"The one decay of CO2 after people left gives {rate}."
+    straight = "One rate fits from beginning to end."
+    bent = f"One rate is a rough fit: over the last third of a decay it is {bend:.1f} times that over the first."
     return Section(
         title,
-        f"{several}{told}." if len(found) > 1 else f"The one decay of CO2 after people left gives {told}.",
+        f"{several if len(found) > 1 else alone} {straight if 1 / BENT <= bend <= BENT else bent}",
         [
             f"Outdoors is taken as {found[0].outdoor_ppm:.0f} ppm, the log's own low. On this scale the CO2 of a "
-            "well-mixed room with constant ventilation falls along a straight line; a bend tells of doors, windows "
-            "or another level outdoors.",
+            "well-mixed room with constant ventilation falls along a straight line; a bend tells of doors, windows, "
+            "air that mixes slowly, or another level outdoors.",
         ],
         [
             Picture(
@@ -83,12 +90,13 @@ def decays(subject: Subject) -> list[Decay]:
     """Return each decay of CO2 after people left, in order of time.
 
     ``C - C0`` of a well-mixed empty room falls as ``exp(-k t)``; ``k`` is the air-change rate. ``C0``, outdoors,
-    is a low quantile of the log's CO2. Followed are rows from the moment the room empties until `LEFT` of the
-    excess is left, somebody comes, or a gap of more than `UNSEEN_S` begins. Fitted by least squares in ppm.
+    is the lowest median of the log's CO2 over `FRESHEST`. Followed are rows from the moment the room empties
+    until `LEFT` of the excess is left, somebody comes, or a gap of more than `UNSEEN_S` begins. Fitted by least
+    squares in ppm.
     """
     log, empty = subject.log, subject.counts == 0
     co2 = co2_of(subject)
-    outdoor = float(np.nanquantile(co2, LOWEST, method="lower"))
+    outdoor = float(pd.Series(co2, log.times).rolling(FRESHEST, min_periods=1).median().min())
     seen = recordings(log.times, max(log.max_gap, UNSEEN_S))
     steps = np.flatnonzero(np.diff(empty) | (np.diff(seen) > 0)) + 1
     found = []
@@ -97,19 +105,19 @@ def decays(subject: Subject) -> list[Decay]:
         if empty[first] and not empty[first - 1] and seen[first] == seen[first - 1]:
             fit = _fit(_hours(log.times[first:last]), co2[first:last] - outdoor)
             if fit is not None:
-                excess, rate, rows = fit
-                found.append(Decay(slice(first, first + rows), outdoor, excess, rate))
+                excess, rate, rows, bend = fit
+                found.append(Decay(slice(first, first + rows), outdoor, excess, rate, bend))
     return found
 
 
 def co2_of(subject: Subject) -> Floats:
-    """Return the mean of all CO2 sensors that have readings, (N,) in ppm."""
-    names = [column.name for column in subject.log.schema.of_kind("co2") if column.name in subject.sensors]
-    return subject.log.frame[names].mean(axis=1).to_numpy(np.float64)
+    """Return the mean of all CO2 sensors that vary, (N,) in ppm; NaN where one of them has no reading."""
+    names = [column.name for column in subject.log.schema.of_kind("co2") if column.name in subject.varying]
+    return subject.log.frame[names].mean(axis=1, skipna=False).to_numpy(np.float64)
 
 
-def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int] | None:
-    """Return the excess at the start, the rate per hour and how many rows they rest on; None where nothing decays."""
+def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int, float] | None:
+    """Return excess at the start, rate per hour, rows that they rest on, and bend; None where nothing decays."""
     start = float(np.nanmedian(excess[:5]))
     if not start >= LEAST_PPM:
         return None
@@ -123,7 +131,17 @@ def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int] | None:
         (height, rate), _ = curve_fit(_decay, hours[known], excess[known], (start, 1.0))
     except RuntimeError:  # no line of this form comes near
         return None
-    return (float(height), float(rate), length) if PLAUSIBLE_PER_H[0] <= rate <= PLAUSIBLE_PER_H[1] else None
+    if not PLAUSIBLE_PER_H[0] <= rate <= PLAUSIBLE_PER_H[1]:
+        return None
+    return float(height), float(rate), length, _bend(hours[known], excess[known])
+
+
+def _bend(hours: Floats, excess: Floats) -> float:
+    """Return the slope of the logarithm over the last third of the rows as a multiple of that over the first."""
+    third = max(len(hours) // 3, 2)
+    logarithm = np.log(np.maximum(excess, 1.0))  # ppm: below that is noise
+    early, late = (np.polyfit(hours[part], logarithm[part], 1)[0] for part in (slice(third), slice(-third, None)))
+    return float(late / early) if early else np.nan
 
 
 def _decay(hours: Floats, height: float, rate: float) -> Floats:
@@ -139,7 +157,7 @@ def _draw_decays(subject: Subject, found: Sequence[Decay], width: float) -> Figu
     highest = sorted(found, key=lambda decay: -decay.excess_ppm)[:_SHOWN]
     which = f"; the {_SHOWN} highest of {len(found)}" if len(found) > _SHOWN else ""
     figure = titled_figure(
-        4.4, f"CO2 of the empty room falls along straight lines: the steeper, the more air{which}", width
+        4.4, f"CO2 of the empty room as it decays, and the fits: the steeper, the more air{which}", width
     )
     axes = figure.subplots()
     for decay, colour in zip(

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from occupancy.exploration import Picture, Section, Subject
-from occupancy.plots import shaded_cells
+from occupancy.exploration.cells import shaded_cells
 from occupancy.timeaxis import NARROW, titled_figure
 
 
@@ -20,13 +20,14 @@ def section(subject: Subject) -> Section | None:
     matrix = subject.log.frame[names].corr("spearman")
     first = matrix.iloc[0, 1:].dropna().sort_values(key=abs, ascending=False)
     one = "the count" if names[0] == subject.log.schema.count else names[0]
-    finding = (
+    alone = f"{first.index[0]} has a rank correlation of {first.iloc[0]:+.2f} with {one}."
+    several = (
         f"{first.index[0]} goes with {one} most closely ({first.iloc[0]:+.2f}), "
         f"{first.index[-1]} least ({first.iloc[-1]:+.2f})."
     )
     return Section(
         "Which columns rise and fall together?",
-        finding,
+        several if len(first) > 1 else alone,
         ["Spearman's rank correlation: +1 where one always rises with the other, -1 where it falls, 0 for neither."],
         [Picture(partial(_draw_matrix, matrix), "rank correlation of every two columns")],
     )

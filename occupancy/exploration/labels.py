@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from occupancy.exploration import Picture, Section, Subject
+from occupancy.exploration.words import percent, several
 from occupancy.plots import LABELS
 from occupancy.timeaxis import row_bounds, titled_figure
 
@@ -25,10 +26,11 @@ def section(subject: Subject) -> Section:
     runs = runs_of(subject)
     share = pd.Series(subject.counts).value_counts(normalize=True).sort_index()
     occupied = runs[runs["count"] > 0]
+    last = f", which last {occupied['minutes'].median():.3g} min in the median" if len(occupied) else ""
+    empty = percent(share.get(0, 0.0)).capitalize()
     finding = (
-        f"{share.get(0, 0.0):.0%} of the rows are of an empty room. The {len(subject.counts):,} rows are only "
-        f"{len(runs)} runs of equal count, {len(occupied)} of them with people"
-        + (f", half of which last less than {occupied['minutes'].median():.3g} min." if len(occupied) else ".")
+        f"{empty} of the rows are of an empty room. {several(len(subject.counts), 'row')} make up "
+        f"{several(len(runs), 'run')} of equal count, {len(occupied)} of them with people{last}."
     )
     return Section(
         "How often is how many in?",
@@ -52,7 +54,7 @@ def runs_of(subject: Subject) -> pd.DataFrame:
 
 def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Figure:
     rows = share * len(subject.counts)
-    figure = titled_figure(3.4, "Most rows have one count: a model that always says it looks good", width)
+    figure = titled_figure(3.4, "Share of rows: to say the commonest count always would be right so often", width)
     axes = figure.subplots()
     axes.bar(share.index.astype(str), share, color=[_colour(int(count)) for count in share.index])
     few = len(share) <= 5  # more leave no room for letters of this size
@@ -74,7 +76,9 @@ def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Fi
 
 def _draw_runs(runs: pd.DataFrame, width: float) -> Figure:
     figure = titled_figure(
-        max(3.4, 0.3 * runs["count"].nunique() + 1), "Runs of equal count are few, some short: a dot a run", width
+        max(3.4, 0.3 * runs["count"].nunique() + 1),
+        "How many runs of equal count there are, and how long: a dot is a run",
+        width,
     )
     axes = figure.subplots()
     for count in sorted(set(runs["count"])):

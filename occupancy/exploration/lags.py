@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -13,14 +12,16 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from occupancy.exploration import Picture, Section, Subject
-from occupancy.exploration.sensors import by_kind, name_of
-from occupancy.plots import GREY, LABELS
+from occupancy.exploration.series import by_kind, legend_beside, line_styles, name_of
+from occupancy.exploration.words import listed, short
+from occupancy.plots import GREY
 from occupancy.prediction import Floats
 from occupancy.timeaxis import titled_figure
 
 EARLIEST_S, LATEST_S = -1800.0, 7200.0  # lags of a sensor behind the count
 FARTHEST_S = 6 * 3600.0  # of a row from itself
 AT_ONCE_S = 300.0  # a nearer peak is no delay: labels are not written to the second
+RELATED = 0.2  # a rank correlation below says nothing that a handful of visits could not by chance
 _LAGS = 150  # at most, between earliest and latest
 _PANEL = 4.5  # inches that a panel needs in width
 
@@ -36,7 +37,8 @@ def delays(subject: Subject) -> Section | None:
     curves = lagged_correlations(log.times, pairs, lag_s).dropna(axis=1, how="all")
     if curves.empty:
         return None
-    peaks = curves.abs().idxmax().astype(np.float64)
+    related = curves.columns[curves.abs().max() >= RELATED]
+    peaks = curves[related].abs().idxmax().astype(np.float64)
     return Section(
         "How late do the sensors follow people?",
         _tell_delays(subject, peaks),
@@ -81,8 +83,9 @@ def autocorrelation(subject: Subject) -> Section | None:
         "How much does a row tell of the next?",
         f"{told} has a rank correlation of {near:.3f} with itself one row later{later}.",
         [
-            "Rows near each other are almost copies. A random split puts one of them into training and its twin into "
-            "the test, and any model looks good; folds are therefore cut along the time axis."
+            "Where a curve begins near 1, a row is almost a copy of the one before. A random split puts one of them "
+            "into training and its twin into the test, and any model looks good; folds are therefore cut along the "
+            "time axis."
         ],
         [
             Picture(
@@ -91,7 +94,7 @@ def autocorrelation(subject: Subject) -> Section | None:
                     subject,
                     curves,
                     pd.Series(dtype=np.float64),
-                    "How long each column resembles itself: the next row is almost a copy",
+                    "How long each column resembles itself",
                     "minutes between two rows",
                 ),
                 "correlation of each column with itself over the lag",
@@ -144,25 +147,40 @@ def _grid(step_s: float, earliest_s: float, latest_s: float) -> Floats:
 
 
 def _tell_delays(subject: Subject, peaks: pd.Series[float]) -> str:
-    """Return by how much the kinds of sensors are late, each by the median of its sensors."""
-    late, prompt = [], []
+    """Return when each sensor is strongest together with the count, sensors of one kind together where they agree.
+
+    Args:
+        subject: whose sensors they are.
+        peaks: the lag of each sensor with a relation, in minutes.
+    """
+    groups: dict[str, list[str]] = {"late": [], "at once": [], "early": []}
     for kind, columns in by_kind(subject).items():
-        minutes = peaks.reindex([column.name for column in columns]).median()
-        if np.isnan(minutes):
-            continue
-        edge = " or more" if minutes * 60 > LATEST_S - AT_ONCE_S else ""
-        late.append((kind, minutes, edge)) if minutes * 60 > AT_ONCE_S else prompt.append(name_of(kind))
-    told = [f"{name_of(kind)} by {minutes:.0f} min{edge}" for kind, minutes, edge in late]
-    parts = []
-    if told:
-        parts.append(f"{_listed(told)} late")
-    if prompt:
-        parts.append(f"{_listed(prompt)} at once")
-    return f"Strongest together with the count: {'; '.join(parts)}."
+        known = peaks.reindex([column.name for column in columns]).dropna()
+        sides = known.map(_side)
+        for side in sides.unique():
+            agreed = len(known) == len(columns) and (sides == side).all()
+            names = [name_of(kind)] if agreed else known.index[sides == side].tolist()
+            when = [] if side == "at once" else [f"{listed(names)} {_minutes(known[sides == side])}"]
+            groups[side] += when or names
+    told = [f"{listed(words)} {side}" for side, words in groups.items() if words]
+    silent = [name for name in subject.varying if name not in peaks]
+    strongest = [f"Strongest together with the count: {'; '.join(told)}."] if told else []
+    rest = [f"Without a relation above {RELATED:g} at any lag: {listed(silent)}."] if silent else []
+    return " ".join([*strongest, *rest])
 
 
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _side(minutes: float) -> str:
+    if abs(minutes) * 60 <= AT_ONCE_S:
+        return "at once"
+    return "late" if minutes > 0 else "early"
+
+
+def _minutes(peaks: pd.Series[float]) -> str:
+    """Return how far from the count peaks on one side of it lie."""
+    far = peaks.abs()
+    edge_s = LATEST_S if peaks.iloc[0] > 0 else -EARLIEST_S
+    span = f"{far.min():.0f}" if far.max() - far.min() < 1 else f"{far.min():.0f} to {far.max():.0f}"
+    return f"{span} min{' or more' if far.max() * 60 > edge_s - AT_ONCE_S else ''}"
 
 
 def _draw_curves(
@@ -182,15 +200,16 @@ def _draw_curves(
     grid = figure.subplots(deep, across, sharex=True, sharey=True, squeeze=False)
     for axes, (name, columns) in zip(grid.ravel(), panels.items(), strict=False):
         axes.axhline(0, color=GREY, linewidth=0.8)
-        for column, colour in zip(columns, itertools.cycle(LABELS)):
+        lines = []
+        for column, style in zip(columns, line_styles(), strict=False):
             curve = curves[column]
-            axes.plot(curve.index, curve, color=colour, linewidth=1.4, label=column)
+            lines += axes.plot(curve.index, curve, linewidth=1.4, **style)
             if column in peaks:
-                axes.plot(peaks[column], curve[peaks[column]], "o", color=colour, markersize=5)
-        axes.set_title(name if len(columns) > 1 else f"{name}: {columns[0]}", fontsize=10)
+                axes.plot(peaks[column], curve[peaks[column]], "o", color=style["color"], markersize=5)
+        axes.set_title(name if len(columns) > 1 else f"{name}: {short(columns[0])}", fontsize=10)
         if len(columns) > 1:
-            axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8, handlelength=1.2)
-        axes.margins(x=0)
+            legend_beside(axes, lines, columns)
+        axes.margins(x=0.02)
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(unit, fontsize=9)
     for axes in grid.ravel()[len(panels) :]:

@@ -6,15 +6,28 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
 from occupancy import markup
-from occupancy.exploration import Picture, Section, Subject, air, correlations, labels, lags, recording, sensors, splits
+from occupancy.exploration import (
+    Picture,
+    Section,
+    Subject,
+    air,
+    correlations,
+    day,
+    labels,
+    lags,
+    recording,
+    sensors,
+    splits,
+)
+from occupancy.exploration.profile import every
 from occupancy.timeaxis import NARROW, WIDTH
 
 SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
     ("recordings", recording.times),
     ("columns", recording.columns),
     ("labels", labels.section),
-    ("first day", sensors.first_day),
-    ("distributions", sensors.distributions),
+    ("first day", day.section),
+    ("distributions", sensors.section),
     ("correlations", correlations.section),
     ("delays", lags.delays),
     ("autocorrelation", lags.autocorrelation),
@@ -50,10 +63,17 @@ def page(subject: Subject, sections: Sequence[Section], profile: str, made: str)
             markup.bullets([section.finding for section in sections if section.in_short]),
             *(part for section in sections for part in _parts(section)),
             markup.heading("And every column by itself"),
-            markup.note("The profile below is made by fg-data-profiling. Its lines go on over gaps of the recording."),
+            markup.note(_about_profile(len(log.frame))),
+            '<p class="printed">It is on the screen only: what can be opened there would be cut on paper.</p>',
         ],
     )
     return _in_front(profile, title, ours)
+
+
+def _about_profile(rows: int) -> str:
+    told = "The profile below is made by fg-data-profiling. Its lines go on over gaps of the recording."
+    ordinal = {1: "", 2: "2nd", 3: "3rd"}.get(every(rows), f"{every(rows)}th")
+    return f"{told} It rests on every {ordinal} row, which spares minutes and memory." if ordinal else told
 
 
 def _parts(section: Section) -> Iterator[str]:

@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from occupancy.data.table import Log
 from occupancy.exploration import Picture, Section, Subject
+from occupancy.exploration.words import duration, several
 from occupancy.plots import BLUE, VERMILLION
 from occupancy.timeaxis import label_dates, row_bounds, titled_figure
 
@@ -25,19 +26,19 @@ def times(subject: Subject) -> Section:
     gaps = gaps_of(log)
     lost, expected = lost_rows(log)
     between = (
-        f"with {len(gaps)} gap{'s' if len(gaps) > 1 else ''} of more than {log.max_gap:g} s, "
-        f"the longest of {_long(float(gaps['length_s'].max()))}"
+        f"with {several(len(gaps), 'gap')} of more than {log.max_gap:g} s, "
+        f"the longest of {duration(float(gaps['length_s'].max()))}"
         if len(gaps)
         else f"without a gap of more than {log.max_gap:g} s"
     )
     finding = (
-        f"{len(log.frame):,} rows from {log.times[0]:%Y-%m-%d %H:%M} to {log.times[-1]:%Y-%m-%d %H:%M}"
+        f"{several(len(log.frame), 'row')} from {log.times[0]:%Y-%m-%d %H:%M} to {log.times[-1]:%Y-%m-%d %H:%M}"
         f"{'' if np.isnan(log.step_s) else f', one every {log.step_s:g} s'}, {between}. "
-        f"Inside the recordings {lost:,} rows ({lost / expected:.1%}) are lost."
+        f"Rows lost inside the recordings: {lost:,} ({lost / expected:.1%})."
     )
     longest = gaps.nlargest(_SHOWN, "length_s").sort_index()
     rows = [
-        [f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", _long(length)]
+        [f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", duration(length)]
         for start, end, length in zip(longest["start"], longest["end"], longest["length_s"], strict=True)
     ]
     more = [f"The table holds the {_SHOWN} longest of {len(gaps):,} gaps."] if len(gaps) > _SHOWN else []
@@ -84,9 +85,9 @@ def columns(subject: Subject) -> Section:
     said = [f"{len(names)} {what} ({', '.join(names)})" for names, what in found if names]
     known = len(log.schema.columns)
     finding = (
-        f"Of {known} sensor columns, {'; '.join(said)}."
+        f"Of {several(known, 'sensor column')}, {'; '.join(said)}."
         if said
-        else (f"All {known} sensor columns have a reading in every row, and all of them vary.")
+        else f"Sensor columns: {known}. Each has a reading in every row, and each varies."
     )
     notes = []
     if subject.refused:
@@ -95,7 +96,7 @@ def columns(subject: Subject) -> Section:
         notes.append("Columns that never vary have no correlation and no lag; below they are left out.")
     if holes:
         notes.append("In the pictures a missing cell holds the last reading before it in the same recording.")
-    headings = ["column"], ["unit"], ["smallest"], ["median"], ["largest"], ["different", "values"], ["missing"]
+    headings = ["column", "unit"], ["smallest", "to largest"], ["median"], ["different", "values"], ["missing"]
     return Section(
         "Which columns are of use?",
         finding,
@@ -107,13 +108,14 @@ def columns(subject: Subject) -> Section:
 def _row(subject: Subject, name: str) -> list[str]:
     log = subject.log
     unit = next(column.unit for column in log.schema.columns if column.name == name)
+    named = f"{name}\n{unit.replace('degC', '°C')}"
     if name in subject.blank:
-        return [name, unit, "-", "-", "-", "0", "all"]
+        return [named, "-", "-", "0", "all"]
     missing = int(log.missing[name].sum())
     readings = log.frame[name][~log.missing[name].to_numpy()]
-    numbers = (f"{value:.5g}" for value in (readings.min(), readings.median(), readings.max()))
+    span = f"{readings.min():.5g} to {readings.max():.5g}"
     share = f"{missing:,} ({missing / len(log.frame):.1%})" if missing else "0"
-    return [name, unit, *numbers, f"{readings.nunique():,}", share]
+    return [named, span, f"{readings.median():.5g}", f"{readings.nunique():,}", share]
 
 
 def _draw_recordings(log: Log, width: float) -> Figure:
@@ -136,7 +138,7 @@ def _draw_recordings(log: Log, width: float) -> Figure:
     days = pd.Series(share.index).to_numpy().astype("datetime64[s]")
     axes.bar(days, share.clip(upper=1.0), width=bin_width, align="edge", color=BLUE, linewidth=0)
     axes.axhline(1.0, color=VERMILLION, linewidth=1)
-    axes.set(ylim=(0, 1.05), ylabel=f"rows received,\nper {_long(bin_width.total_seconds())}")
+    axes.set(ylim=(0, 1.05), ylabel=f"rows received,\nper {duration(bin_width.total_seconds())}")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     label_dates(axes, width)
     return figure
@@ -144,11 +146,3 @@ def _draw_recordings(log: Log, width: float) -> Figure:
 
 def _steps(log: Log) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     return np.asarray(np.diff(log.times.to_numpy()) / np.timedelta64(1, "s"))
-
-
-def _long(seconds: float) -> str:
-    """Return a duration in the unit that people would say it in."""
-    for unit, length, least in (("days", 86_400, 2), ("h", 3600, 1), ("min", 60, 2)):
-        if seconds >= least * length:
-            return f"{seconds / length:.3g} {unit}"
-    return f"{seconds:.3g} s"

@@ -12,7 +12,8 @@ from scipy.stats import ks_2samp
 
 from occupancy.data.folds import PARTS, Fold
 from occupancy.exploration import Picture, Section, Subject
-from occupancy.plots import fold_timeline, shaded_cells
+from occupancy.exploration.cells import shaded_cells
+from occupancy.plots import fold_timeline
 from occupancy.prediction import Floats
 from occupancy.timeaxis import NARROW, titled_figure
 
@@ -21,7 +22,7 @@ def folds(subject: Subject) -> Section:
     """Return the folds on the time axis, with the labels of each part."""
     title = "What is trained on, and what tested?"
     if not subject.folds:
-        return Section(title, f"No folds are shown: {subject.scheme}")
+        return Section(title, f"No folds are shown: {subject.scheme}", in_short=False)
     classes = int(subject.counts.max()) + 1
     rows = [_row(fold, part, classes) for fold in subject.folds for part in PARTS]
     tested = {fold.number: fold.labels(fold.test, classes) for fold in subject.folds}
@@ -56,6 +57,8 @@ def drift(subject: Subject) -> Section | None:
     if not subject.folds or not subject.varying:
         return None
     distance, outside = distances(subject), shares_outside(subject)
+    if distance.isna().all(axis=None):
+        return None
     (fold, name, most), (where, far, farthest) = _largest(outside), _largest(distance)
     return Section(
         "Do the tested rows look like the trained ones?",
@@ -68,8 +71,9 @@ def drift(subject: Subject) -> Section | None:
         [
             "First the largest difference between the two cumulative distributions (Kolmogorov and Smirnov), 0 if "
             "alike, 1 if apart; then test rows beyond the smallest or largest trained reading, where scaled inputs "
-            "leave 0 to 1 and a model extrapolates. Some of both is people: parts differ in how many were in. "
-            "This looks at test readings to describe the log; nothing is chosen by it."
+            "leave 0 to 1 and a model extrapolates. Grey: no readings in one of the parts. Some of both is people: "
+            "parts differ in how many were in. This looks at test readings to describe the log; nothing is chosen "
+            "by it."
         ],
         [
             Picture(
@@ -96,9 +100,15 @@ def _each(subject: Subject, measure: Callable[[Floats, Floats], float]) -> pd.Da
     for fold in subject.folds:
         train, test = frame[fold.train | fold.validation], frame[fold.test]
         found[f"fold {fold.number}"] = {
-            name: measure(*(part[name].dropna().to_numpy() for part in (train, test))) for name in frame
+            str(name): _measured(measure, train[name].dropna().to_numpy(), test[name].dropna().to_numpy())
+            for name in frame
         }
     return pd.DataFrame(found).T
+
+
+def _measured(measure: Callable[[Floats, Floats], float], train: Floats, test: Floats) -> float:
+    """Return what a measure makes of two parts; NaN where a sensor has no reading in one of them."""
+    return measure(train, test) if len(train) and len(test) else np.nan
 
 
 def _largest(table: pd.DataFrame) -> tuple[str, str, float]:

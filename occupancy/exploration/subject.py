@@ -8,7 +8,7 @@ from occupancy.config import Data
 from occupancy.data.cells import is_blank, read_cells
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import Schema, load_schema
-from occupancy.data.source import NAMES, existing, open_log
+from occupancy.data.source import NAMES, SIMULATED, existing, open_log
 from occupancy.data.table import FILE_FIRST_ROW, Log, read_log, validate
 from occupancy.errors import InputError
 from occupancy.exploration import Subject
@@ -24,7 +24,8 @@ def open_subject(settings: Data) -> Subject:
     """
     if settings.source in NAMES:
         log, settings = open_log(settings)
-        return Subject(log, folds=cut(log, load_scheme(settings.folds)), scheme=settings.folds)
+        folds, scheme = _folds(log, settings)
+        return Subject(log, folds=folds, scheme=scheme)
     path, schema = existing(settings.source), load_schema(settings.log_schema)
     raw = read_cells(path)
     labelled = schema.count in raw.columns
@@ -52,9 +53,11 @@ def _refusal(path: Path, schema: Schema, settings: Data, labelled: bool) -> str:
 
 def _folds(log: Log, settings: Data) -> tuple[list[Fold], str]:
     """Return the folds and what they are called, or none and why."""
+    asked = "folds" in settings.model_fields_set
+    name = settings.folds if asked or log.family != SIMULATED else SIMULATED  # the scheme of that name
     try:
-        return cut(log, load_scheme(settings.folds)), settings.folds
+        return cut(log, load_scheme(name)), name
     except InputError as error:
-        if "folds" in settings.model_fields_set:
+        if asked:
             raise
         return [], f"{error}."

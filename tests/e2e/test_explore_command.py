@@ -90,3 +90,31 @@ def test_help_answers_without_heavy_libraries() -> None:
     code += "print({'torch', 'pandas', 'matplotlib', 'mlflow', 'data_profiling'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("set()\n")
+
+
+@pytest.mark.parametrize("in_the_way", ["file", "unwritable"])
+def test_a_reports_folder_that_cannot_be_made_is_one_line(
+    in_the_way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path if in_the_way == "file" else "/proc")
+    if in_the_way == "file":
+        (tmp_path / "reports").touch()
+    monkeypatch.setattr("occupancy.exploration.profile.profile", lambda _: "<head></head><body></body>")
+    monkeypatch.setattr("occupancy.exploration.page.SECTIONS", ())
+    assert explore.main(["source=simulated"]) == 2
+    assert re.match(r"occupancy\.explore: .*reports.*; .*\n$", capsys.readouterr().err)
+
+
+def test_a_name_in_the_log_is_no_markup_in_the_page(tmp_path: Path) -> None:
+    name = "<script>alert(1)</script>"
+    (tmp_path / "schema.yaml").write_text(
+        "name: odd\ntime: [when]\ntime_format: '%Y-%m-%d %H:%M'\ncount: people\n"
+        f"columns: [{{name: '{name}', kind: other, unit: V}}]\n"
+    )
+    rows = [f"2024-01-01 {row // 60:02}:{row % 60:02},{row % 7},{row // 30 % 2}\n" for row in range(300)]
+    (tmp_path / "odd.csv").write_text(f"when,{name},people\n{''.join(rows)}")
+    done = command(tmp_path, "source=odd.csv", "schema=schema.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = (tmp_path / "reports" / "explore.html").read_text()
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert" not in text

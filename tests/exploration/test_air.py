@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -95,3 +97,38 @@ def test_dots_are_readings_and_lines_are_fits() -> None:
     slope = np.polyfit(np.asarray(line.get_xdata()) / 60, np.log(np.asarray(line.get_ydata())), 1)[0]
     assert -slope == pytest.approx(decay.rate_per_h)
     assert f": {decay.rate_per_h:.2f}" in str(line.get_label())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_of_the_sensor_is_not_taken_for_outdoors(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    day = np.concatenate([np.r_[[0] * 120, [2] * 120], [0] * 480])
+    counts = np.tile(day, 6)
+    excess, co2 = 0.0, np.empty(len(counts))
+    for row, people in enumerate(counts):
+        excess += (people * 500.0 - 1.2 * excess) / 60
+        co2[row] = OUTDOOR + excess + rng.normal(0, 3)
+    found = air.decays(subject(times(range(len(counts))), counts, {"air": co2}))
+    rates = [decay.rate_per_h for decay in found]
+    assert len(rates) == 6
+    assert found[0].outdoor_ppm == pytest.approx(OUTDOOR, abs=3)
+    assert np.median(rates) == pytest.approx(1.2, rel=0.05)
+    assert np.median([decay.bend for decay in found]) == pytest.approx(1, abs=0.25)
+
+
+def test_a_decay_that_quickens_is_called_a_rough_fit() -> None:
+    counts, co2 = decaying(0.6)
+    hours = (np.arange(420) - 60) / 60
+    co2 = np.where(hours > 1, OUTDOOR + 600 * np.exp(-0.6) * np.exp(-2.4 * (hours - 1)), co2)
+    found = air.section(subject(times(range(420)), counts, {"air": co2}))
+    assert found is not None
+    times_faster = float(found.finding.split("it is ")[1].split(" times")[0])
+    assert times_faster == pytest.approx(4, abs=1.0)
+
+
+def test_a_sensor_that_never_changes_is_left_out_of_the_mean() -> None:
+    counts, co2 = decaying(0.8)
+    made = subject(times(range(420)), counts, {"air": co2, "warmth": np.zeros(420)})
+    columns = [column.model_copy(update={"kind": "co2"}) for column in made.log.schema.columns[:2]]
+    log = dataclasses.replace(made.log, schema=made.log.schema.model_copy(update={"columns": columns}))
+    assert air.co2_of(dataclasses.replace(made, log=log)) == pytest.approx(co2)

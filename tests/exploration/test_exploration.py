@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ from made_logs import subject, times
 
 from occupancy.config import Data
 from occupancy.data.folds import cut, load_scheme
+from occupancy.data.schema import Column
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.page import SECTIONS, page
+from occupancy.exploration.profile import every
 from occupancy.exploration.subject import open_subject
 from occupancy.timeaxis import NARROW, WIDTH
 
@@ -135,6 +138,38 @@ def test_an_odd_log_has_sections_whose_pictures_can_be_drawn(case: str) -> None:
             figure.draw_without_rendering()  # which settles the ticks
             assert not overlapping(boxes(figure, texts(figure))), picture.text
     assert "nan" not in " ".join(section.finding for section in found)
+
+
+STRANGE = [r"p$\frac$q", "a$b$c_{x}", "_hidden", "<b>", "a name that goes on and on " * 3, *map(str, range(25))]
+
+
+def test_strange_and_many_names_are_written_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    counts = np.repeat(rng.integers(0, 3, 40), 10)
+    readings = {name: counts + rng.normal(0, 1, 400) for name in STRANGE}
+    made = subject(times(range(400)), counts, readings)
+    columns = [Column(name=name, kind="temperature", unit="degC") for name in STRANGE]
+    log = dataclasses.replace(made.log, schema=made.log.schema.model_copy(update={"columns": columns}))
+    found = sections(dataclasses.replace(made, log=log))
+    for picture in pictures(found):
+        for width in (WIDTH, NARROW):
+            figure = picture.draw(width)
+            figure.draw_without_rendering()
+            assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes(figure, texts(figure))), picture.text
+    (first,) = [section for section in found if section.title == "What do the sensors read over a day?"]
+    legend = first.pictures[0].draw(WIDTH).axes[1].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()][:4] == STRANGE[:4]
+    styles = {(line.get_color(), line.get_linestyle()) for line in legend.get_lines()[:24]}
+    assert len(styles) == 24, "as many as there are colours and dashes"
+
+
+def test_a_long_log_is_profiled_by_every_so_many_rows(uci: Subject) -> None:
+    assert [every(rows) for rows in (1, 50_000, 50_001, 525_600)] == [1, 1, 2, 11]
+    assert "every 11th row" not in page(uci, [], PROFILE, "now")
+    frame = pd.concat([uci.log.frame] * 11)
+    long = dataclasses.replace(uci, log=dataclasses.replace(uci.log, frame=frame))
+    assert "rests on every 3rd row" in page(long, [], PROFILE, "now")
 
 
 @pytest.fixture

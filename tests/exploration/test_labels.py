@@ -16,7 +16,7 @@ def test_the_real_log_has_29_runs_24_of_them_with_people(uci_log: Log) -> None:
     runs = labels.runs_of(Subject(uci_log))
     assert (len(runs), (runs["count"] > 0).sum()) == (29, 24)
     assert labels.section(Subject(uci_log)).finding.startswith(
-        "81% of the rows are of an empty room. The 10,129 rows are only 29 runs of equal count, 24 of them with people"
+        "81% of the rows are of an empty room. 10,129 rows make up 29 runs of equal count, 24 of them with people"
     )
 
 

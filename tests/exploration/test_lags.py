@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from made_logs import subject, times
 from scipy.stats import spearmanr
 
+from occupancy.data.schema import Column
 from occupancy.exploration import correlations, lags
 
 MINUTE = 60.0
@@ -73,7 +76,7 @@ def test_the_delay_of_each_kind_is_told() -> None:
     found = lags.delays(subject(times(range(3000)), people, readings))
     assert found is not None
     assert found.finding == (
-        "Strongest together with the count: CO2 by 40 min and temperature by 70 min late; light and motion at once."
+        "Strongest together with the count: CO2 40 min and temperature 70 min late; light and motion at once."
     )
     dots = [line for axes in found.pictures[0].draw(10.0).axes for line in axes.get_lines() if line.get_marker() == "o"]
     assert [points(line)[0][0] for line in dots] == [40, 70, 0, 0]
@@ -83,7 +86,7 @@ def test_a_delay_at_the_end_of_what_was_looked_at_may_be_longer() -> None:
     minutes = np.arange(3000.0)
     found = lags.delays(subject(times(minutes), (minutes > 1500).astype(int), {"air": (minutes > 1750) + 0.0}))
     assert found is not None
-    assert found.finding.endswith("CO2 by 120 min or more late.")
+    assert found.finding.endswith("CO2 120 min or more late.")
 
 
 @pytest.mark.parametrize(
@@ -134,4 +137,28 @@ def test_one_column_alone_has_no_correlations() -> None:
 def test_without_counts_the_first_sensor_is_compared_to_the_others() -> None:
     found = correlations.section(subject(times(range(3)), None, {"air": [1, 2, 3], "warmth": [3, 2, 1]}))
     assert found is not None
-    assert found.finding == "warmth goes with air most closely (-1.00), warmth least (-1.00)."
+    assert found.finding == "warmth has a rank correlation of -1.00 with air."
+
+
+def test_a_sensor_that_leads_and_one_that_says_nothing_are_told_by_name() -> None:
+    people = visits(3000, seed=6)
+    noise = np.random.default_rng(7).normal(size=3000)
+    made = subject(
+        times(range(3000)), people, {"air": np.roll(people, -20), "warmth": np.roll(people, 9), "lamp": noise}
+    )
+    found = lags.delays(made)
+    assert found is not None
+    assert found.finding == (
+        "Strongest together with the count: temperature 9 min late; CO2 20 min early. "
+        "Without a relation above 0.2 at any lag: lamp."
+    )
+
+
+def test_sensors_of_a_kind_that_disagree_are_told_apart() -> None:
+    people = visits(3000, seed=8)
+    columns = [Column(name=f"t{number}", kind="temperature", unit="degC") for number in range(3)]
+    made = subject(times(range(3000)), people, {"t0": people, "t1": np.roll(people, 30), "t2": np.roll(people, 50)})
+    log = dataclasses.replace(made.log, schema=made.log.schema.model_copy(update={"columns": columns}))
+    found = lags.delays(dataclasses.replace(made, log=log))
+    assert found is not None
+    assert found.finding == "Strongest together with the count: t1 and t2 30 to 50 min late; t0 at once."

@@ -25,7 +25,7 @@ def test_rows_lost_inside_recordings_are_counted_and_those_of_gaps_are_not() -> 
     assert recording.lost_rows(made.log) == (2, 13)
     found = recording.times(made)
     assert found.finding.startswith("11 rows from 2024-03-04 08:00 to 2024-03-04 08:31, one every 60 s, with 1 gap of ")
-    assert "Inside the recordings 2 rows (15.4%) are lost" in found.finding
+    assert "Rows lost inside the recordings: 2 (15.4%)." in found.finding
     assert found.table is not None
     assert found.table[1] == [["2024-03-04 08:10", "2024-03-04 08:30", "20 min"]]
 
@@ -58,15 +58,15 @@ def test_columns_that_say_nothing_are_named_with_the_reason() -> None:
     assert "CAUTION  Training would refuse this log as it is: missing (2): row 3 air" in found.notes
     assert found.table is not None
     assert found.table[1] == [
-        ["air", "ppm", "400", "405", "410", "2", "2 (50.0%)"],
-        ["warmth", "degC", "21", "21", "21", "1", "0"],
-        ["lamp", "lux", "-", "-", "-", "0", "all"],
+        ["air\nppm", "400 to 410", "405", "2", "2 (50.0%)"],
+        ["warmth\n°C", "21 to 21", "21", "1", "0"],
+        ["lamp\nlux", "-", "-", "0", "all"],
     ]
 
 
 def test_a_sound_log_has_nothing_to_complain_of(uci_log: Log) -> None:
     found = recording.columns(Subject(uci_log))
-    assert found.finding == "All 16 sensor columns have a reading in every row, and all of them vary."
+    assert found.finding == "Sensor columns: 16. Each has a reading in every row, and each varies."
     assert not found.notes
 
 

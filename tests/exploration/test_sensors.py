@@ -9,7 +9,7 @@ from drawn import bars, points
 from made_logs import subject, times
 
 from occupancy.data.table import Log
-from occupancy.exploration import Subject, sensors
+from occupancy.exploration import Subject, day, sensors, series
 
 
 def test_separation_is_the_share_of_pairs_that_a_reading_puts_right() -> None:
@@ -23,7 +23,7 @@ def test_separation_is_the_share_of_pairs_that_a_reading_puts_right() -> None:
 
 
 def test_light_gives_the_real_log_away_and_the_best_other_sensor_is_named(uci_log: Log) -> None:
-    found = sensors.distributions(Subject(uci_log))
+    found = sensors.section(Subject(uci_log))
     assert found is not None
     assert found.finding.startswith("S1_Light tells an occupied row from an empty one best")
     assert "of the sensors other than light S1_Sound" in found.finding
@@ -31,21 +31,21 @@ def test_light_gives_the_real_log_away_and_the_best_other_sensor_is_named(uci_lo
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_room_that_never_changes_has_nothing_to_tell_apart(count: int) -> None:
-    found = sensors.distributions(subject(times(range(4)), [count] * 4, {"air": [1, 2, 3, 4]}))
+    found = sensors.section(subject(times(range(4)), [count] * 4, {"air": [1, 2, 3, 4]}))
     assert found is not None
     assert "never fills or empties" in found.finding
 
 
 def test_no_counts_or_no_readings_are_no_distributions() -> None:
-    assert sensors.distributions(subject(times(range(3)), None, {"air": [1, 2, 3]})) is None
-    assert sensors.distributions(subject(times(range(3)), [0, 1, 2], {"air": [1, 1, 1]})) is None
+    assert sensors.section(subject(times(range(3)), None, {"air": [1, 2, 3]})) is None
+    assert sensors.section(subject(times(range(3)), [0, 1, 2], {"air": [1, 1, 1]})) is None
 
 
 def test_the_first_day_is_24_hours_and_shades_where_somebody_is_in() -> None:
     minutes = np.arange(0, 3000, 10)
     counts = ((minutes >= 600) & (minutes < 900)).astype(int)
     made = subject(times(minutes), counts, {"air": 400.0 + minutes, "stir": counts}, max_gap=900)
-    found = sensors.first_day(made)
+    found = day.section(made)
     assert found.finding == "The first day: 144 rows from 2024-03-04 08:00 on, 21% of them with people in."
     figure = found.pictures[0].draw(10.0)
     people, air, stir = figure.axes
@@ -59,7 +59,7 @@ def test_the_first_day_is_24_hours_and_shades_where_somebody_is_in() -> None:
 
 def test_a_sensor_of_two_values_is_a_share_and_others_are_boxes() -> None:
     made = subject(times(range(8)), [0, 0, 0, 0, 1, 1, 1, 1], {"air": range(8), "stir": [0, 0, 0, 1, 1, 1, 1, 0]})
-    found = sensors.distributions(made)
+    found = sensors.section(made)
     assert found is not None
     air, stir = [axes for axes in found.pictures[0].draw(10.0).axes if axes.get_visible()]
     assert [bar.get_height() for bar in bars(stir)] == [0.25, 0.75]
@@ -69,4 +69,4 @@ def test_a_sensor_of_two_values_is_a_share_and_others_are_boxes() -> None:
 
 def test_degrees_are_written_as_people_do() -> None:
     made = subject(times(range(3)), None, {"warmth": [20, 21, 22]})
-    assert sensors.unit_of(sensors.by_kind(made)["temperature"]) == "°C"
+    assert series.unit_of(series.by_kind(made)["temperature"]) == "°C"

@@ -60,3 +60,17 @@ def test_the_cells_of_the_drift_hold_their_numbers(width: float) -> None:
     left, right = found.pictures[0].draw(width).axes[:2]
     assert [text.get_text() for text in left.texts] == [f"{ks_2samp(AIR[:6], AIR[6:]).statistic:.2f}", "1.00"]
     assert [text.get_text() for text in right.texts] == ["0.75", "1.00"]
+
+
+@pytest.mark.parametrize("blank", [slice(0, 6), slice(6, 10)], ids=["training", "test"])
+def test_a_sensor_that_is_blank_over_a_whole_part_is_not_compared(blank: slice) -> None:
+    made = subject(times(range(10)), COUNTS, {"air": AIR, "warmth": np.arange(10.0)}, parts=[PARTS])
+    made.log.frame.loc[made.log.times[blank], "air"] = np.nan
+    assert splits.distances(made)["air"].isna().all()
+    assert splits.shares_outside(made)["air"].isna().all()
+    found = splits.drift(made)
+    assert found is not None
+    assert "most in warmth, fold 1" in found.finding
+    assert [text.get_text() for text in found.pictures[0].draw(10.0).axes[0].texts] == ["-", "1.00"]
+    made.log.frame.loc[made.log.times[blank], "warmth"] = np.nan
+    assert splits.drift(made) is None

@@ -1,0 +1,58 @@
+"""The columns of a log by kind, and how the lines of a picture are told apart."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from occupancy.config import Kind
+from occupancy.data.schema import Column
+from occupancy.exploration import Subject
+from occupancy.exploration.words import short
+from occupancy.plots import LABELS
+
+_DASHES = ("-", "--", ":", "-.")
+_NAMES: dict[Kind, str] = {"co2": "CO2", "co2_slope": "CO2 slope"}
+
+
+def name_of(kind: Kind) -> str:
+    """Return a kind of sensor as people write it."""
+    return _NAMES.get(kind, kind)
+
+
+def by_kind(subject: Subject) -> dict[Kind, list[Column]]:
+    """Return the sensor columns that vary, by kind, both in the order of the schema."""
+    found: dict[Kind, list[Column]] = {}
+    for column in subject.log.schema.columns:
+        if column.name in subject.varying:
+            found.setdefault(column.kind, []).append(column)
+    return found
+
+
+def unit_of(columns: list[Column]) -> str:
+    """Return the unit of columns of a kind, as axes show it."""
+    return " or ".join(dict.fromkeys(column.unit.replace("degC", "°C") for column in columns))
+
+
+def line_styles() -> Iterator[dict[str, Any]]:
+    """Return how lines beside each other look, one after the other: a colour each, then other dashes."""
+    return ({"color": colour, "linestyle": dash} for dash in itertools.cycle(_DASHES) for colour in LABELS)
+
+
+def legend_beside(axes: Axes, lines: Sequence[Line2D], names: Sequence[str]) -> None:
+    """Write beside axes which line is whose; many names in small letters."""
+    axes.legend(
+        lines,
+        [short(name) for name in names],
+        loc="center left",
+        bbox_to_anchor=(1.0, 0.5),
+        frameon=False,
+        fontsize=8 if len(names) <= 6 else 5,
+        handlelength=1.6,
+        ncols=math.ceil(len(names) / 16),
+    )
