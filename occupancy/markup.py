@@ -44,8 +44,8 @@ main .small { display: grid; grid-template-columns: repeat(auto-fill, minmax(min
 main .side img, main .small img { width: 100%; max-width: 540px; }
 main .printed { display: none; }
 @media screen and (max-width: 700px) {
-  main table { font-size: 0.75rem; }
-  main th, main td { padding: 0.25rem 0.3rem; }
+  main table { font-size: 0.72rem; }
+  main th, main td { padding: 0.25rem 0.2rem; }
 }
 @media print {
   main .printed { display: block; }

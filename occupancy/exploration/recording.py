@@ -96,7 +96,7 @@ def columns(subject: Subject) -> Section:
         notes.append("Columns that never vary have no correlation and no lag; below they are left out.")
     if holes:
         notes.append("In the pictures a missing cell holds the last reading before it in the same recording.")
-    headings = ["column", "unit"], ["smallest", "to largest"], ["median"], ["different", "values"], ["missing"]
+    headings = ["column", "unit"], ["smallest", "to largest"], ["median"], ["values"], ["missing"]
     return Section(
         "Which columns are of use?",
         finding,
