@@ -95,6 +95,11 @@ class Config(Section):
         return self.train.members * (sum(trainings) + self.train.refit * max(trainings))
 
     @property
+    def learns_validation(self) -> bool:
+        """Whether the model that is used has learned from validation rows too, not only from those of training."""
+        return self.protocol == "report" or self.train.refit
+
+    @property
     def key(self) -> str:
         """Hash of what decides the results, the seed apart: equal keys, the same experiment with other seeds."""
         tree = self.shown()

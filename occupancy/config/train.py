@@ -34,8 +34,9 @@ class Train(Section):
     members: Count = 3
     """Networks, equal but for their seeds, whose predictions are averaged."""
     refit: bool = True
-    """Whether, under ``protocol: honest``, new networks learn from validation rows too once these have chosen the
-    number of epochs."""
+    """Whether, under ``protocol: honest``, a model learns from validation rows too: networks anew, once these rows
+    have chosen the number of epochs. Without, what a model gives for the validation rows is a score by which settings
+    can be chosen."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """What to train on; ``auto`` takes an accelerator where there is one."""
 

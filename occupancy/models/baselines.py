@@ -22,8 +22,8 @@ DAYS, HOURS = 7, 24
 class Baseline:
     """What the baselines share: they learn at once, so that there are no epochs to tell of.
 
-    All of them learn from training and validation rows together under either protocol, since nothing
-    has to be stopped.
+    Nothing has to be stopped, so all of them learn from training and validation rows together under
+    either protocol, unless ``train.refit`` keeps the validation rows out.
     """
 
     def __init__(self, config: Config) -> None:
@@ -40,6 +40,10 @@ class Baseline:
     def classes(self) -> int:
         """C, the number of labels."""
         return self.config.data.max_count + 1
+
+    def learned(self, fold: Fold) -> Rows:
+        """Return the rows (N,) of a fold that are learned from."""
+        return fold.train | fold.validation if self.config.learns_validation else fold.train
 
     def write(self, folder: Path, **learned: Any) -> None:
         """Write the experiment and what was learned, all of it as JSON can hold it, into a folder."""
@@ -60,8 +64,8 @@ class MajorityEstimator(Baseline):
         return self.shares.size
 
     def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Count the labels of a fold's training and validation rows; there is no epoch to report."""
-        labels = fold.labels(fold.train | fold.validation, self.classes)
+        """Count the labels of a fold's rows; there is no epoch to report."""
+        labels = fold.labels(self.learned(fold), self.classes)
         self.shares = labels / labels.sum()
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
@@ -96,8 +100,8 @@ class ClockEstimator(Baseline):
         return self.shares.size
 
     def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Count labels by hour in a fold's training and validation rows; there is no epoch to report."""
-        learned = fold.train | fold.validation
+        """Count labels by hour in a fold's rows; there is no epoch to report."""
+        learned = self.learned(fold)
         times = fold.log.times[learned]
         labels = np.zeros((DAYS, HOURS, self.classes))
         np.add.at(labels, (times.dayofweek, times.hour, fold.counts(learned)), 1)

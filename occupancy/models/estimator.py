@@ -70,7 +70,7 @@ class Estimator(Protocol):
         """How many numbers were learned."""
 
     def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold's training and validation rows, reporting each epoch."""
+        """Learn from a fold's training rows, and as ``train.refit`` says from validation rows, reporting each epoch."""
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history."""

@@ -46,19 +46,21 @@ class ForestEstimator(Baseline):
         return sum(tree.tree_.node_count for tree in self.forest.estimators_)
 
     def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold's training and validation rows; there is no epoch to report.
+        """Learn from a fold's rows; there is no epoch to report.
 
         A regressor's residual variance is the error on the validation rows of a forest grown without
         them. Out-of-bag rows would save that forest, but their neighbours, half a minute away and all
         but equal to them, are in the bag.
         """
-        learned = fold.train | fold.validation
-        if self.settings.head == "regression":
+        if self.settings.head == "regression" or not self.config.learns_validation:
             self._grow(fold, fold.train)
-            held_out = self._samples(self._inputs(fold.log.frame, learned, fold.log.max_gap)[fold.validation])
+        if self.settings.head == "regression":
+            known = fold.train | fold.validation
+            held_out = self._samples(self._inputs(fold.log.frame, known, fold.log.max_gap)[fold.validation])
             errors = held_out.mean(axis=0) - fold.counts(fold.validation)
             self.residual_var = float(np.mean(np.square(errors)))
-        self._grow(fold, learned)
+        if self.config.learns_validation:
+            self._grow(fold, fold.train | fold.validation)
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.

@@ -57,7 +57,7 @@ class MassBalanceEstimator(Baseline):
         return 2
 
     def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold's training and validation rows; there is no epoch to report.
+        """Learn from a fold's rows; there is no epoch to report.
 
         The residual variance is the mean square of the people found in the empty room, before gate and
         clipping: the error where the truth is known without asking how many. It holds for all rows. That a gated
@@ -69,7 +69,7 @@ class MassBalanceEstimator(Baseline):
         Raises:
             InputError: there is no CO2 sensor, or ``features`` leaves it out.
         """
-        log, learned = fold.log, fold.train | fold.validation
+        log, learned = fold.log, self.learned(fold)
         features = Features.fit(log, learned, _kinds(log, self.config))
         width = len(features.columns)
         self.features = dataclasses.replace(features, low=np.zeros(width), high=np.ones(width))

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occupancy.config import Clock, Config, Data, Majority, MassBalance, RandomForest, Room, Simulation
+from occupancy.config import Clock, Config, Data, Majority, MassBalance, RandomForest, Room, Simulation, Train
 from occupancy.data.features import Floats, Rows
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import UCI, Column, Schema
@@ -103,6 +103,12 @@ def relabelled(fold: Fold, rows: Rows) -> Fold:
     return dataclasses.replace(fold, log=dataclasses.replace(fold.log, frame=frame))
 
 
+def with_other_readings(fold: Fold, rows: Rows) -> Fold:
+    frame = fold.log.frame.copy()
+    frame.loc[rows, UCI.sensors] = frame.loc[rows, UCI.sensors] * 3 + 7
+    return dataclasses.replace(fold, log=dataclasses.replace(fold.log, frame=frame))
+
+
 @each_model
 def test_a_saved_baseline_predicts_as_before(model: Settings, tmp_path: Path) -> None:
     estimator = fitted_to(model)
@@ -159,6 +165,21 @@ def test_a_baseline_learns_from_training_and_validation_rows(model: Settings, pa
     fold = fold_of()
     other = fit(model, relabelled(fold, getattr(fold, part)))
     assert not np.array_equal(predicted(other).probs, predicted(fitted_to(model)).probs)
+
+
+@each_model
+def test_without_refit_a_baseline_learns_from_training_rows_alone(model: Settings) -> None:
+    fold, training = fold_of(), Train(refit=False)
+    estimator = fit(model, fold.sealed(), train=training)
+    other = fit(model, with_other_readings(relabelled(fold, fold.validation), fold.validation), train=training)
+    np.testing.assert_array_equal(predicted(other).samples, predicted(estimator).samples)
+    assert not np.array_equal(predicted(fitted_to(model)).probs, predicted(estimator).probs)
+
+
+@each_model
+def test_the_report_learns_from_validation_rows_whatever_is_said_of_a_refit(model: Settings) -> None:
+    reported = fit(model, fold_of(), protocol="report", train=Train(refit=False))
+    assert_same(predicted(reported), predicted(fitted_to(model)))
 
 
 @each_model
