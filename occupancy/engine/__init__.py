@@ -1,4 +1,4 @@
-"""One unit of work: a configuration, a fold of a log, and what came of them."""
+"""What becomes of a configuration on a fold of a log; `unit` and `pool` carry that to all cores, or to a cluster."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import torch
 
 from occupancy.config import Config
-from occupancy.data.folds import Fold
+from occupancy.data.folds import Fold, Rows
 from occupancy.metrics import score
 from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator, OnEpoch
@@ -24,7 +26,7 @@ class FoldResult:
     Attributes:
         fold: the fold.
         estimator: the fitted model, its history in it.
-        prediction: its predictions for the fold's test rows.
+        prediction: its predictions for the rows that were asked for, the test rows as a rule.
         truth: (N,) people at those rows.
         metrics: the scores of the prediction.
         fit_s: seconds that the fit took.
@@ -51,15 +53,38 @@ def run_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
         fold: the rows to learn from and those to score.
         on_epoch: told of every epoch.
     """
+    shown = fold.sealed() if config.protocol == "honest" else fold
+    return _run(config, fold, shown, fold.log.frame, fold.test, on_epoch)
+
+
+def validate_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
+    """Return what a model learned from a fold's training rows and how it did on the fold's validation rows.
+
+    That is the score by which settings are chosen: the test rows are not there, not even as the past of a
+    validation row, and validation rows choose no more than the number of epochs.
+
+    Args:
+        config: the experiment, under the honest protocol.
+        fold: the rows to learn from and those to score.
+        on_epoch: told of every epoch.
+    """
+    assert config.protocol == "honest", "the report's protocol stops on the test rows"
+    config = config.model_copy(update={"train": config.train.model_copy(update={"refit": False})})
+    sealed = fold.sealed()
+    return _run(config, fold, sealed, sealed.log.frame[~fold.test], fold.validation[~fold.test], on_epoch)
+
+
+def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Rows, on_epoch: OnEpoch) -> FoldResult:
+    """Return what a model learned from a fold as it is shown, and what it gives for the rows asked (N,) of a frame."""
     estimator = make_estimator(config)
+    count = fold.log.schema.count
     with _one_thread():
         start = time.perf_counter()
-        estimator.fit(fold.sealed() if config.protocol == "honest" else fold, on_epoch)
+        estimator.fit(shown, on_epoch)
         fitted = time.perf_counter()
-        sensors = fold.log.frame.drop(columns=fold.log.schema.count)
-        prediction = estimator.predict(sensors, fold.test)
+        prediction = estimator.predict(frame.drop(columns=count), asked)
         predicted = time.perf_counter()
-    truth = fold.counts(fold.test)
+    truth = frame.loc[asked, count].to_numpy(np.int64)
     metrics = score([(prediction, truth)], fold.log.max_gap)
     return FoldResult(fold, estimator, prediction, truth, metrics, fitted - start, predicted - fitted)
 
