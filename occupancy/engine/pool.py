@@ -19,65 +19,108 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-DIED = "its process died twice, the second time over this unit alone"
+DIED = "its process died twice with nothing else to do"
 
 
-def execute(units: Sequence[Unit], workers: int) -> Generator[tuple[Unit, Outcome]]:
-    """Yield each unit with what it gave, in the order in which they end.
+class Pool:
+    """Processes of this machine, started when they are first needed."""
 
-    A process that dies takes down the pool. The units that were under way are then run again one at a time,
-    and all others in a new pool; so a unit that kills its process twice fails, and no other with it.
+    def __init__(self, workers: int) -> None:
+        """Describe the pool.
 
-    Args:
-        units: what to carry out.
-        workers: processes at once.
-    """
-    left = list(units)
-    while left:
-        suspects = []
-        for unit, outcome in _in_pool(left, workers, ahead=workers):
-            left.remove(unit)
-            if outcome is None:
-                suspects.append(unit)
-            else:
-                yield unit, outcome
-        while suspects:
-            for unit, outcome in _in_pool(suspects, workers=1, ahead=0):
-                suspects.remove(unit)
-                yield unit, outcome or Failure(DIED)
+        Args:
+            workers: processes at once.
+        """
+        self._workers = workers
+        self._processes: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Pool:
+        """Nothing is started yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the processes, whatever they are at."""
+        self._stop()
+
+    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
+        """Yield each unit with what it gave, in the order in which they end.
+
+        A process that dies takes down the others, and nobody knows over which unit. Those that were under way are
+        then run again one at a time, where it is known, and all others in new processes; so a unit that kills
+        its process twice fails, and no other with it.
+        """
+        left = list(units)
+        while left:
+            suspects = []
+            for unit, outcome in self._run(left, ahead=self._workers):
+                left.remove(unit)
+                if outcome is None:
+                    suspects.append(unit)
+                else:
+                    yield unit, outcome
+            yield from _one_by_one(suspects)
+
+    def _run(self, units: Sequence[Unit], ahead: int) -> Iterator[tuple[Unit, Outcome | None]]:
+        """Yield each unit with what it gave; if a process dies, end with those under way, which get None.
+
+        Args:
+            units: what to carry out.
+            ahead: units that wait at the processes, so that none stands idle while the caller is at another one.
+        """
+        waiting = iter(list(units))
+        running: dict[Future[Outcome], Unit] = {}
+        is_whole = True
+        try:
+            while is_whole or running:
+                for unit in islice(waiting, self._workers + ahead - len(running) if is_whole else 0):
+                    running[self._submit(unit)] = unit
+                if not running:
+                    return
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    outcome = _result(future)
+                    is_whole &= outcome is not None
+                    yield running.pop(future), outcome
+        finally:
+            if running or not is_whole:
+                self._stop()
+
+    def _submit(self, unit: Unit) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        try:
+            future = self._started().submit(carry_out, unit)
+        except BrokenProcessPool as error:  # since it was last looked at
+            future.set_exception(error)
+        return future
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._processes is None:
+            # Not joblib's Parallel but the pool below it: where a process dies, Parallel forgets what others finished.
+            self._processes = ProcessPoolExecutor(
+                self._workers, initializer=_prepare, initargs=(os.getpid(),), env=dict.fromkeys(_THREADS, "1")
+            )
+            with _deaf():
+                self._processes.submit(os.getpid)  # the first call starts the processes
+        return self._processes
+
+    def _stop(self) -> None:
+        if self._processes is not None:
+            self._processes.shutdown(kill_workers=True)
+            self._processes = None
 
 
-def _in_pool(units: Sequence[Unit], workers: int, ahead: int) -> Iterator[tuple[Unit, Outcome | None]]:
-    """Yield each unit with what it gave; if a process dies, end with those under way, which get None.
-
-    Args:
-        units: what to carry out.
-        workers: processes at once.
-        ahead: units that wait at the processes, so that none stands idle while the caller deals with another one.
-    """
-    waiting = iter(units)
-    running: dict[Future[Outcome], Unit] = {}
-    is_whole = True
-    with _pool(min(workers, len(units))) as pool:
-        while is_whole or running:
-            for unit in islice(waiting, workers + ahead - len(running) if is_whole else 0):
-                running[_submit(pool, unit)] = unit
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                outcome = _result(future)
-                is_whole &= outcome is not None
-                yield running.pop(future), outcome
-
-
-def _submit(pool: ProcessPoolExecutor, unit: Unit) -> Future[Outcome]:
-    future: Future[Outcome] = Future()
-    try:
-        future = pool.submit(carry_out, unit)
-    except BrokenProcessPool as error:  # since it was last looked at
-        future.set_exception(error)
-    return future
+def _one_by_one(units: list[Unit]) -> Iterator[tuple[Unit, Outcome]]:
+    """Yield each unit with what it gave, carried out with no other beside it, twice if need be."""
+    died: set[Unit] = set()
+    with Pool(1) as alone:
+        while units:
+            for unit, outcome in alone._run(units, ahead=0):
+                units.remove(unit)
+                if outcome is None and unit not in died:
+                    died.add(unit)
+                    units.append(unit)
+                else:
+                    yield unit, outcome or Failure(DIED)
 
 
 def _result(future: Future[Outcome]) -> Outcome | None:
@@ -85,18 +128,6 @@ def _result(future: Future[Outcome]) -> Outcome | None:
         return future.result()
     except BrokenProcessPool:
         return None
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    # Not joblib's Parallel but the pool below it: where a process dies, Parallel forgets what others have finished.
-    pool = ProcessPoolExecutor(workers, initializer=_prepare, initargs=(os.getpid(),), env=dict.fromkeys(_THREADS, "1"))
-    try:
-        with _deaf():
-            pool.submit(os.getpid)  # the first call starts the processes
-        yield pool
-    finally:
-        pool.shutdown(kill_workers=True)
 
 
 @contextmanager
