@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from occupancy.config import Config, Data, Model, Room, Section, Simulation, Tracking, Train
+from occupancy.config.search import Search
 from occupancy.data.folds import Scheme, Times
 from occupancy.data.schema import Column, Schema
 
@@ -38,6 +39,19 @@ every number that decides a result, so that they mean the same when a default ch
 
 The commands `occupancy.data` and `occupancy.explore` take the keys of `data`, with or without `data.` before them."""
 
+SEARCH = """\
+`python -m occupancy.tune` takes a config with one section more; the searches of the student report are in
+`configs/grids/`. All else in the file holds for every trial:
+
+```yaml
+search:
+  over:
+    model.window: [5, 10, 15]
+    train.learning_rate: [1e-2, 1e-3]
+```
+
+On the command line a list is given as `search.over.model.window=[5,10]`."""
+
 
 def reference() -> str:
     """Return the page."""
@@ -57,6 +71,7 @@ def reference() -> str:
             "### Each of its columns\n\n" + _section("columns[].", Column),
             "## A fold file\n\n" + _section("", Scheme),
             "### Each of its folds\n\n" + _section("folds[].", Times),
+            "## A search\n\n" + SEARCH + "\n\n" + _section("search.", Search),
         ]
     )
 
@@ -88,6 +103,10 @@ def _values(allowed: dict[str, Any]) -> str:
         return f"{', '.join(values)} or {last}"
     if "items" in allowed and allowed.get("maxItems") != 2:
         return f"list of{' one or more' if 'minItems' in allowed else ''} ({_values(allowed['items'])})"
+    if "additionalProperties" in allowed:
+        return f"keys, each with a {_values(allowed['additionalProperties'])}"
+    if not allowed:
+        return "any value"
     words = {"boolean": "`true` or `false`", "null": "`null`", "string": "text", "array": "pair of times"}
     words |= {"integer": f"whole number {_bounds(allowed)}", "number": f"number {_bounds(allowed)}"}
     return "see below" if "$ref" in allowed else words[allowed["type"]]

@@ -130,6 +130,41 @@ class Steps:
         self._begun += 1
 
 
+class UnitProgress:
+    """One display for many units of work: done, all, and time left; silent off a terminal."""
+
+    def __init__(self, total: int) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.completed:,}/{task.total:,} fits"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._total = total
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> UnitProgress:
+        """Show the display."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the display away."""
+        self._bar.stop()
+
+    def add(self, units: int) -> None:
+        """Say that there are so many more."""
+        self._total += units
+        self._bar.update(self._task, total=self._total)
+
+    def advance(self) -> None:
+        """Say that one is done."""
+        self._bar.update(self._task, advance=1)
+
+
 class FoldProgress:
     """One display for a whole experiment: fold, member, epoch, loss and time left; silent off a terminal."""
 

@@ -44,11 +44,20 @@ def plan(config: Config) -> Plan:
     check_store(config.tracking.uri)
     tracking.check_experiment(config)
     log, data = open_log(config.data)
+    check_sensors(log, config)
+    config = config.model_copy(update={"data": data})
+    return Plan(config, log, cut(log, load_scheme(data.folds)))
+
+
+def check_sensors(log: Log, config: Config) -> None:
+    """Find out whether a log has what features and model of an experiment ask for.
+
+    Raises:
+        InputError: it has not.
+    """
     columns_of(log, config.features)
     if isinstance(config.model, MassBalance):
         check_co2(log, config)
-    config = config.model_copy(update={"data": data})
-    return Plan(config, log, cut(log, load_scheme(data.folds)))
 
 
 def conduct(experiment: Plan) -> Outcome:

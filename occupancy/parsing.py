@@ -100,7 +100,7 @@ def resolve(model: type[_Model], tree: dict[str, Any], where: str, given: Mappin
     """
     given = given or {}
     for key, value in given.items():
-        _set(tree, key, value)
+        put(tree, key, value)
     try:
         return model.model_validate(tree)
     except ValidationError as error:
@@ -176,12 +176,17 @@ def _chosen(sections: list[type[BaseModel]], tree: Any) -> list[type[BaseModel]]
     return [section for section in sections if section.model_fields["name"].default == name]
 
 
-def _set(tree: dict[str, Any], key: str, value: Any) -> None:
+def put(tree: dict[str, Any], key: str, value: Any, where: str = COMMAND_LINE) -> None:
+    """Write a value under a dotted key into a nested mapping.
+
+    Raises:
+        InputError: a part of the key holds a single value; the message begins with where the key was given.
+    """
     *parents, last = key.split(".")
     for parent in parents:
         below = tree.setdefault(parent, {})
         if not isinstance(below, dict):
-            raise InputError(f"{COMMAND_LINE}: {key}: {parent!r} is a single value ({below!r}) and has no keys in it")
+            raise InputError(f"{where}: {key}: {parent!r} is a single value ({below!r}) and has no keys in it")
         tree = below
     tree[last] = value
 

@@ -45,15 +45,15 @@ class Outcome:
 def to_json(outcome: Outcome) -> str:
     """Return the outcome as one line of JSON; what could not be computed is null."""
     folds = [
-        {"fold": result.fold.number, "rows": len(result.truth), "metrics": _jsonable(result.metrics)}
+        {"fold": result.fold.number, "rows": len(result.truth), "metrics": jsonable(result.metrics)}
         for result in outcome.results
     ]
     return json.dumps(
         {
             "run_id": outcome.run_id,
-            "dataset": _dataset(outcome.log),
+            "dataset": dataset(outcome.log),
             "protocol": outcome.config.protocol,
-            "metrics": _jsonable(outcome.metrics),
+            "metrics": jsonable(outcome.metrics),
             "folds": folds,
         },
         allow_nan=False,
@@ -63,18 +63,18 @@ def to_json(outcome: Outcome) -> str:
 def closing_table(outcome: Outcome) -> RenderableType:
     """Return the table that ends a training: every fold, their average and spread, and where the record is."""
     config, log = outcome.config, outcome.log
-    table = _table(f"{config.name} on {config.data.folds}, protocol {config.protocol}")
+    table = plain_table(f"{config.name} on {config.data.folds}, protocol {config.protocol}")
     for heading in ("fold", "test rows", "epochs", *(key.replace("_", "\n") for key in SHOWN)):
         table.add_column(heading, justify="right", overflow="fold")
     for result in outcome.results:
-        scores = [_shown(result.metrics[key]) for key in SHOWN]
+        scores = [shown(result.metrics[key]) for key in SHOWN]
         epochs = str(result.estimator.chosen_epochs or "-")
         table.add_row(str(result.fold.number), f"{len(result.truth):,}", epochs, *scores)
     table.add_section()
     rows = sum(len(result.truth) for result in outcome.results)
     for name, ending in (("mean", "avg"), ("std", "std"), ("pooled", "pooled")):
-        shown = [_shown(outcome.metrics[f"{key}_{ending}"]) for key in SHOWN]
-        table.add_row(name, f"{rows:,}" if name == "pooled" else "", "", *shown)
+        scores = [shown(outcome.metrics[f"{key}_{ending}"]) for key in SHOWN]
+        table.add_row(name, f"{rows:,}" if name == "pooled" else "", "", *scores)
     lines = [
         f"log      {log.name}, {len(log.frame):,} rows, digest {log.digest}",
         f"run      {outcome.run_id} in {config.tracking.shown_uri}",
@@ -102,7 +102,7 @@ def description(outcome: Outcome) -> str:
         "",
         _markdown("fold", "mean", *folds),
         "| --- " * (len(folds) + 2) + "|",
-        *(_markdown(key, f"**{_shown(mean)}**", *map(_shown, values)) for key, mean, values in scores),
+        *(_markdown(key, f"**{shown(mean)}**", *map(shown, values)) for key, mean, values in scores),
         _markdown("test rows", "", *(f"{len(result.truth):,}" for result in outcome.results)),
     ]
     return "\n".join(rows)
@@ -130,7 +130,7 @@ def fold_rows(folds: Sequence[Fold], classes: int) -> list[dict[str, Any]]:
 
 def fold_table(folds: Sequence[Fold], classes: int) -> Table:
     """Return rows and labels of each part of each fold as a table."""
-    table = _table("folds")
+    table = plain_table("folds")
     for heading in ("fold", "part", "rows", *(f"label\n{label}" for label in range(classes)), "first row\nlast row"):
         table.add_column(heading, justify="left" if heading == "part" else "right", overflow="fold")
     for row in fold_rows(folds, classes):
@@ -150,25 +150,29 @@ def plan_json(config: Config, log: Log, folds: Sequence[Fold]) -> str:
     """Return what would be trained as one line of JSON."""
     plan = {
         "config": config.shown(),
-        "dataset": _dataset(log),
+        "dataset": dataset(log),
         "folds": fold_rows(folds, config.data.max_count + 1),
     }
     return json.dumps(plan, allow_nan=False)
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """Return an empty table with its title."""
     return Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
 
 
-def _dataset(log: Log) -> dict[str, Any]:
+def dataset(log: Log) -> dict[str, Any]:
+    """Return what a result says of its log, as plain values."""
     return {"name": log.name, "digest": log.digest, "rows": len(log.frame)}
 
 
-def _jsonable(metrics: Mapping[str, float]) -> dict[str, float | None]:
+def jsonable(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Return scores as JSON can hold them: what could not be computed is None."""
     return {key: value if math.isfinite(value) else None for key, value in metrics.items()}
 
 
-def _shown(value: float) -> str:
+def shown(value: float) -> str:
+    """Return a score as tables show it."""
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"

@@ -33,7 +33,7 @@ from mlflow.types.schema import AnyType
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
 from occupancy import plots, serving, view
-from occupancy.config import Config
+from occupancy.config import Config, Tracking
 from occupancy.data.folds import Fold, digest_of
 from occupancy.data.schema import Schema
 from occupancy.data.table import Log
@@ -84,7 +84,7 @@ class Record:
         """Record what a fold gave, in its open run: scores, curves, figures, predictions and the model."""
         run_id = active_run_id()
         mlflow.log_params({"chosen_epochs": result.estimator.chosen_epochs, "test_rows": len(result.truth)})
-        mlflow.log_metrics({**_defined(result.metrics), **costs([result])})
+        mlflow.log_metrics({**defined(result.metrics), **costs([result])})
         _log_history(run_id, result)
         for name, figure in _figures(result, self._config).items():
             mlflow.log_figure(figure, f"figures/{name}.png")
@@ -104,7 +104,7 @@ class Record:
             timeline: the figure of the folds.
             causal: whether every prediction rests on rows up to its own alone.
         """
-        mlflow.log_metrics(_defined(metrics))
+        mlflow.log_metrics(defined(metrics))
         mlflow.set_tags({MLFLOW_RUN_NOTE: description, "causal": str(causal)})
         mlflow.log_figure(timeline, "figures/folds.png")
 
@@ -143,7 +143,7 @@ def experiment(config: Config, log: Log, folds: Sequence[Fold]) -> Iterator[Reco
     prepare_store(config.tracking.uri)
     mlflow.set_tracking_uri(config.tracking.uri)
     client = MlflowClient()
-    experiment_id = _experiment_id(client, config)
+    experiment_id = make_experiment(client, config.tracking)
     end_orphans(client)
     tags = {
         "protocol": config.protocol,
@@ -165,8 +165,13 @@ def experiment(config: Config, log: Log, folds: Sequence[Fold]) -> Iterator[Reco
         yield Record(config, log, run_id, experiment_id, tags)
 
 
-def _experiment_id(client: MlflowClient, config: Config) -> str:
-    name, uri = config.tracking.experiment, config.tracking.uri
+def make_experiment(client: MlflowClient, tracking: Tracking) -> str:
+    """Return the id of the experiment, which is created where it is not there.
+
+    Raises:
+        InputError: it was deleted in the store.
+    """
+    name, uri = tracking.experiment, tracking.uri
     # A server keeps the artifacts itself; beside an SQLite file they lie where the file lies.
     path = sqlite_path(uri)
     location = None if path is None else (path.parent / "mlruns").as_uri()
@@ -178,12 +183,12 @@ def _experiment_id(client: MlflowClient, config: Config) -> str:
                 raise
     found = client.get_experiment_by_name(name)
     assert found is not None
-    refuse_deleted(found, config.tracking)
+    refuse_deleted(found, tracking)
     return str(found.experiment_id)
 
 
-def _defined(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Leave out what could not be computed: MLflow would show NaN as if it were a score."""
+def defined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics without what could not be computed: MLflow would show NaN as if it were a score."""
     return {key: value for key, value in metrics.items() if value == value}  # noqa: PLR0124 (NaN is not itself)
 
 

@@ -30,7 +30,7 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("value", [0.0, 0.12345, -0.5, 99.99, 99.9996, 100.0, 1234.5, math.nan])
 def test_figures_are_shown_as_in_the_table_that_ends_a_training(value: float) -> None:
-    assert ranking.shown(value) == summary._shown(value)
+    assert ranking.shown(value) == summary.shown(value)
 
 
 def test_a_row_tells_the_same_as_the_values_for_scripts(made: Made) -> None:

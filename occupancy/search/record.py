@@ -1,0 +1,231 @@
+"""The record of a search in MLflow: a parent run, under it the trials, and under each trial its folds.
+
+It is what a search is taken up from: whatever was written before it was stopped is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from occupancy.store import prepare_store  # first: it makes MLflow quiet
+
+# isort: split
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from occupancy.engine.unit import Failure, Outcome, Scores, Unit
+from occupancy.errors import InputError
+from occupancy.runs import code_tags, end_orphans, process_tags
+from occupancy.search.plan import Plan
+from occupancy.tracking import defined, make_experiment
+
+_KEY, _UNIT, _GROUP, _ERROR = "search_key", "unit_key", "group", "error"
+_VALIDATION = "validation_"  # before the names of scores on validation rows, which are no test scores
+_COSTS = ("fit_s", "predict_us", "parameters")
+_LONGEST = 5_000  # characters of a tag, and fewer of a parameter
+_FINISHED, _FAILED, _KILLED, _RUNNING = (
+    RunStatus.to_string(status)
+    for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A unit, and where in the record it belongs.
+
+    Attributes:
+        group: the run that its run lies under: ``trial 7``, ``nested`` or ``shared``.
+        unit: what is to be carried out.
+        setting: what is tried, values by dotted key.
+    """
+
+    group: str
+    unit: Unit
+    setting: Mapping[str, Any]
+
+
+class Record:
+    """The parent run of a search, open for writing unless the search was finished before.
+
+    Attributes:
+        run_id: its id in MLflow.
+        is_finished: whether everything was recorded before.
+        known: what is recorded of units, by their keys.
+    """
+
+    def __init__(self, client: MlflowClient, experiment_id: str, tags: Mapping[str, str], parent: Run) -> None:
+        self.run_id = parent.info.run_id
+        self.is_finished = parent.info.status == _FINISHED
+        self.known: dict[str, Outcome] = {}
+        self._client = client
+        self._experiment_id = experiment_id
+        self._tags = dict(tags)
+        self._groups: dict[str, str] = {}  # run ids
+        self._open: set[str] = set()  # groups
+        self._closed: set[str] = set()
+        self._runs: dict[tuple[str, str], Run] = {}  # by group and unit
+
+    def read(self, runs: list[Run]) -> None:
+        """Take over what the runs under the parent hold."""
+        for run in runs:
+            if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == self.run_id:
+                self._groups[run.data.tags[_GROUP]] = run.info.run_id
+                if run.info.status == _FINISHED:
+                    self._closed.add(run.data.tags[_GROUP])
+            if _ERROR in run.data.tags and not self.is_finished:  # it is tried again
+                self._client.delete_tag(run.info.run_id, _ERROR)
+        for run in runs:
+            group, key = run.data.tags.get(_GROUP, ""), run.data.tags.get(_UNIT)
+            if key is None or run.data.tags.get(MLFLOW_PARENT_RUN_ID) != self._groups.get(group):
+                continue
+            self._runs[group, key] = run
+            if run.info.status == _FINISHED:
+                self.known[key] = _scores(run)
+            elif self.is_finished:
+                self.known[key] = Failure(run.data.tags.get(_ERROR, "unknown"))
+
+    def write(self, job: Job, outcome: Outcome) -> None:
+        """Record what a unit gave, as a run of its own under that of its group."""
+        if self.is_finished:
+            return
+        key = job.unit.key
+        run = self._runs.get((job.group, key))
+        if run is not None and run.info.status == _FINISHED:
+            return
+        if run is None:
+            tags = {_UNIT: key, _GROUP: job.group, "fold": str(job.unit.fold.number)}
+            run = self._create(f"fold {job.unit.fold.number}", self._group(job.group), tags)
+        params = _params(job.setting)
+        if isinstance(outcome, Failure):
+            self._client.log_batch(run.info.run_id, params=params, tags=[RunTag(_ERROR, outcome.error[:_LONGEST])])
+            self._end(run.info.run_id, _FAILED)
+        else:
+            prefix = _VALIDATION if job.unit.scored == "validation" else ""
+            metrics = {f"{prefix}{key}": value for key, value in outcome.metrics.items()} | dict(outcome.costs)
+            params.append(Param("chosen_epochs", str(outcome.chosen_epochs)))
+            self._client.log_batch(run.info.run_id, metrics=_metrics(metrics), params=params)
+            self._end(run.info.run_id, _FINISHED)
+
+    def close(
+        self, group: str, metrics: Mapping[str, float], setting: Mapping[str, Any], error: str | None, **tags: str
+    ) -> None:
+        """End the run of a group with what its folds gave together, or with why one of them failed."""
+        if self.is_finished or group in self._closed:
+            return
+        run_id = self._group(group)
+        if error is not None:
+            tags[_ERROR] = error[:_LONGEST]
+        self._client.log_batch(run_id, _metrics(metrics), _params(setting), [RunTag(*tag) for tag in tags.items()])
+        self._end(run_id, _FINISHED if error is None else _FAILED)
+        self._open.discard(group)
+
+    def summarize(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Write what the whole search gave into the parent run."""
+        if not self.is_finished:
+            self._client.log_batch(self.run_id, _metrics(metrics), tags=[RunTag(*tag) for tag in tags.items()])
+
+    def end(self, status: str) -> None:
+        """End the parent run, and what is open under it, with a status."""
+        if not self.is_finished:
+            for group in self._open:
+                self._end(self._groups[group], status)
+            self._end(self.run_id, status)
+
+    def _group(self, name: str) -> str:
+        if name not in self._groups:
+            self._groups[name] = self._create(name, self.run_id, {_GROUP: name}).info.run_id
+            self._open.add(name)
+        return self._groups[name]
+
+    def _create(self, name: str, parent: str, tags: Mapping[str, str]) -> Run:
+        tags = {**self._tags, **tags, MLFLOW_PARENT_RUN_ID: parent}
+        return self._client.create_run(self._experiment_id, tags=tags, run_name=name)
+
+    def _end(self, run_id: str, status: str) -> None:
+        self._client.set_terminated(run_id, status)
+
+
+@contextmanager
+def record_of(plan: Plan) -> Iterator[Record]:
+    """Open the record of a search: a new one, one that was stopped, or one that is finished.
+
+    It ends as FINISHED, as FAILED where an error passes through, as KILLED where the user stops it.
+
+    Raises:
+        InputError: the experiment was deleted in the store, or another process is at the same search.
+    """
+    tracking = plan.tracking
+    prepare_store(tracking.uri)
+    mlflow.set_tracking_uri(tracking.uri)
+    client = MlflowClient()
+    experiment_id = make_experiment(client, tracking)
+    end_orphans(client)
+    tags = {_KEY: plan.key, "dataset": plan.log.name, "digest": plan.log.digest, "folds": plan.config.data.folds}
+    tags |= {"protocol": plan.config.protocol, **process_tags(), **code_tags()}
+    found = list(_found(client, experiment_id, plan.key))
+    parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+    record = Record(client, experiment_id, tags, _parent(client, experiment_id, tags, plan, parents))
+    record.read(found)
+    try:
+        yield record
+    except Exception:
+        record.end(_FAILED)
+        raise
+    except BaseException:  # the user's or the system's wish to stop
+        record.end(_KILLED)
+        raise
+    record.end(_FINISHED)
+
+
+def _parent(client: MlflowClient, experiment_id: str, tags: dict[str, str], plan: Plan, parents: list[Run]) -> Run:
+    """Return the parent run to go on with, or a new one."""
+    by_status = {run.info.status: run for run in parents}
+    if _FINISHED in by_status:
+        return by_status[_FINISHED]
+    if (running := by_status.get(_RUNNING)) is not None:
+        where = f"process {running.data.tags.get('pid')} on {running.data.tags.get('host')}"
+        raise InputError(f"tracking.uri: run {running.info.run_id} is this very search, under way in {where}; wait")
+    if parents:
+        client.log_batch(parents[0].info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        client.update_run(parents[0].info.run_id, _RUNNING)
+        return parents[0]
+    run = client.create_run(experiment_id, tags=tags, run_name=plan.config.name)
+    searched = {f"over.{key}": values for key, values in plan.search.over.items()}
+    client.log_batch(run.info.run_id, params=_params({**plan.config.flat(), **searched, "metric": plan.search.metric}))
+    client.log_text(run.info.run_id, plan.to_yaml(), "search.yaml")
+    return run
+
+
+def _found(client: MlflowClient, experiment_id: str, key: str) -> Iterator[Run]:
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], f"tags.{_KEY} = '{key}'", max_results=1_000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _scores(run: Run) -> Scores:
+    metrics = {name.removeprefix(_VALIDATION): value for name, value in run.data.metrics.items()}
+    costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
+    return Scores(metrics, costs, int(run.data.params["chosen_epochs"]))
+
+
+def _metrics(metrics: Mapping[str, float]) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(name, value, now, 0) for name, value in defined(metrics).items()]
+
+
+def _params(values: Mapping[str, Any]) -> list[Param]:
+    return [
+        Param(name, (value if isinstance(value, str) else json.dumps(value))[:_LONGEST])
+        for name, value in values.items()
+    ]

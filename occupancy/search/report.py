@@ -1,0 +1,128 @@
+"""What a search gave, told to people (a table) and to scripts (JSON)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from occupancy.engine.unit import Scores
+from occupancy.search.choice import mean_of
+from occupancy.search.conduct import Result, Tested
+from occupancy.search.plan import Plan
+from occupancy.summary import SHOWN, dataset, jsonable, plain_table, shown
+
+_TESTED = ("mse", "f1_macro", "mse_mean", "f1_micro")
+OPTIMISTIC = "optimistic: one setting for all folds, chosen on validation rows that other folds test"
+
+
+def table(result: Result) -> RenderableType:
+    """Return the table that ends a search: each fold's own choice and its test, their mean, and the shared choice."""
+    plan = result.plan
+    metric = plan.search.metric
+    grid = plain_table(f"{plan.config.name} on {plan.config.data.folds}: {_size(plan)}, chosen by validation {metric}")
+    grid.add_column("fold", justify="right")
+    for key in plan.search.over:
+        grid.add_column(key.replace(".", "\n"), justify="right", overflow="fold")
+    for heading in (f"validation\n{metric}", *(f"test\n{key}" for key in _TESTED)):
+        grid.add_column(heading, justify="right")
+    for one in result.nested:
+        grid.add_row(str(one.fold), *map(written, one.trial.setting.values()), *_cells(one.validation, [one]))
+    grid.add_section()
+    _add_mean(grid, "mean", ["" for _ in plan.search.over], result.nested)
+    if result.shared:
+        grid.add_section()
+        _add_mean(grid, "shared", map(written, result.shared[0].trial.setting.values()), result.shared)
+    return Group(grid, Text("\n".join(_lines(result)), no_wrap=True, overflow="ignore"))
+
+
+def written(value: Any) -> str:
+    """Return the value of a setting as people write it: ``64-32`` for the sizes of layers."""
+    if isinstance(value, list):
+        return "-".join(map(written, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def to_json(result: Result) -> str:
+    """Return the result as one line of JSON; what could not be computed is null."""
+    plan = result.plan
+    tree = {
+        "run_id": result.run_id,
+        "dataset": dataset(plan.log),
+        "metric": plan.search.metric,
+        "trials": len(plan.trials),
+        "failed": [
+            {"trial": trial, "fold": fold, "error": failure.error}
+            for (trial, fold), failure in sorted(result.failures.items())
+        ],
+        "nested": _tree(result.nested),
+        "shared": {"selection": "shared", "optimistic": True, **_tree(result.shared)} if result.shared else None,
+    }
+    return json.dumps(tree, allow_nan=False)
+
+
+def plan_table(plan: Plan) -> RenderableType:
+    """Return what a search would do."""
+    grid = plain_table(f"{plan.config.name} on {plan.config.data.folds}: {_size(plan)}")
+    grid.add_column("key")
+    grid.add_column("values", overflow="fold")
+    for key, values in plan.search.over.items():
+        grid.add_row(key, ", ".join(map(written, values)))
+    return Group(grid, Text(_after(plan)))
+
+
+def plan_json(plan: Plan) -> str:
+    """Return what a search would do as one line of JSON."""
+    units = len(plan.trials) * len(plan.folds)
+    settings = {"config": plan.config.shown(), "search": plan.search.model_dump(), "dataset": dataset(plan.log)}
+    return json.dumps({**settings, "trials": len(plan.trials), "units": units, "tests": 2 * len(plan.folds)})
+
+
+def _size(plan: Plan) -> str:
+    trials, folds = len(plan.trials), len(plan.folds)
+    return f"{trials:,} {'trial' if trials == 1 else 'trials'} x {folds} folds = {trials * folds:,} fits"
+
+
+def _after(plan: Plan) -> str:
+    return f"then up to {2 * len(plan.folds)} fits to test what each fold chooses, and what all choose together"
+
+
+def _add_mean(grid: Table, name: str, setting: Iterable[str], tested: Sequence[Tested]) -> None:
+    grid.add_row(name, *setting, *_cells(float(np.mean([one.validation for one in tested])), tested))
+
+
+def _cells(validation: float, tested: Sequence[Tested]) -> list[str]:
+    means = mean_of([one.outcome for one in tested], _TESTED)
+    return [shown(validation), *(shown(means[key]) for key in _TESTED)]
+
+
+def _lines(result: Result) -> list[str]:
+    plan = result.plan
+    uri = plan.tracking.shown_uri
+    lines = [f"shared   {OPTIMISTIC}"] if result.shared else []
+    if result.failures:
+        (trial, fold), first = min(result.failures.items())
+        lines.append(f"failed   {len(result.failures):,} fits, the first trial {trial} on fold {fold}: {first.error}")
+    broken = [f"failed   the test of fold {one.fold}" for one in result.nested if not isinstance(one.outcome, Scores)]
+    lines += [*broken, f"log      {plan.log.name}, {len(plan.log.frame):,} rows, digest {plan.log.digest}"]
+    lines.append(f"run      {result.run_id} in {uri}, experiment {plan.tracking.experiment}")
+    if result.was_finished:
+        lines.append("done     this search was finished before; nothing was run")
+    if plan.log.family == "simulated":
+        lines.insert(0, "CAUTION  the log is simulated: these figures say nothing about a real room")
+    return lines
+
+
+def _tree(tested: Sequence[Tested]) -> dict[str, Any]:
+    means = mean_of([one.outcome for one in tested], SHOWN)
+    folds = [
+        {"fold": one.fold, "trial": one.trial.number, "values": one.trial.setting}
+        | {"validation": jsonable({"": one.validation})[""], "metrics": jsonable(mean_of([one.outcome], SHOWN))}
+        for one in tested
+    ]
+    return {"metrics": jsonable({f"{key}_avg": value for key, value in means.items()}), "folds": folds}

@@ -1,0 +1,85 @@
+"""The command that searches for settings and tests what it chooses: ``python -m occupancy.tune``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+
+from rich.console import Console
+
+from occupancy.console import Parser, run
+
+NAME = "occupancy.tune"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
+    options = _parser().parse_intermixed_args(arguments)
+    return run(NAME, lambda: _command(options))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=f"python -m {NAME}",
+        description="Search for a model's settings: each fold chooses by its own validation rows and tests its choice. "
+        "A search that was stopped goes on where it was when the same command is given again.",
+        epilog="Any setting can be overridden, and so can what is searched, for example: train.max_epochs=5 "
+        "search.over.model.window=[5,10]",
+    )
+    parser.add_argument(
+        "--config", required=True, metavar="FILE", help="YAML file of an experiment with a section search"
+    )
+    parser.add_argument(
+        "--workers", type=_count, default=_cores(), metavar="N", help="processes at once; else all cores"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, say how much there is to do, and stop"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace the config's")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
+    return int(text)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _command(options: argparse.Namespace) -> None:
+    # Imported late: `--help` is to answer at once, and a mistyped key without waiting for torch.
+    from occupancy.search.grid import load_grid  # noqa: PLC0415
+
+    grid = load_grid(options.config, options.overrides)
+    from occupancy.store import check_store  # noqa: PLC0415
+
+    check_store(grid.config.tracking.uri)  # here too, since importing what follows may take longer than the answer
+    from occupancy.engine.pool import Pool  # noqa: PLC0415
+    from occupancy.search import report  # noqa: PLC0415
+    from occupancy.search.conduct import conduct  # noqa: PLC0415
+    from occupancy.search.plan import plan  # noqa: PLC0415
+
+    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
+        search = plan(grid)
+        with Pool(options.workers) as pool:
+            result = None if options.dry_run else conduct(search, pool)
+    if result is not None:
+        if options.json:
+            print(report.to_json(result))
+        else:
+            Console().print(report.table(result), crop=False)
+    elif options.json:
+        print(report.plan_json(search))
+    else:
+        Console().print(report.plan_table(search), crop=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from rich.console import Console
+
+from occupancy.engine.pool import Pool
+from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
+from occupancy.errors import InputError
+from occupancy.search import report
+from occupancy.search.conduct import Result, conduct
+from occupancy.search.grid import load_grid
+from occupancy.search.plan import Plan, plan
+
+pytestmark = [
+    # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
+    # MLflow says so of a class of its own when its pyfunc module is imported.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+
+FOLDS = Path(__file__).parents[1] / "e2e" / "two_folds.yaml"
+Act = Callable[[Unit], Outcome]
+
+
+class Here(Pool):
+    """Carries units out in this process, the last first, and counts them."""
+
+    def __init__(self, act: Act = carry_out) -> None:
+        super().__init__(1)
+        self.act = act
+        self.asked: list[Unit] = []
+
+    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
+        for unit in reversed(units):
+            self.asked.append(unit)
+            yield unit, self.act(unit)
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Iterator[Plan]:
+    data = {"source": "simulated", "folds": str(FOLDS), "max_gap": 600}
+    data["simulation"] = {"days": 3, "room": {"step_s": 300}}
+    tree = {
+        "data": data,
+        "model": {"name": "random_forest", "trees": 3},
+        "tracking": {"uri": f"sqlite:///{tmp_path}/m.db"},
+    }
+    path = tmp_path / "forest.yaml"
+    path.write_text(yaml.safe_dump({**tree, "search": {"over": {"model.min_samples_leaf": [1, 20, 60]}}}))
+    tracked_in = mlflow.get_tracking_uri()
+    yield plan(load_grid(path))
+    mlflow.set_tracking_uri(tracked_in)
+
+
+def told(result: Result) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads(report.to_json(result))
+    return tree
+
+
+def recorded(search: Plan) -> dict[str, list[Run]]:
+    """Return the runs by the group that they belong to; the parent belongs to none."""
+    client = MlflowClient(search.tracking.uri)
+    experiment = client.get_experiment_by_name("occupancy-search")
+    assert experiment is not None
+    runs: dict[str, list[Run]] = {}
+    for run in client.search_runs([experiment.experiment_id]):
+        runs.setdefault(run.data.tags.get("group", ""), []).append(run)
+    return runs
+
+
+def fails_at(leaf: int, fold: int, scored: str = "validation") -> Act:
+    def act(unit: Unit) -> Outcome:
+        model: Any = unit.config.model
+        if (model.min_samples_leaf, unit.fold.number, unit.scored) == (leaf, fold, scored):
+            return Failure("MemoryError: too large a forest")
+        return carry_out(unit)
+
+    return act
+
+
+def test_no_test_row_is_scored_but_by_what_was_chosen(search: Plan) -> None:
+    pool = Here()
+    result = conduct(search, pool)
+    tested = {unit.key for unit in pool.asked if unit.scored == "test"}
+    chosen = [*result.nested, *result.shared]
+    assert tested == {Unit(one.trial.config, search.folds[one.fold - 1], "test").key for one in chosen}
+    assert [unit.scored for unit in pool.asked[:6]] == ["validation"] * 6
+    assert len(pool.asked) == 6 + len(tested)
+
+
+def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(search: Plan) -> None:
+    result = conduct(search, Here(fails_at(20, fold=2)))
+    tree = told(result)
+    assert tree["failed"] == [{"trial": 2, "fold": 2, "error": "MemoryError: too large a forest"}]
+    assert result.scores.isna().loc[2, 2]
+    runs = recorded(search)
+    statuses = {(run.info.run_name, run.info.status, run.data.tags.get("error")) for run in runs["trial 2"]}
+    failed = ("FAILED", "MemoryError: too large a forest")
+    assert statuses == {("trial 2", *failed), ("fold 2", *failed), ("fold 1", "FINISHED", None)}
+    assert {run.info.status for run in runs[""]} == {"FINISHED"}
+    shown = Console(width=200)
+    with shown.capture() as capture:
+        shown.print(report.table(result))
+    assert "failed   1 fits, the first trial 2 on fold 2: MemoryError: too large a forest" in capture.get()
+
+
+def test_a_finished_search_is_read_back_as_it_was_its_failures_too(search: Plan) -> None:
+    first = conduct(search, Here(fails_at(20, fold=2)))
+    idle = Here()
+    again = conduct(search, idle)
+    assert idle.asked == []
+    assert told(again) == told(first)
+    assert (first.was_finished, again.was_finished) == (False, True)
+
+
+def test_what_failed_is_tried_again_where_a_stopped_search_goes_on(search: Plan) -> None:
+    def act(unit: Unit) -> Outcome:
+        if unit.scored == "test":
+            raise KeyboardInterrupt
+        return fails_at(20, fold=2)(unit)
+
+    with pytest.raises(KeyboardInterrupt):
+        conduct(search, Here(act))
+    assert {run.info.status for run in recorded(search)[""]} == {"KILLED"}
+    pool = Here()
+    result = conduct(search, pool)
+    assert [unit.scored for unit in pool.asked].count("validation") == 1
+    assert told(result)["failed"] == []
+    runs = [run for group in recorded(search).values() for run in group]
+    assert {(run.info.status, run.data.tags.get("error")) for run in runs} == {("FINISHED", None)}
+
+
+def test_a_test_that_fails_leaves_its_fold_without_scores_and_not_the_others(search: Plan) -> None:
+    def act(unit: Unit) -> Outcome:
+        return Failure("RuntimeError: no") if (unit.scored, unit.fold.number) == ("test", 1) else carry_out(unit)
+
+    tree = told(conduct(search, Here(act)))
+    assert tree["nested"]["metrics"]["mse_avg"] is None
+    assert [one["metrics"]["mse"] is None for one in tree["nested"]["folds"]] == [True, False]
+
+
+def test_a_fold_on_which_all_fail_ends_the_search_as_failed(search: Plan) -> None:
+    def act(unit: Unit) -> Outcome:
+        return Failure("RuntimeError: no") if unit.fold.number == 2 else carry_out(unit)
+
+    with pytest.raises(InputError, match="fold 2: none of 3 trials gave a score; the first: RuntimeError: no"):
+        conduct(search, Here(act))
+    assert {run.info.status for run in recorded(search)[""]} == {"FAILED"}
+
+
+def test_a_search_that_is_under_way_is_not_begun_twice(search: Plan) -> None:
+    def act(_: Unit) -> Outcome:
+        with pytest.raises(InputError, match="is this very search, under way in process"):
+            conduct(search, Here())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        conduct(search, Here(act))
+
+
+def test_another_search_on_the_same_store_begins_anew(search: Plan, tmp_path: Path) -> None:
+    conduct(search, Here())
+    other = plan(load_grid(tmp_path / "forest.yaml", ["search.over.model.min_samples_leaf=[1,20]"]))
+    pool = Here()
+    assert not conduct(other, pool).was_finished
+    assert len(pool.asked) >= 4
+    assert len(recorded(search)[""]) == 2

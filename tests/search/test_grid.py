@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from occupancy.config import LSTM, MLPCRF
+from occupancy.errors import InputError
+from occupancy.search.grid import load_grid
+
+ROOT = Path(__file__).parents[2]
+
+
+def file_of(folder: Path, search: Any, **changes: Any) -> Path:
+    path = folder / "crf.yaml"
+    tree = {"data": {"source": "simulated", "folds": "simulated"}, "model": {"name": "mlp_crf"}, "search": search}
+    path.write_text(yaml.safe_dump({**tree, **changes}, sort_keys=False))
+    return path
+
+
+def over(**values: Any) -> dict[str, Any]:
+    return {"over": {key.replace("_in_", "."): value for key, value in values.items()}}
+
+
+def test_every_combination_of_the_listed_values_is_a_trial(tmp_path: Path) -> None:
+    path = file_of(tmp_path, over(model_in_hidden=[[32], [64, 32]], train_in_learning_rate=[1e-3, 1e-4], seed=[0, 7]))
+    grid = load_grid(path, ["train.max_epochs=3"])
+    assert [trial.number for trial in grid.trials] == [*range(1, 9)]
+    assert [tuple(trial.setting.values()) for trial in grid.trials[:3]] == [
+        ([32], 1e-3, 0),
+        ([32], 1e-3, 7),
+        ([32], 1e-4, 0),
+    ]
+    for trial in grid.trials:
+        assert isinstance(trial.config.model, MLPCRF)
+        told = {"model.hidden": trial.config.model.hidden, "train.learning_rate": trial.config.train.learning_rate}
+        assert {**told, "seed": trial.config.seed} == trial.setting
+        assert trial.config.train.max_epochs == 3
+        assert trial.config.name == "crf"
+
+
+def test_a_whole_section_can_be_searched_and_so_the_model(tmp_path: Path) -> None:
+    grid = load_grid(file_of(tmp_path, over(model=[{"name": "lstm", "window": 3}, {"name": "mlp_crf"}])))
+    assert [type(trial.config.model) for trial in grid.trials] == [LSTM, MLPCRF]
+
+
+def test_what_is_searched_can_be_overridden(tmp_path: Path) -> None:
+    path = file_of(tmp_path, over(model_in_window=[5, 10, 15]))
+    grid = load_grid(path, ["search.over.model.window=[2]", "search.over.seed=[1,2]", "search.metric=mse_mean"])
+    assert [trial.setting for trial in grid.trials] == [{"model.window": 2, "seed": seed} for seed in (1, 2)]
+    assert grid.search.metric == "mse_mean"
+
+
+MISTAKES: list[tuple[dict[str, Any], list[str], str]] = [
+    (over(model_in_hiden=[[32]]), [], "unknown key model.hiden; did you mean model.hidden?"),
+    (over(model_in_hidden=[[32], 64]), [], "model.hidden: got 64"),
+    (over(model_in_window=[5, 0]), [], "model.window: got 0"),
+    (over(model_in_window=[5, 5]), [], "over gives 5 twice for model.window"),
+    (over(model_in_window=[]), [], "search: over.model.window: got []"),
+    (over(model_in_window=5), [], "search: over.model.window: got 5"),
+    (over(model=[{"name": "lstm"}], model_in_window=[5]), [], "model.window and also model, which it lies in"),
+    (over(data_in_folds=["a", "b"]), [], "over has data.folds, which has to be the same for all"),
+    (over(train_in_refit=[True, False]), [], "over has train.refit"),
+    (over(train_in_learning_rate_in_low=[1]), [], "'learning_rate' is a single value"),
+    ({"over": {}}, [], "search: over: got {}"),
+    ({"ovr": {"seed": [1]}}, [], "search: unknown key ovr; did you mean over?"),
+    (over(seed=[1, 2]), ["seed=3"], "command line: seed is searched; give search.over.seed=[...]"),
+    (over(seed=[1, 2]), ["protocol=report"], "protocol: got 'report', which leaves no rows to choose by"),
+    (over(seed=[1, 2]), ["model.windw=3"], "command line: unknown key model.windw"),
+    (over(seed=[1, 2]), ["search.metric=f1"], "metric: got 'f1'"),
+]
+
+
+@pytest.mark.parametrize(("search", "overrides", "text"), MISTAKES, ids=[text for *_, text in MISTAKES])
+def test_a_mistake_in_any_trial_is_told_before_anything_starts(
+    tmp_path: Path, search: dict[str, Any], overrides: list[str], text: str
+) -> None:
+    changes = {"train": {"learning_rate": 1e-3}}
+    with pytest.raises(InputError) as caught:
+        load_grid(file_of(tmp_path, search, **changes), overrides)
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_config_without_a_search_is_refused() -> None:
+    with pytest.raises(InputError, match=r"has no section search; add one, or train this config by occupancy\.train"):
+        load_grid(ROOT / "configs" / "smoke.yaml")
