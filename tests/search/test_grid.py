@@ -13,6 +13,31 @@ from occupancy.search.grid import load_grid
 ROOT = Path(__file__).parents[2]
 
 
+GRIDS = sorted((ROOT / "configs" / "grids").glob("*.yaml"))
+TRIALS = {"crf": 96, "bnn": 24, "lstm_regression": 48, "lstm_classification": 48}
+TRIALS |= {"lstm_regression_rate": 15, "lstm_classification_rate": 15}
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_every_shipped_search_is_valid_and_complete_in_itself(path: Path) -> None:
+    grid = load_grid(path)
+    assert len(grid.trials) == TRIALS[path.stem]
+    assert grid.config.protocol == "honest"
+    given, resolved = yaml.safe_load(path.read_text()), grid.config.model_dump()
+    assert {*given} == {"seed", "protocol", "features", "data", "model", "train", "tracking", "search"}
+    assert all({*given[section]} == {*resolved[section]} for section in ("model", "train"))
+
+
+def test_the_reports_searches_are_shipped_with_its_values() -> None:
+    assert {path.stem for path in GRIDS} == TRIALS.keys()
+    crf = load_grid(ROOT / "configs" / "grids" / "crf.yaml").search.over
+    assert crf["model.hidden"] == [[32], [64], [128], [64, 32], [128, 64], [64, 32, 16]]
+    assert crf["train.learning_rate"] == [1e-3, 7e-4, 3e-4, 1e-4]
+    assert crf["model.sequence"] == [10, 15, 20, 25]
+    bnn = load_grid(ROOT / "configs" / "grids" / "bnn.yaml").search.over
+    assert bnn["train.learning_rate"] == [1e-2, 5e-3, 1e-3, 1e-4]
+
+
 def file_of(folder: Path, search: Any, **changes: Any) -> Path:
     path = folder / "crf.yaml"
     tree = {"data": {"source": "simulated", "folds": "simulated"}, "model": {"name": "mlp_crf"}, "search": search}
