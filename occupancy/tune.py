@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 
 from rich.console import Console
 
@@ -55,7 +56,11 @@ def _cores() -> int:
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for torch.
+    from occupancy.errors import InputError  # noqa: PLC0415
     from occupancy.search.grid import load_grid  # noqa: PLC0415
+
+    if find_spec("optuna") is None:
+        raise InputError("Optuna is not installed, which a search needs; pip install occupancy[tune]")
 
     grid = load_grid(options.config, options.overrides)
     from occupancy.store import check_store  # noqa: PLC0415

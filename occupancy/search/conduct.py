@@ -14,6 +14,7 @@ from occupancy.console import UnitProgress
 from occupancy.data.folds import Fold
 from occupancy.engine.pool import Pool
 from occupancy.engine.unit import Failure, Outcome, Unit
+from occupancy.search import figures
 from occupancy.search.choice import choose_nested, choose_shared, error_of, mean_of, score_table
 from occupancy.search.grid import Trial
 from occupancy.search.plan import Plan
@@ -80,6 +81,9 @@ def conduct(plan: Plan, pool: Pool) -> Result:
         failures = {place: outcome for place, outcome in outcomes.items() if isinstance(outcome, Failure)}
         result = Result(record.run_id, plan, scores, failures, tested["nested"], tested["shared"], record.is_finished)
         _summarize(result, record)
+        if not record.is_finished:
+            where = f"{plan.config.name} on {plan.config.data.folds}"
+            record.draw(figures.draw(plan.trials, scores, plan.search.metric, where))
     return result
 
 

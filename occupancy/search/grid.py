@@ -78,6 +78,13 @@ def load_grid(path: Path | str, overrides: Sequence[str] = ()) -> Grid:
     return Grid(config, search, trials)
 
 
+def written(value: Any) -> str:
+    """Return the value of a setting as people write it: ``64-32`` for the sizes of layers."""
+    if isinstance(value, list):
+        return "-".join(map(written, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _override(asked: dict[str, Any], key: str, value: Any) -> None:
     searched = key.removeprefix(f"{SECTION}.over.")
     if searched != key and isinstance(asked[SECTION], dict) and isinstance(asked[SECTION].get("over"), dict):

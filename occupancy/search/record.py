@@ -16,6 +16,7 @@ from occupancy.store import prepare_store  # first: it makes MLflow quiet
 
 # isort: split
 import mlflow
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -130,6 +131,12 @@ class Record:
         """Write what the whole search gave into the parent run."""
         if not self.is_finished:
             self._client.log_batch(self.run_id, _metrics(metrics), tags=[RunTag(*tag) for tag in tags.items()])
+
+    def draw(self, figures: Mapping[str, Figure]) -> None:
+        """Keep figures beside the parent run, by their names."""
+        if not self.is_finished:
+            for name, figure in figures.items():
+                self._client.log_figure(self.run_id, figure, f"figures/{name}.png")
 
     def end(self, status: str) -> None:
         """End the parent run, and what is open under it, with a status."""

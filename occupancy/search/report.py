@@ -14,6 +14,7 @@ from rich.text import Text
 from occupancy.engine.unit import Scores
 from occupancy.search.choice import mean_of
 from occupancy.search.conduct import Result, Tested
+from occupancy.search.grid import written
 from occupancy.search.plan import Plan
 from occupancy.summary import SHOWN, dataset, jsonable, plain_table, shown
 
@@ -39,13 +40,6 @@ def table(result: Result) -> RenderableType:
         grid.add_section()
         _add_mean(grid, "shared", map(written, result.shared[0].trial.setting.values()), result.shared)
     return Group(grid, Text("\n".join(_lines(result)), no_wrap=True, overflow="ignore"))
-
-
-def written(value: Any) -> str:
-    """Return the value of a setting as people write it: ``64-32`` for the sizes of layers."""
-    if isinstance(value, list):
-        return "-".join(map(written, value)) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def to_json(result: Result) -> str:

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psutil
 import pytest
@@ -151,6 +152,12 @@ def test_the_record_is_one_parent_with_trials_and_folds_that_all_ended_well(told
     assert experiments == {"Default", "occupancy-search"}  # beside the experiments that compare reads
 
 
+def test_the_record_holds_the_search_and_its_figures(told: Told) -> None:
+    ((uri,),) = ask(told.folder, "select artifact_uri from runs where name = 'quick'")
+    held = {path.name for path in Path(unquote(urlsplit(uri).path)).rglob("*") if path.is_file()}
+    assert held == {"search.yaml", "boxes.png", "parallel.png", "importance.png"}
+
+
 def test_each_fold_is_tested_with_its_own_choice_and_the_shared_one_is_tagged(told: Told) -> None:
     tree = result(told.whole)
     scored = (
@@ -228,6 +235,15 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written(
     assert (output, errors.count("\n")) == ("", 1)
     assert text in errors
     assert [path.name for path in tmp_path.iterdir()] == ["quick.yaml"]
+
+
+def test_without_optuna_it_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("occupancy.tune.find_spec", lambda _name: None)
+    assert main(["--config", "quick.yaml"]) == 2
+    assert capsys.readouterr().err.endswith("which a search needs; pip install occupancy[tune]\n")
 
 
 def test_help_answers_without_torch(tmp_path: Path) -> None:

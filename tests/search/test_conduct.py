@@ -113,6 +113,18 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(se
     assert "failed   1 fits, the first trial 2 on fold 2: MemoryError: too large a forest" in capture.get()
 
 
+def test_figures_and_the_search_lie_beside_the_parent_run(search: Plan) -> None:
+    run_id = conduct(search, Here()).run_id
+    client = MlflowClient(search.tracking.uri)
+    assert {file.path for file in client.list_artifacts(run_id)} == {"search.yaml", "figures"}
+    assert {file.path for file in client.list_artifacts(run_id, "figures")} == {
+        "figures/boxes.png",
+        "figures/parallel.png",
+    }
+    written = Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/search.yaml", tracking_uri=search.tracking.uri))
+    assert [trial.setting for trial in load_grid(written).trials] == [trial.setting for trial in search.trials]
+
+
 def test_a_finished_search_is_read_back_as_it_was_its_failures_too(search: Plan) -> None:
     first = conduct(search, Here(fails_at(20, fold=2)))
     idle = Here()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import bars, boxes, overlapping, points, texts
+from matplotlib.figure import Figure
+
+from occupancy.search.figures import draw
+from occupancy.search.grid import Grid, load_grid
+
+CRF = Path(__file__).parents[2] / "configs" / "grids" / "crf.yaml"
+
+
+def scored(grid: Grid) -> pd.DataFrame:
+    """Return scores of two folds that the learning rate decides alone, but for the first trial, which failed."""
+    rates = [0.1 - 50 * trial.setting["train.learning_rate"] for trial in grid.trials]
+    scores = pd.DataFrame({1: rates, 2: rates}, index=[trial.number for trial in grid.trials])
+    scores.loc[1, 2] = np.nan
+    return scores
+
+
+def drawn(*overrides: str) -> tuple[Grid, dict[str, Figure]]:
+    grid = load_grid(CRF, overrides)
+    return grid, draw(grid.trials, scored(grid), "mse", "crf on forward")
+
+
+def test_a_box_for_each_value_holds_the_mean_over_folds_of_each_trial_that_failed_nowhere() -> None:
+    grid, figures = drawn()
+    panels = figures["boxes"].axes
+    assert [axes.get_xlabel() for axes in panels] == list(grid.search.over)
+    assert [label.get_text() for label in panels[0].get_xticklabels()] == [
+        "32",
+        "64",
+        "128",
+        "64-32",
+        "128-64",
+        "64-32-16",
+    ]
+    assert panels[0].get_ylabel() == "validation mse, mean of folds (people²)"
+    dots = [points(line)[1] for line in panels[1].lines if line.get_marker() == "."]
+    expected = [0.1 - 50 * rate for rate in grid.search.over["train.learning_rate"]]
+    assert [len(values) for values in dots] == [23, 24, 24, 24]
+    for values, score in zip(dots, expected, strict=True):
+        np.testing.assert_allclose(values, score)
+
+
+def test_a_line_for_each_trial_passes_all_its_values_and_ends_at_its_score() -> None:
+    _, figures = drawn()
+    axes, _ = figures["parallel"].axes
+    lines = [points(line) for line in axes.lines if len(line.get_xdata()) == 4]  # type: ignore[arg-type]
+    assert len(lines) == 95
+    ends = sorted({round(y[-1], 9) for _, y in lines})
+    assert (ends[0], ends[-1], len(ends)) == (0, 1, 4)
+    shown = {text.get_text() for text in texts(figures["parallel"])}
+    assert shown >= {"64-32-16", "0.0007", "25", "model.sequence", "score"}
+
+
+def test_what_decides_the_score_alone_is_all_that_matters() -> None:
+    _, figures = drawn()
+    (axes,) = figures["importance"].axes
+    widths = [bar.get_width() for bar in bars(axes)]
+    shares = dict(zip([label.get_text() for label in axes.get_yticklabels()], widths, strict=True))
+    assert next(iter(shares)) == "train.learning_rate"
+    assert shares["train.learning_rate"] == pytest.approx(1, abs=0.02)
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["boxes", "parallel", "importance"])
+def test_no_text_lies_on_another(name: str) -> None:
+    figure = drawn()[1][name]
+    figure.canvas.draw()
+    shown = texts(figure)
+    if name == "parallel":  # both of its axes, one upon the other, own the texts below
+        shown = [text for text in shown if text not in figure.axes[1].get_xticklabels()]
+    assert not overlapping(boxes(figure, shown))
+
+
+def test_of_few_or_equal_trials_nobody_is_told_what_matters() -> None:
+    few = drawn("search.over.model.hidden=[[32]]", "search.over.model.sequence=[10]")[1]
+    assert few.keys() == {"boxes", "parallel"}
+    equal = drawn("search.over.train.learning_rate=[1e-3]")[1]
+    assert equal.keys() == {"boxes", "parallel"}
+
+
+def test_of_no_trial_at_all_nothing_is_drawn() -> None:
+    grid = load_grid(CRF)
+    assert draw(grid.trials, scored(grid) * np.nan, "mse", "crf") == {}
