@@ -54,7 +54,8 @@ def _command(options: argparse.Namespace) -> None:
         return
     _check_free(options.port)
     print(f"open http://{_HOST}:{options.port}{route} (Ctrl-C ends)", flush=True)
-    server = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking.uri]
+    # Named twice, or MLflow says that it uses the one for the other.
+    stores = ["--backend-store-uri", tracking.uri, "--registry-store-uri", tracking.uri]
     listening = [
         "--host",
         _HOST,
@@ -65,7 +66,8 @@ def _command(options: argparse.Namespace) -> None:
         "--uvicorn-opts",
         "--log-level=warning",
     ]
-    os.execve(sys.executable, [*server, *listening], {**os.environ, **_QUIET})  # noqa: S606 (the server is meant)
+    server = [sys.executable, "-m", "mlflow", "ui", *stores, *listening]
+    os.execve(sys.executable, server, {**os.environ, **_QUIET})  # noqa: S606 (the server is meant)
 
 
 def _check_free(port: int) -> None:
