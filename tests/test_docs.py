@@ -13,6 +13,7 @@ import pytest
 
 from occupancy.data.__main__ import main as check_data
 from occupancy.parsing import load_config
+from occupancy.search.grid import load_grid
 from occupancy.train import main as train
 
 pytestmark = [
@@ -76,8 +77,10 @@ def test_a_training_that_a_page_shows_names_a_config_and_keys_that_there_are(pag
         words = shlex.split(command, comments=True)
         config = next((word for word in words if word.startswith("configs/")), None)
         if config is not None:
-            assert words[:4] == ["python", "-m", "occupancy.train", "--config"]
-            load_config(ROOT / config, [word for word in words if "=" in word])
+            assert words[:2] == ["python", "-m"]
+            assert words[3] == "--config"
+            load = {"occupancy.train": load_config, "occupancy.tune": load_grid}[words[2]]
+            load(str(ROOT / config), [word for word in words if "=" in word])
 
 
 def test_the_page_shows_the_log_that_its_script_writes(office: Path) -> None:
