@@ -22,7 +22,7 @@ endif
 # Not `auto`: a simulated room in place of the log would be compared to nothing.
 COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
 
-.PHONY: help train eda compare notebooks test lint ui clean
+.PHONY: help train eda compare notebooks test bench lint ui clean
 
 help:  ## what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -56,6 +56,9 @@ notebooks: $(INSTALLED)  ## run the notebooks on the recorded runs; one page eac
 
 test: $(INSTALLED)  ## run the tests; PYTEST are options for pytest
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+bench: $(INSTALLED)  ## measure speed beside the references and show the table; minutes
+	$(BIN)/python -m pytest benchmarks --benchmark-quiet --benchmark-json=.benchmarks/latest.json --quiet $(PYTEST)
 
 lint: $(INSTALLED)  ## check style and types
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Speed against named references, each measured beside ours in one process."""

@@ -1,0 +1,103 @@
+"""Training through Lightning beside a bare loop, and whole experiments beside the plain way to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from benchmarks import plain
+from benchmarks.conftest import Race
+from occupancy.config import LSTM, Config, Train
+from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.module import Batches, WindowModule, Windows
+from occupancy.data.source import open_log
+from occupancy.engine import run_fold
+from occupancy.models.lstm import LSTMNetwork
+from occupancy.models.task import Sizes, train
+from occupancy.parsing import load_config
+from occupancy.prediction import Ints
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+# The simulator's five days with a row a minute, and one network of few epochs.
+SMALL = [
+    *("data.source=simulated", "data.folds=simulated", "data.simulation.room.step_s=60"),
+    *("train.epoch_choices=null", "train.members=1", "train.device=cpu"),
+]
+BATCH, STEPS, EPOCHS = 16, 100, 2
+ROWS, WINDOW, FEATURES = BATCH * STEPS, 15, 11
+
+
+def small_lstm() -> LSTMNetwork:
+    torch.manual_seed(0)
+    return LSTMNetwork(LSTM(layers=1, hidden=32, dropout=0.0, window=WINDOW), Sizes(FEATURES, 4))
+
+
+def test_a_training_step(race: Race) -> None:
+    settings = Train(batch_size=BATCH, schedule="constant", gradient_clip=None, members=1, device="cpu")
+    values = np.random.default_rng(0).normal(size=(ROWS, FEATURES)).astype(np.float32)
+    windows = Windows(values, np.zeros(ROWS, np.int64), WINDOW)
+    x, y = windows.at(np.arange(ROWS)).clone(), torch.arange(ROWS) % 4
+
+    def ours() -> list[float]:
+        batches = Batches(windows, np.arange(ROWS), y, BATCH, torch.Generator().manual_seed(0))
+        return train(small_lstm(), WindowModule(batches), settings, EPOCHS, lambda *_: None).train_losses
+
+    def reference() -> list[float]:
+        network = small_lstm()
+        optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
+        generator = torch.Generator().manual_seed(0)
+        epochs = []
+        for _ in range(EPOCHS):
+            losses: list[Tensor] = []
+            for rows in torch.randperm(ROWS, generator=generator).view(STEPS, BATCH):
+                loss = network.loss(x[rows], y[rows])
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+                losses.append(loss.detach())
+            epochs.append(float(torch.stack(losses).mean()))
+        return epochs
+
+    torch.testing.assert_close(ours(), reference())
+    what = f"{STEPS * EPOCHS} training steps, LSTM of 32, batch {BATCH}, losses recorded"
+    race(what, ours, ("bare loop on tensors", reference), 1 / 1.4)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")  # for windows in memory, they cost more than they do
+@pytest.mark.parametrize(
+    ("name", "overrides", "tolerance"),
+    [
+        ("lstm_regression", ["train.max_epochs=2"], 1e-3),
+        ("lstm_regression", ["train.max_epochs=2", "model.mc_samples=20"], 1e-3),
+        ("mlp_crf", ["train.max_epochs=6"], 1e-3),
+        ("bnn", ["train.max_epochs=4"], 0.05),  # Pyro's estimate of the gradient is another one
+    ],
+    ids=["lstm", "lstm with dropout passes", "mlp_crf", "bnn"],
+)
+def test_an_experiment(
+    race: Race, request: pytest.FixtureRequest, name: str, overrides: list[str], tolerance: float
+) -> None:
+    config = load_config(CONFIGS / f"{name}.yaml", [*SMALL, *overrides])
+    folds = cut(open_log(config.data)[0], load_scheme("simulated"))
+    truth = np.concatenate([fold.counts(fold.test) for fold in folds])
+
+    errors = {}
+
+    def run(side: str, labels_of: Callable[[Config, Fold], Ints]) -> None:
+        labels = np.concatenate([labels_of(config, fold) for fold in folds])
+        errors[side] = float(np.square(labels - truth).mean())
+
+    what = f"an experiment: {request.node.callspec.id}, 4 folds, {config.train.max_epochs} epochs"
+    reference = ("the plain way", lambda: run("plain", plain.labels_of))
+    race(what, lambda: run("ours", ours_labels), reference, 2, rounds=3, warmup=0)
+    assert errors["ours"] < 0.6 * truth.var(), "nothing was learned, so that equality would say nothing"
+    assert errors["ours"] == pytest.approx(errors["plain"], abs=tolerance)
+
+
+def ours_labels(config: Config, fold: Fold) -> Ints:
+    return run_fold(config, fold, lambda _: None).prediction.label
