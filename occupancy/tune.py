@@ -19,7 +19,7 @@ NAME = "occupancy.tune"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
     options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options))
+    return run(NAME, lambda: _command(options), "interrupted; what was recorded so far is kept")
 
 
 def _parser() -> Parser:
