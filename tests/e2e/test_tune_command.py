@@ -51,6 +51,11 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def store_in(folder: Path) -> str:
+    """Return the override that names a store by its whole path: MLflow keeps what a relative one first meant."""
+    return f"tracking.uri=sqlite:///{folder / 'mlflow.db'}"
+
+
 def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     output, errors = process.communicate(timeout=PATIENCE_S)
     return process.returncode, output, errors
@@ -179,10 +184,10 @@ def test_each_fold_is_tested_with_its_own_choice_and_the_shared_one_is_tagged(to
 
 def test_a_finished_search_is_told_again_and_not_run_again(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
     before = len(ask(told.folder, "select 1 from runs"))
-    with contextlib.chdir(told.folder):
-        assert main(["--config", "quick.yaml", "--json"]) == 0
-        again = json.loads(capsys.readouterr().out)
-        assert main(["--config", "quick.yaml"]) == 0
+    again_and_again = ["--config", str(told.folder / "quick.yaml"), store_in(told.folder)]
+    assert main([*again_and_again, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert main(again_and_again) == 0
     table = capsys.readouterr().out
     assert again == json.loads(told.resumed[1])
     assert "this search was finished before; nothing was run" in table
@@ -193,9 +198,8 @@ def test_a_finished_search_is_told_again_and_not_run_again(told: Told, capsys: p
 def test_a_comparison_does_not_take_trials_for_experiments(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
     from occupancy.compare import main as compare
 
-    with contextlib.chdir(told.folder):
-        assert compare(["data.folds=two_folds"]) == 2
-    assert "got 'occupancy', which sqlite:///mlflow.db does not hold" in capsys.readouterr().err
+    assert compare([store_in(told.folder), "data.folds=two_folds"]) == 2
+    assert f"got 'occupancy', which sqlite:///{told.folder / 'mlflow.db'} does not hold" in capsys.readouterr().err
 
 
 def test_a_dry_run_says_how_much_there_is_to_do_and_writes_nothing(
