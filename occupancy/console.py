@@ -18,6 +18,7 @@ from rich.panel import Panel
 from rich.progress import (
     BarColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TaskID,
     TextColumn,
@@ -94,20 +95,22 @@ def _our_warnings_only() -> Iterator[None]:
         yield
 
 
+def _progress(*columns: ProgressColumn, transient: bool = False) -> Progress:
+    """Return a display beside the results, on standard error; off a terminal it shows nothing."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=transient)
+
+
+def _time_left() -> TimeRemainingColumn:
+    return TimeRemainingColumn(table_column=Column(no_wrap=True))  # on a narrow screen the bar alone gives way
+
+
 class Steps:
     """One display for a command of several steps, the present one by name; silent off a terminal."""
 
     def __init__(self, steps: int) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+        self._bar = _progress(*columns, transient=True)
         self._steps = steps
         self._begun = 0
         self._task = self._bar.add_task("", total=steps)
@@ -134,15 +137,8 @@ class UnitProgress:
     """One display for many units of work: done, all, and time left; silent off a terminal."""
 
     def __init__(self, total: int) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.completed:,}/{task.total:,} fits"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(table_column=Column(no_wrap=True)),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        done = TextColumn("{task.completed:,}/{task.total:,} fits")
+        self._bar = _progress(done, BarColumn(), TimeElapsedColumn(), _time_left())
         self._total = total
         self._task = self._bar.add_task("", total=total)
 
@@ -175,15 +171,8 @@ class FoldProgress:
             folds: how many folds there are.
             epochs: epochs of all networks of a fold together, at most; 0 for a model without epochs.
         """
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TimeRemainingColumn(table_column=Column(no_wrap=True)),  # on a narrow screen the bar alone gives way
-            console=console,
-            disable=not console.is_terminal,
-        )
+        share = TextColumn("{task.percentage:>3.0f}%")
+        self._bar = _progress(TextColumn("{task.description}"), BarColumn(), share, _time_left())
         self._folds = folds
         self._epochs = max(epochs, 1)
         self._task: TaskID | None = None

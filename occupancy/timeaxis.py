@@ -17,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.markers import MarkerStyle
 from matplotlib.transforms import offset_copy
 
+from occupancy.data.clock import steps_of
 from occupancy.data.folds import Rows
 from occupancy.prediction import Floats, Ints
 
@@ -46,11 +47,6 @@ def titled_figure(height: float, title: str, width: float = WIDTH, wspace: float
     return figure
 
 
-def _gaps(times: pd.DatetimeIndex) -> Floats:
-    """Return the seconds between each row and the next, (N-1,)."""
-    return np.diff(times.to_numpy()) / np.timedelta64(1, "s")
-
-
 def _days(times: pd.DatetimeIndex) -> Floats:
     """Return days since 1970, (N,), the unit of matplotlib's own time axes."""
     return (times.to_numpy() - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
@@ -58,14 +54,14 @@ def _days(times: pd.DatetimeIndex) -> Floats:
 
 def _step(times: pd.DatetimeIndex, max_gap: float) -> float:
     """Return for how many seconds a row counts that no other one follows."""
-    return min(float(np.median(_gaps(times))), max_gap) if len(times) > 1 else 30.0
+    return min(float(np.median(steps_of(times))), max_gap) if len(times) > 1 else 30.0
 
 
 def row_bounds(times: pd.DatetimeIndex, max_gap: float) -> tuple[Floats, Floats]:
     """Return from when until when each row counts, (N,), (N,) in days: to the next row, or one step before a gap."""
     start = _days(times)
     until = start + _step(times, max_gap) / 86_400
-    until[:-1] = np.where(_gaps(times) <= max_gap, start[1:], until[:-1])
+    until[:-1] = np.where(steps_of(times) <= max_gap, start[1:], until[:-1])
     return start, until
 
 
@@ -96,7 +92,7 @@ def broken_axis(
     times: pd.DatetimeIndex, max_gap: float, heights: tuple[int, int], title: str, width: float = WIDTH
 ) -> tuple[Figure, list[Panel]]:
     """Return a figure of two rows of axes whose time axis leaves out long gaps, and its panels from left to right."""
-    gaps, (start, until) = _gaps(times), row_bounds(times, max_gap)
+    gaps, (start, until) = steps_of(times), row_bounds(times, max_gap)
     threshold = max(BREAK_S, max_gap)
     while (gaps > threshold).sum() >= MAX_PANELS:
         threshold *= 2

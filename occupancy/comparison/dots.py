@@ -8,9 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from occupancy.plots import BLACK, GREY, LABELS
-from occupancy.timeaxis import titled_figure
+from occupancy.timeaxis import NARROW, titled_figure
 
-_NARROW = 4.8  # inches: legible on a telephone
 _MARKERS = "osD^vP"
 _LINE = 0.11  # inches
 
@@ -27,7 +26,7 @@ def fold_dots(shares: pd.DataFrame, title: str, xlabel: str, asked: float | None
     names = [textwrap.fill(str(name), 24) for name in shares.index]
     # Each fold has a line of its own in its model's row, so that no dot hides another one.
     lines = max([len(shares.columns), *(name.count("\n") + 1 for name in names)]) + 1
-    figure = titled_figure(_LINE * lines * max(len(names), 1) + 1.5, title, _NARROW)
+    figure = titled_figure(_LINE * lines * max(len(names), 1) + 1.5, title, NARROW)
     axes = figure.subplots()
     axes.barh(range(len(names)), shares.mean(axis=1), height=0.9, color=GREY, alpha=0.35, label="mean over folds")
     for place, fold in enumerate(shares.columns):

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from occupancy.comparison import Comparison, Group
+from occupancy.data.clock import steps_of
 from occupancy.plots import BLACK, BLUE, GREY, ORANGE, VERMILLION
 from occupancy.prediction import Floats, Ints
 from occupancy.timeaxis import BREAK_S, NARROW, WIDTH, row_spans, step_lines, titled_figure
@@ -111,7 +112,7 @@ class _Axis(NamedTuple):
 
     @classmethod
     def of(cls, times: pd.DatetimeIndex, max_gap: float, most: int) -> _Axis:
-        seconds = np.diff(times.to_numpy()) / np.timedelta64(1, "s")
+        seconds = steps_of(times)
         step = min(float(np.median(seconds)), max_gap) if len(seconds) else max_gap
         long = seconds > max(BREAK_S, max_gap)
         blank = 0.015 * (seconds[~long].sum() + step)

@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from occupancy.errors import InputError
 
@@ -64,6 +65,11 @@ def suggest_format(text: pd.Series[str]) -> str:
     return "=" + " or ".join(repr(time_format) for time_format in ordered)
 
 
+def steps_of(times: pd.DatetimeIndex) -> NDArray[np.float64]:
+    """Return the seconds between each row and the next, (N-1,)."""
+    return np.diff(times.to_numpy()) / np.timedelta64(1, "s")
+
+
 def step_of(times: pd.DatetimeIndex, max_gap: float) -> float:
     """Return the median step in seconds between rows of one recording; NaN where no row follows another.
 
@@ -71,7 +77,7 @@ def step_of(times: pd.DatetimeIndex, max_gap: float) -> float:
         times: (N,) sorted times.
         max_gap: seconds; a longer step is a gap between recordings.
     """
-    steps = np.diff(times.to_numpy()) / np.timedelta64(1, "s")
+    steps = steps_of(times)
     steps = steps[steps <= max_gap]
     return float(np.median(steps)) if len(steps) else float("nan")
 
@@ -83,5 +89,5 @@ def recordings(times: pd.DatetimeIndex, max_gap: float) -> np.ndarray[tuple[int]
         times: (N,) sorted times.
         max_gap: seconds; a longer step begins a new recording.
     """
-    steps = np.diff(times.to_numpy()) / np.timedelta64(1, "s")
+    steps = steps_of(times)
     return np.concatenate([[0], np.cumsum(steps > max_gap)]).astype(np.int64)[: len(times)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from matplotlib.figure import Figure
 
@@ -37,7 +38,7 @@ class Subject:
         """Names of the sensor columns that have readings, in the order of the schema."""
         return [name for name in self.log.schema.sensors if name in self.log.frame.columns]
 
-    @property
+    @cached_property
     def varying(self) -> list[str]:
         """Names of the sensor columns that hold more than one value, in the order of the schema."""
         return [name for name in self.sensors if self.log.frame[name].nunique() > 1]

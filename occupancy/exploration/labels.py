@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
+from occupancy.comparison.bootstrap import stretches
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.words import percent, several
 from occupancy.plots import LABELS
@@ -48,8 +49,7 @@ def runs_of(subject: Subject) -> pd.DataFrame:
     counts = subject.counts
     start, until = row_bounds(subject.log.times, subject.log.max_gap)
     rows = pd.DataFrame({"count": counts, "minutes": (until - start) * 1440})
-    number = np.cumsum(np.diff(counts, prepend=counts[:1]) != 0)
-    return rows.groupby(number).agg({"count": "first", "minutes": "sum"})
+    return rows.groupby(stretches(counts)).agg({"count": "first", "minutes": "sum"})
 
 
 def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Figure:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from occupancy.data.clock import steps_of
 from occupancy.data.table import Log
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.words import duration, several
@@ -57,14 +58,14 @@ def times(subject: Subject) -> Section:
 
 def gaps_of(log: Log) -> pd.DataFrame:
     """Return each gap between recordings: ``start`` and ``end`` (times of rows) and ``length_s``, in order."""
-    steps = _steps(log)
+    steps = steps_of(log.times)
     long = np.flatnonzero(steps > log.max_gap)
     return pd.DataFrame({"start": log.times[long], "end": log.times[long + 1], "length_s": steps[long]})
 
 
 def lost_rows(log: Log) -> tuple[int, int]:
     """Return how many rows are lost inside the recordings, and how many there would be with them."""
-    steps = _steps(log)
+    steps = steps_of(log.times)
     inside = steps[steps <= log.max_gap]
     lost = int(np.maximum(np.round(inside / log.step_s) - 1, 0).sum()) if len(inside) else 0
     return lost, len(log.frame) + lost
@@ -124,7 +125,7 @@ def _draw_recordings(log: Log, width: float) -> Figure:
         3.6, "Recordings and the gaps between them; below, how many of the expected rows came", width
     )
     lane, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.5))
-    edges = np.flatnonzero(_steps(log) > log.max_gap)
+    edges = np.flatnonzero(steps_of(log.times) > log.max_gap)
     first, last = start[[0, *(edges + 1)]], until[[*edges, -1]]
     lane.broken_barh(list(zip(first, last - first, strict=True)), (0, 1), color=BLUE, linewidth=0.8)
     lane.set(yticks=[0.5], yticklabels=["recorded"], ylim=(-0.15, 1.15))
@@ -142,7 +143,3 @@ def _draw_recordings(log: Log, width: float) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     label_dates(axes, width)
     return figure
-
-
-def _steps(log: Log) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.asarray(np.diff(log.times.to_numpy()) / np.timedelta64(1, "s"))
