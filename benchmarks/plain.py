@@ -1,6 +1,7 @@
 """An experiment written the plain way: Lightning with a DataLoader and a logged loss, pytorch-crf, Pyro's ELBO, loops.
 
-It draws what ours draws, in the same order, so that a network which is the same comes out with the same weights.
+It starts from the same weights and takes the rows in the same order as ours, so that without chance both come to the
+same predictions.
 """
 
 from __future__ import annotations
@@ -149,7 +150,11 @@ class PlainBayes(BayesianNetwork):
 
 
 class PlainLSTM(LSTMNetwork):
-    """Passes of dropout that run the whole network each."""
+    """Torch's dropout, and passes that run the whole network each."""
+
+    def __init__(self, settings: LSTM, sizes: Sizes) -> None:
+        super().__init__(settings, sizes)
+        self.dropouts = nn.ModuleList(nn.Dropout(settings.dropout) for _ in self.layers)
 
     def sample(self, x: Tensor, n: int) -> Tensor:
         """Return n passes: people (S, B) or probabilities (S, B, C)."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.conftest import Race
+from benchmarks.plain import PlainLSTM
 from occupancy.config import LSTM
 from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.task import Sizes
@@ -14,19 +15,23 @@ PASSES = 100
 
 
 def test_monte_carlo_dropout(race: Race) -> None:
+    settings, sizes = LSTM(layers=3, hidden=64, dropout=0.3), Sizes(features=11, classes=4)
     torch.manual_seed(0)
-    network = LSTMNetwork(LSTM(layers=3, hidden=64, dropout=0.3), Sizes(features=11, classes=4))
-    x = torch.randn(256, 15, 11)
+    network, whole = LSTMNetwork(settings, sizes), PlainLSTM(settings, sizes)
+    whole.load_state_dict(network.state_dict())
+    x = torch.randn(512, 15, 11)
 
     def ours() -> Tensor:
-        torch.manual_seed(1)
         return network.eval().sample(x, PASSES)
 
     def reference() -> Tensor:
-        torch.manual_seed(1)
         with torch.no_grad():
-            return torch.stack([network.train()(x) for _ in range(PASSES)])
+            return whole.sample(x, PASSES)
 
-    torch.testing.assert_close(ours(), reference(), rtol=1e-4, atol=1e-5)
-    what = f"{PASSES} passes of dropout, 3 layers of 64, 256 rows"
+    passes, expected = ours(), reference()
+    error = ((passes.var(dim=0) + expected.var(dim=0)) / PASSES).sqrt()
+    deviation = (passes.mean(dim=0) - expected.mean(dim=0)) / error
+    assert deviation.abs().max() < 5  # standard errors
+    torch.testing.assert_close(passes.var(dim=0).mean(), expected.var(dim=0).mean(), rtol=0.05, atol=0)
+    what = f"{PASSES} passes of dropout, 3 layers of 64, {len(x)} rows"
     race(what, ours, ("loop over the whole network", reference), target=1.25, rounds=7)

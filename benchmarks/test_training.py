@@ -28,6 +28,8 @@ SMALL = [
     *("data.source=simulated", "data.folds=simulated", "data.simulation.room.step_s=60"),
     *("train.epoch_choices=null", "train.members=1", "train.device=cpu"),
 ]
+# Lightning's advice; for windows in memory, workers cost more than they do.
+WITHOUT_WORKERS = pytest.mark.filterwarnings("ignore:.*does not have many workers")
 BATCH, STEPS, EPOCHS = 16, 100, 2
 ROWS, WINDOW, FEATURES = BATCH * STEPS, 15, 11
 
@@ -68,24 +70,21 @@ def test_a_training_step(race: Race) -> None:
     race(what, ours, ("bare loop on tensors", reference), 1 / 1.4)
 
 
-@pytest.mark.filterwarnings("ignore:.*does not have many workers")  # for windows in memory, they cost more than they do
+@WITHOUT_WORKERS
 @pytest.mark.parametrize(
-    ("name", "overrides", "tolerance"),
+    ("name", "overrides"),
     [
-        ("lstm_regression", ["train.max_epochs=2"], 1e-3),
-        ("lstm_regression", ["train.max_epochs=2", "model.mc_samples=20"], 1e-3),
-        ("mlp_crf", ["train.max_epochs=6"], 1e-3),
-        ("bnn", ["train.max_epochs=4"], 0.05),  # Pyro's estimate of the gradient is another one
+        ("lstm_regression", ["train.max_epochs=2"]),
+        ("lstm_regression", ["train.max_epochs=2", "model.mc_samples=20"]),
+        ("mlp_crf", ["train.max_epochs=6"]),
+        ("bnn", ["train.max_epochs=4"]),
     ],
-    ids=["lstm", "lstm with dropout passes", "mlp_crf", "bnn"],
+    ids=["lstm", "lstm with 20 passes", "mlp_crf", "bnn"],
 )
-def test_an_experiment(
-    race: Race, request: pytest.FixtureRequest, name: str, overrides: list[str], tolerance: float
-) -> None:
+def test_an_experiment(race: Race, request: pytest.FixtureRequest, name: str, overrides: list[str]) -> None:
     config = load_config(CONFIGS / f"{name}.yaml", [*SMALL, *overrides])
-    folds = cut(open_log(config.data)[0], load_scheme("simulated"))
+    folds = folds_of(config)
     truth = np.concatenate([fold.counts(fold.test) for fold in folds])
-
     errors = {}
 
     def run(side: str, labels_of: Callable[[Config, Fold], Ints]) -> None:
@@ -96,7 +95,20 @@ def test_an_experiment(
     reference = ("the plain way", lambda: run("plain", plain.labels_of))
     race(what, lambda: run("ours", ours_labels), reference, 2, rounds=3, warmup=0)
     assert errors["ours"] < 0.6 * truth.var(), "nothing was learned, so that equality would say nothing"
-    assert errors["ours"] == pytest.approx(errors["plain"], abs=tolerance)
+    # Each draws its own masks or weights, and so comes to other networks.
+    assert errors["ours"] == pytest.approx(errors["plain"], abs=0.05)
+
+
+@WITHOUT_WORKERS
+@pytest.mark.parametrize("name", ["lstm_regression", "mlp_crf"])
+def test_without_chance_the_plain_way_gives_the_same_labels(name: str) -> None:
+    config = load_config(CONFIGS / f"{name}.yaml", [*SMALL, "train.max_epochs=2", "model.dropout=0"])
+    fold = folds_of(config)[0]
+    assert (ours_labels(config, fold) == plain.labels_of(config, fold)).mean() > 0.995
+
+
+def folds_of(config: Config) -> list[Fold]:
+    return cut(open_log(config.data)[0], load_scheme("simulated"))
 
 
 def ours_labels(config: Config, fold: Fold) -> Ints:

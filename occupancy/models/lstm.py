@@ -47,6 +47,16 @@ class ClassificationHead(nn.Module):
         return functional.cross_entropy(self.linear(code), y)
 
 
+class Dropout(nn.Dropout):
+    """Dropout with masks from uniform numbers, which most processors draw several times faster than Bernoulli ones."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return values of any shape; in training mode each is 0 with probability p, else scaled by 1 / (1 - p)."""
+        if not self.training:
+            return x
+        return x * torch.rand_like(x).ge_(self.p).div_(1 - self.p)
+
+
 class LSTMNetwork(nn.Module):
     """LSTM layers with dropout after each: between the layers and before the head.
 
@@ -64,7 +74,7 @@ class LSTMNetwork(nn.Module):
         super().__init__()
         inputs = [sizes.features, *[settings.hidden] * (settings.layers - 1)]
         self.layers = nn.ModuleList(nn.LSTM(size, settings.hidden, batch_first=True) for size in inputs)
-        self.dropouts = nn.ModuleList(nn.Dropout(settings.dropout) for _ in inputs)
+        self.dropouts = nn.ModuleList(Dropout(settings.dropout) for _ in inputs)
         self.head: RegressionHead | ClassificationHead = (
             RegressionHead(settings.hidden)
             if settings.head == "regression"
