@@ -6,8 +6,9 @@ import csv
 import difflib
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,11 +43,17 @@ REMEDIES = {
 
 
 def read_cells(path: Path) -> pd.DataFrame:
-    """Return the cells of a CSV file as text, one row a line.
+    """Return the cells of a CSV file as text, one row a line, each column a categorical of its different cells.
 
     Raises:
         InputError: the file is missing, no text, empty, ragged, or separated by another sign than commas.
     """
+    _check_text(path)
+    return _parse_cells(path)
+
+
+def _check_text(path: Path) -> None:
+    """Find out whether a file is text with a header whose cells are separated by commas."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -70,7 +77,6 @@ def read_cells(path: Path) -> pd.DataFrame:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{path}: column {', '.join(twice)} stands in the header twice; rename or delete one of them")
-    return _parse_cells(path)
 
 
 def _parse_cells(path: Path) -> pd.DataFrame:
@@ -79,7 +85,7 @@ def _parse_cells(path: Path) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             raw = pd.read_csv(
                 path,
-                dtype=str,
+                dtype="category",  # readings repeat: a fraction of the memory of a text for every cell
                 keep_default_na=False,
                 skip_blank_lines=False,  # a skipped line would shift every row number after it
                 index_col=False,
@@ -90,12 +96,30 @@ def _parse_cells(path: Path) -> pd.DataFrame:
     except pd.errors.ParserError as error:
         said = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
         raise InputError(f"{path}: {said}; give every row as many cells as the header has") from None
-    raw = raw.fillna("").rename(columns=str.strip)
-    blank = raw.apply(lambda cells: cells.str.strip() == "").all(axis=1).to_numpy()
+    raw = pd.DataFrame({str(name).strip(): _filled(raw[name]) for name in raw.columns})
+    blank = np.logical_and.reduce([in_each(cells, lambda text: text.str.strip() == "") for _, cells in raw.items()])
     last = len(raw) - int(np.argmin(blank[::-1])) if not blank.all() else 0
     if last == 0:
         raise InputError(f"{path}: holds a header and no rows; expected one line a sample")
     return raw.iloc[:last]
+
+
+def _filled(cells: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column with an empty text in rows that are too short to reach it."""
+    if not cells.hasnans:
+        return cells
+    return cells.cat.add_categories(sorted({""} - set(cells.cat.categories))).fillna("")
+
+
+def in_each(cells: pd.Series[Any], convert: Callable[[pd.Series[Any]], pd.Series[Any]]) -> NDArray[Any]:
+    """Return what becomes of each cell of a column, (N,), having converted each of its different values once.
+
+    Args:
+        cells: (N,) text or numbers.
+        convert: returns what becomes of values.
+    """
+    place, values = pd.factorize(cells, use_na_sentinel=False)
+    return convert(pd.Series(np.asarray(values))).to_numpy()[place]
 
 
 def problems_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -81,8 +81,10 @@ class Features:
         for name in sources:
             # Only what the gate knows to be missing: a blank of another kind is a row that may not be looked at.
             frame.loc[log.missing[name] & frame[name].isna(), name] = typical[name]
-        raw = _matrix(frame, columns, stretches(log.times, rows, log.max_gap), step_s)[rows]
-        return cls(columns, raw.min(axis=0), raw.max(axis=0), typical, step_s)
+        stretch = stretches(log.times, rows, log.max_gap)
+        raw = [values[rows] for values in _unscaled(frame, columns, stretch, step_s)]
+        low, high = (np.array([extreme(values) for values in raw]) for extreme in (np.min, np.max))
+        return cls(columns, low, high, typical, step_s)
 
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
         """Return the scaled inputs (N, F): 0..1 on the training rows, possibly outside elsewhere.
@@ -102,8 +104,10 @@ class Features:
         # A scaler fitted on the two extremes equals the one fitted on all training rows.
         scaler = MinMaxScaler().fit(np.stack([self.low, self.high]))
         readings = frame[list(self.typical)].fillna(self.typical)
-        scaled: Floats = scaler.transform(_matrix(readings, self.columns, stretch, self.step_s))
-        return scaled.astype(np.float32)
+        scaled = np.empty((len(frame), len(self.columns)), np.float32)
+        for position, values in enumerate(_unscaled(readings, self.columns, stretch, self.step_s)):
+            scaled[:, position] = values * scaler.scale_[position] + scaler.min_[position]
+        return scaled
 
     def check_step(self, times: pd.DatetimeIndex, max_gap: float) -> None:
         """Find out whether rows come as often as those of the training log; a lone row has no step and passes.
@@ -198,17 +202,16 @@ def _is_computable(column: Column, present: set[str]) -> bool:
     return (column.slope_of or column.name) in present
 
 
-def _matrix(frame: pd.DataFrame, columns: Sequence[Column], stretch: Ints, step_s: float) -> Floats:
-    matrix = np.full((len(frame), len(columns)), np.nan)
-    inside = stretch != OUTSIDE
+def _unscaled(frame: pd.DataFrame, columns: Sequence[Column], stretch: Ints, step_s: float) -> Iterator[Floats]:
+    """Yield the inputs (N,) of each column, NaN outside every stretch; one at a time, for a log may be long."""
+    outside = stretch == OUTSIDE
     bounds = np.flatnonzero(np.diff(stretch, prepend=OUTSIDE - 1, append=OUTSIDE - 1))
-    for position, column in enumerate(columns):
-        if column.slope_of is None or column.slope_span_s is None:
-            matrix[inside, position] = frame[column.name].to_numpy(np.float64)[inside]
-            continue
-        values = frame[column.slope_of].to_numpy(np.float64)
-        samples = max(round(column.slope_span_s / step_s), 2)
-        for start, end in itertools.pairwise(bounds):
-            if inside[start]:
-                matrix[start:end, position] = trailing_slope(values[start:end], samples)
-    return matrix
+    for column in columns:
+        values = frame[column.slope_of or column.name].to_numpy(np.float64, copy=True)
+        if column.slope_of is not None and column.slope_span_s is not None:
+            samples = max(round(column.slope_span_s / step_s), 2)
+            for start, end in itertools.pairwise(bounds):
+                if not outside[start]:
+                    values[start:end] = trailing_slope(values[start:end], samples)
+        values[outside] = np.nan
+        yield values

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Data
-from occupancy.data.cells import TIME, hold, problems_of, read_cells, time_text
+from occupancy.data.cells import TIME, hold, in_each, problems_of, read_cells, time_text
 from occupancy.data.clock import parse_times, recordings, step_of
 from occupancy.data.schema import Schema
 from occupancy.errors import InputError
@@ -126,8 +126,12 @@ def check_step(log: Log, where: str) -> Log:
 
 def _numbers(cells: pd.Series[Any]) -> pd.Series[float]:
     """Return the cells as floats, NaN where one is no number."""
-    readable = pd.to_numeric(cells, errors="coerce").notna()
-    return cells.where(readable).astype(np.float64)  # pandas decides, Python reads: to the last digit
+
+    def read(values: pd.Series[Any]) -> pd.Series[float]:
+        readable = pd.to_numeric(values, errors="coerce").notna()
+        return values.where(readable).astype(np.float64)  # pandas decides, Python reads: to the last digit
+
+    return pd.Series(in_each(cells, read), cells.index)
 
 
 def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool) -> Log:
@@ -135,7 +139,8 @@ def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, label
     sensors = [column for column in schema.sensors if column in frame.columns]
     readings = frame[sensors].replace([np.inf, -np.inf], np.nan)
     missing = readings.isna()
-    readings = hold(readings, recordings(pd.DatetimeIndex(frame.index), settings.max_gap))
+    if missing.any(axis=None):
+        readings = hold(readings, recordings(pd.DatetimeIndex(frame.index), settings.max_gap))
     if labelled:
         readings[schema.count] = frame[schema.count].astype(np.int64)
     return Log(name, schema.name, schema, readings, missing, settings.max_gap)
