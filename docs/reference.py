@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from occupancy.config import Config, Data, Model, Room, Section, Simulation, Tracking, Train
-from occupancy.config.search import Search
+from occupancy.config.search import AdaptiveSearch, GridSearch, Range
 from occupancy.data.folds import Scheme, Times
 from occupancy.data.schema import Column, Schema
 
@@ -52,6 +52,19 @@ search:
 
 On the command line a list is given as `search.over.model.window=[5,10]`."""
 
+ADAPTIVE = """\
+```yaml
+search:
+  method: adaptive
+  trials: 32
+  over:
+    model.window: {low: 3, high: 30}
+    model.hidden: [16, 32, 64]
+    train.learning_rate: {low: 1e-4, high: 1e-2, log: true}
+```
+
+On the command line a range is given as `search.over.model.window="{low: 3, high: 30}"`."""
+
 
 def reference() -> str:
     """Return the page."""
@@ -71,7 +84,10 @@ def reference() -> str:
             "### Each of its columns\n\n" + _section("columns[].", Column),
             "## A fold file\n\n" + _section("", Scheme),
             "### Each of its folds\n\n" + _section("folds[].", Times),
-            "## A search\n\n" + SEARCH + "\n\n" + _section("search.", Search),
+            "## A search\n\n" + SEARCH,
+            "### `search.method: grid`\n\nWithout `search.method` it is this one. " + _section("search.", GridSearch),
+            "### `search.method: adaptive`\n\n" + ADAPTIVE + "\n\n" + _section("search.", AdaptiveSearch),
+            "### A range\n\n" + _section("search.over.<key>.", Range),
         ]
     )
 
@@ -96,8 +112,8 @@ def _rows(prefix: str, settings: type[Section]) -> Iterator[str]:
 
 def _values(allowed: dict[str, Any]) -> str:
     """Return in words what a JSON schema allows."""
-    if "anyOf" in allowed:
-        return " or ".join(map(_values, allowed["anyOf"]))
+    if options := allowed.get("anyOf", allowed.get("oneOf")):
+        return " or ".join(map(_values, options))
     if "enum" in allowed:
         *values, last = (f"`{value}`" for value in allowed["enum"])
         return f"{', '.join(values)} or {last}"
@@ -109,7 +125,7 @@ def _values(allowed: dict[str, Any]) -> str:
         return "any value"
     words = {"boolean": "`true` or `false`", "null": "`null`", "string": "text", "array": "pair of times"}
     words |= {"integer": f"whole number {_bounds(allowed)}", "number": f"number {_bounds(allowed)}"}
-    return "see below" if "$ref" in allowed else words[allowed["type"]]
+    return "see below" if "$ref" in allowed else words[allowed["type"]].strip()
 
 
 def _bounds(allowed: dict[str, Any]) -> str:

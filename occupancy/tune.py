@@ -57,22 +57,24 @@ def _cores() -> int:
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for torch.
     from occupancy.errors import InputError  # noqa: PLC0415
-    from occupancy.search.grid import load_grid  # noqa: PLC0415
+    from occupancy.search.request import load_search  # noqa: PLC0415
 
     if find_spec("optuna") is None:
         raise InputError("Optuna is not installed, which a search needs; pip install occupancy[tune]")
 
-    grid = load_grid(options.config, options.overrides)
+    method = load_search(options.config, options.overrides)
     from occupancy.store import check_store  # noqa: PLC0415
 
-    check_store(grid.config.tracking.uri)  # here too, since importing what follows may take longer than the answer
+    check_store(
+        method.space.config.tracking.uri
+    )  # here too, since importing what follows may take longer than the answer
     from occupancy.engine.pool import Pool  # noqa: PLC0415
     from occupancy.search import report  # noqa: PLC0415
     from occupancy.search.conduct import conduct  # noqa: PLC0415
     from occupancy.search.plan import plan  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
-        search = plan(grid)
+        search = plan(method)
         with Pool(options.workers) as pool:
             result = None if options.dry_run else conduct(search, pool)
     if result is not None:

@@ -13,7 +13,7 @@ import pytest
 
 from occupancy.data.__main__ import main as check_data
 from occupancy.parsing import load_config
-from occupancy.search.grid import load_grid
+from occupancy.search.request import load_search
 from occupancy.train import main as train
 
 pytestmark = [
@@ -79,7 +79,7 @@ def test_a_training_that_a_page_shows_names_a_config_and_keys_that_there_are(pag
         if config is not None:
             assert words[:2] == ["python", "-m"]
             assert words[3] == "--config"
-            load = {"occupancy.train": load_config, "occupancy.tune": load_grid}[words[2]]
+            load = {"occupancy.train": load_config, "occupancy.tune": load_search}[words[2]]
             load(str(ROOT / config), [word for word in words if "=" in word])
 
 

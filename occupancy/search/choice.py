@@ -11,6 +11,11 @@ from occupancy.engine.unit import Failure, Outcome, Scores
 from occupancy.errors import InputError
 
 
+def score_of(outcome: Outcome, metric: str) -> float:
+    """Return one score of a unit, nan where there is none."""
+    return outcome.metrics.get(metric, np.nan) if isinstance(outcome, Scores) else np.nan
+
+
 def score_table(outcomes: Mapping[tuple[int, int], Outcome], metric: str) -> pd.DataFrame:
     """Return one score of each trial (rows, by number) on each fold (columns, by number); nan where there is none.
 
@@ -18,10 +23,7 @@ def score_table(outcomes: Mapping[tuple[int, int], Outcome], metric: str) -> pd.
         outcomes: by trial and fold.
         metric: the name of the score.
     """
-    scores = {
-        place: outcome.metrics.get(metric, np.nan) if isinstance(outcome, Scores) else np.nan
-        for place, outcome in outcomes.items()
-    }
+    scores = {place: score_of(outcome, metric) for place, outcome in outcomes.items()}
     return pd.Series(scores, dtype=float).unstack().sort_index().sort_index(axis=1)  # noqa: PD010 (not a pivot)
 
 

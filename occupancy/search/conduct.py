@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from occupancy.console import UnitProgress
-from occupancy.data.folds import Fold
 from occupancy.engine.pool import Pool
-from occupancy.engine.unit import Failure, Outcome, Unit
+from occupancy.engine.unit import Failure, Outcome
 from occupancy.search import figures
-from occupancy.search.choice import choose_nested, choose_shared, error_of, mean_of, score_table
-from occupancy.search.grid import Trial
+from occupancy.search.bench import Bench
+from occupancy.search.choice import choose_nested, choose_shared, error_of, mean_of, score_of, score_table
 from occupancy.search.plan import Plan
-from occupancy.search.record import Job, Record, record_of
+from occupancy.search.record import Record, record_of
+from occupancy.search.space import Trial
 from occupancy.summary import SHOWN
+
+Place = tuple[int, int]
+"""The numbers of a trial and a fold."""
+Choice = dict[int, tuple[Trial, float]]
+"""For each fold, a trial and the score on its validation rows that it was chosen by."""
 
 
 @dataclass(frozen=True)
@@ -72,90 +75,69 @@ def conduct(plan: Plan, pool: Pool) -> Result:
     Raises:
         InputError: every trial failed on a fold, or the same search is being run already.
     """
-    with record_of(plan) as record, UnitProgress(len(plan.trials) * len(plan.folds)) as progress:
-        outcomes = _try_all(plan, record, pool, progress)
-        scores = score_table(outcomes, plan.search.metric)
-        nested, shared = choose_nested(scores, outcomes), choose_shared(scores)
-        chosen = {"nested": nested, "shared": dict.fromkeys(nested, shared) if shared is not None else {}}
-        tested = _test(plan, chosen, scores, record, pool, progress)
-        failures = {place: outcome for place, outcome in outcomes.items() if isinstance(outcome, Failure)}
+    metric = plan.search.metric
+    with record_of(plan) as record, UnitProgress(plan.fits) as progress:
+        bench = Bench(pool, record, progress)
+        trials, outcomes = _explore(plan, bench)
+        scores = score_table(outcomes, metric)
+        nested: Choice = {
+            fold: (trials[number, fold], score_of(outcomes[number, fold], metric))
+            for fold, number in choose_nested(scores, outcomes).items()
+        }
+        shared, crossed = _share(plan, {fold: trial for fold, (trial, _) in nested.items()}, outcomes, bench)
+        tested = _test(plan, {"nested": nested, "shared": shared}, bench)
+        failures = {place: one for place, one in {**outcomes, **crossed}.items() if isinstance(one, Failure)}
         result = Result(record.run_id, plan, scores, failures, tested["nested"], tested["shared"], record.is_finished)
         _summarize(result, record)
         if not record.is_finished:
             where = f"{plan.config.name} on {plan.config.data.folds}"
-            record.draw(figures.draw(plan.trials, scores, plan.search.metric, where))
+            record.draw(figures.draw(plan.method.points(trials, scores), plan.search.over, metric, where))
     return result
 
 
-def _try_all(plan: Plan, record: Record, pool: Pool, progress: UnitProgress) -> dict[tuple[int, int], Outcome]:
-    """Return what each trial gave on each fold's validation rows, by their numbers."""
-    waiting = {trial.number: len(plan.folds) for trial in plan.trials}
-    trials = {f"trial {trial.number}": trial for trial in plan.trials}
-    jobs = [_job(name, trial, fold, "validation") for name, trial in trials.items() for fold in plan.folds]
-    outcomes: dict[tuple[int, int], Outcome] = {}
-    for job, outcome in _complete(jobs, record, pool):
-        trial = trials[job.group]
-        outcomes[trial.number, job.unit.fold.number] = outcome
-        waiting[trial.number] -= 1
-        progress.advance()
-        if not waiting[trial.number]:
-            own = [outcomes[trial.number, fold.number] for fold in plan.folds]
-            means = {f"validation_{key}_avg": value for key, value in mean_of(own, SHOWN).items()}
-            record.close(job.group, means, trial.setting, error_of(own))
-    return outcomes
+def _explore(plan: Plan, bench: Bench) -> tuple[dict[Place, Trial], dict[Place, Outcome]]:
+    """Return the trials of each fold and what they gave on its validation rows, by the numbers of trial and fold."""
+    trials: dict[Place, Trial] = {}
+    outcomes: dict[Place, Outcome] = {}
+
+    def told(fold: int) -> list[tuple[Trial, float]]:
+        own = sorted(place for place in trials if place[1] == fold)  # alone: others' rows may be its test rows
+        return [(trials[place], score_of(outcomes[place], plan.search.metric)) for place in own]
+
+    while asked := [
+        (trial, fold) for fold in plan.folds for trial in plan.method.propose(fold.number, told(fold.number))
+    ]:
+        outcomes |= bench.validate(sorted(asked, key=lambda one: one[0].number))
+        trials |= {(trial.number, fold.number): trial for trial, fold in asked}
+    return trials, outcomes
 
 
-def _test(
-    plan: Plan,
-    chosen: Mapping[str, Mapping[int, int]],
-    scores: pd.DataFrame,
-    record: Record,
-    pool: Pool,
-    progress: UnitProgress,
-) -> dict[str, list[Tested]]:
+def _share(
+    plan: Plan, nested: Mapping[int, Trial], known: Mapping[Place, Outcome], bench: Bench
+) -> tuple[Choice, dict[Place, Outcome]]:
+    """Return the one choice for all folds, and what its candidates gave on the validation rows of all folds."""
+    candidates = {trial.number: trial for trial in plan.method.candidates(nested)}
+    places = [(trial, fold) for trial in candidates.values() for fold in plan.folds]
+    missing = [(trial, fold) for trial, fold in places if (trial.number, fold.number) not in known]
+    bench.progress.add(len(missing))
+    outcomes = {**known, **bench.validate(missing)}
+    outcomes = {(trial.number, fold.number): outcomes[trial.number, fold.number] for trial, fold in places}
+    chosen = choose_shared(score_table(outcomes, plan.search.metric))
+    if chosen is None:
+        return {}, outcomes
+    scores = {fold: score_of(outcomes[chosen, fold], plan.search.metric) for fold in nested}
+    return {fold: (candidates[chosen], score) for fold, score in scores.items()}, outcomes
+
+
+def _test(plan: Plan, chosen: Mapping[str, Choice], bench: Bench) -> dict[str, list[Tested]]:
     """Return what the chosen trials gave on the test rows of their folds, for each way of choosing."""
-    by_number = {trial.number: trial for trial in plan.trials}
-    jobs = [
-        _job(how, by_number[trials[fold.number]], fold, "test")
-        for how, trials in chosen.items()
-        for fold in plan.folds
-        if trials
-    ]
-    progress.add(len(jobs))
-    outcomes = {}
-    for job, outcome in _complete(jobs, record, pool):
-        outcomes[job.group, job.unit.fold.number] = outcome
-        progress.advance()
+    asked = [(how, choice[fold.number][0], fold) for how, choice in chosen.items() for fold in plan.folds if choice]
+    bench.progress.add(len(asked))
+    outcomes = bench.test(asked)
     return {
-        how: [
-            Tested(fold, by_number[number], _at(scores, number, fold), outcomes[how, fold])
-            for fold, number in trials.items()
-        ]
-        for how, trials in chosen.items()
+        how: [Tested(fold, trial, validation, outcomes[how, fold]) for fold, (trial, validation) in choice.items()]
+        for how, choice in chosen.items()
     }
-
-
-def _at(scores: pd.DataFrame, trial: int, fold: int) -> float:
-    return float(scores.loc[[trial], [fold]].to_numpy().item())
-
-
-def _complete(jobs: Iterable[Job], record: Record, pool: Pool) -> Iterable[tuple[Job, Outcome]]:
-    """Yield each job with what it gave, once it is recorded; what is known already is not carried out again."""
-    waiting: dict[str, list[Job]] = defaultdict(list)  # jobs that are the same unit need it once
-    for job in jobs:
-        waiting[job.unit.key].append(job)
-    known = {key: waiting.pop(key) for key in record.known.keys() & waiting.keys()}
-    done = ((same, record.known[key]) for key, same in known.items())
-    fresh = ((waiting[unit.key], what) for unit, what in pool.execute([same[0].unit for same in waiting.values()]))
-    for results in (done, fresh):
-        for same, outcome in results:
-            for job in same:
-                record.write(job, outcome)
-                yield job, outcome
-
-
-def _job(group: str, trial: Trial, fold: Fold, scored: Any) -> Job:
-    return Job(group, Unit(trial.config, fold, scored), trial.setting)
 
 
 def _summarize(result: Result, record: Record) -> None:

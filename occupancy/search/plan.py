@@ -14,7 +14,8 @@ from occupancy.config.search import Search
 from occupancy.data.folds import Fold, digest_of
 from occupancy.data.table import Log
 from occupancy.engine.unit import code_version
-from occupancy.search.grid import SECTION, Grid, Trial
+from occupancy.search.request import Method
+from occupancy.search.space import SECTION
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,29 @@ class Plan:
     """A search on a log.
 
     Attributes:
-        config: the experiment whose settings are searched, as it will be carried out (``auto`` is decided).
-        search: what is tried, and what it is chosen by.
-        trials: every setting to try.
+        method: says which settings are tried.
         log: the validated log.
         folds: its rows by part.
     """
 
-    config: Config
-    search: Search
-    trials: list[Trial]
+    method: Method
     log: Log
     folds: list[Fold]
+
+    @property
+    def config(self) -> Config:
+        """The experiment whose settings are searched, as it will be carried out (``auto`` is decided)."""
+        return self.method.space.config
+
+    @property
+    def search(self) -> Search:
+        """What is tried, and what it is chosen by."""
+        return self.method.space.search
+
+    @property
+    def fits(self) -> int:
+        """How many fits there are to choose by."""
+        return self.method.trials_per_fold * len(self.folds)
 
     @property
     def tracking(self) -> Tracking:
@@ -44,27 +56,25 @@ class Plan:
     @property
     def key(self) -> str:
         """Hash of what decides the result: a search with the same key is the same search."""
-        trials = [trial.config.key for trial in self.trials]
         rows = [self.log.digest, digest_of(self.folds)]
-        whole = [trials, self.config.key, self.config.seed, self.search.model_dump(), rows, code_version()]
+        search = self.search.model_dump()
+        whole = [self.method.identity, self.config.key, self.config.seed, search, rows, code_version()]
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
-        """Return the search as YAML that `occupancy.search.grid.load_grid` reads."""
+        """Return the search as YAML that `occupancy.search.request.load_search` reads."""
         tree = {**self.config.shown(), SECTION: self.search.model_dump()}
         return yaml.safe_dump(tree, sort_keys=False)
 
 
-def plan(grid: Grid) -> Plan:
+def plan(method: Method) -> Plan:
     """Return the search that can begin, after checking device, store, log, folds and every trial's sensors.
 
     Raises:
         InputError: something about it is wrong; nothing has been written.
     """
-    one = experiment.plan(grid.config)
-    trials = []
-    for trial in grid.trials:
-        config = trial.config.model_copy(update={"data": one.config.data, "tracking": one.config.tracking})
-        experiment.check_sensors(one.log, config)
-        trials.append(Trial(trial.number, trial.setting, config))
-    return Plan(one.config, grid.search, trials, one.log, one.folds)
+    one = experiment.plan(method.space.config)
+    decided = method.on(one.config)
+    for trial in decided.samples():
+        experiment.check_sensors(one.log, trial.config)
+    return Plan(decided, one.log, one.folds)

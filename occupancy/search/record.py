@@ -42,7 +42,7 @@ class Job:
     """A unit, and where in the record it belongs.
 
     Attributes:
-        group: the run that its run lies under: ``trial 7``, ``nested`` or ``shared``.
+        group: the run that its run lies under: ``trial 7``, ``fold 2 trial 7``, ``nested`` or ``shared``.
         unit: what is to be carried out.
         setting: what is tried, values by dotted key.
     """
@@ -73,14 +73,20 @@ class Record:
         self._closed: set[str] = set()
         self._runs: dict[tuple[str, str], Run] = {}  # by group and unit
 
-    def read(self, runs: list[Run]) -> None:
-        """Take over what the runs under the parent hold."""
+    def read(self, runs: list[Run], failures_stand: bool) -> None:
+        """Take over what the runs under the parent hold.
+
+        Args:
+            runs: what is recorded of the search.
+            failures_stand: whether what failed is known too, and not tried again.
+        """
+        failures_stand |= self.is_finished
         for run in runs:
             if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == self.run_id:
                 self._groups[run.data.tags[_GROUP]] = run.info.run_id
                 if run.info.status == _FINISHED:
                     self._closed.add(run.data.tags[_GROUP])
-            if _ERROR in run.data.tags and not self.is_finished:  # it is tried again
+            if _ERROR in run.data.tags and not failures_stand:  # it is tried again
                 self._client.delete_tag(run.info.run_id, _ERROR)
         for run in runs:
             group, key = run.data.tags.get(_GROUP, ""), run.data.tags.get(_UNIT)
@@ -89,11 +95,12 @@ class Record:
             self._runs[group, key] = run
             if run.info.status == _FINISHED:
                 self.known[key] = _scores(run)
-            elif self.is_finished:
+            elif self.is_finished or (failures_stand and _ERROR in run.data.tags):
                 self.known[key] = Failure(run.data.tags.get(_ERROR, "unknown"))
 
     def write(self, job: Job, outcome: Outcome) -> None:
         """Record what a unit gave, as a run of its own under that of its group."""
+        self.known[job.unit.key] = outcome
         if self.is_finished:
             return
         key = job.unit.key
@@ -179,7 +186,8 @@ def record_of(plan: Plan) -> Iterator[Record]:
     found = list(_found(client, experiment_id, plan.key))
     parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
     record = Record(client, experiment_id, tags, _parent(client, experiment_id, tags, plan, parents))
-    record.read(found)
+    # What was proposed after a failure rests on it.
+    record.read(found, failures_stand=plan.search.method == "adaptive")
     try:
         yield record
     except Exception:
@@ -204,8 +212,9 @@ def _parent(client: MlflowClient, experiment_id: str, tags: dict[str, str], plan
         client.update_run(parents[0].info.run_id, _RUNNING)
         return parents[0]
     run = client.create_run(experiment_id, tags=tags, run_name=plan.config.name)
-    searched = {f"over.{key}": values for key, values in plan.search.over.items()}
-    client.log_batch(run.info.run_id, params=_params({**plan.config.flat(), **searched, "metric": plan.search.metric}))
+    search = plan.search.model_dump()
+    searched = {f"over.{key}": values for key, values in search.pop("over").items()}
+    client.log_batch(run.info.run_id, params=_params({**plan.config.flat(), **searched, **search}))
     client.log_text(run.info.run_id, plan.to_yaml(), "search.yaml")
     return run
 

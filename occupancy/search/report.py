@@ -14,8 +14,8 @@ from rich.text import Text
 from occupancy.engine.unit import Scores
 from occupancy.search.choice import mean_of
 from occupancy.search.conduct import Result, Tested
-from occupancy.search.grid import written
 from occupancy.search.plan import Plan
+from occupancy.search.space import written
 from occupancy.summary import SHOWN, dataset, jsonable, plain_table, shown
 
 _TESTED = ("mse", "f1_macro", "mse_mean", "f1_micro")
@@ -49,7 +49,7 @@ def to_json(result: Result) -> str:
         "run_id": result.run_id,
         "dataset": dataset(plan.log),
         "metric": plan.search.metric,
-        "trials": len(plan.trials),
+        "trials": plan.method.trials_per_fold,
         "failed": [
             {"trial": trial, "fold": fold, "error": failure.error}
             for (trial, fold), failure in sorted(result.failures.items())
@@ -66,24 +66,30 @@ def plan_table(plan: Plan) -> RenderableType:
     grid.add_column("key")
     grid.add_column("values", overflow="fold")
     for key, values in plan.search.over.items():
-        grid.add_row(key, ", ".join(map(written, values)))
+        grid.add_row(key, ", ".join(map(written, values)) if isinstance(values, list) else str(values))
     return Group(grid, Text(_after(plan)))
 
 
 def plan_json(plan: Plan) -> str:
     """Return what a search would do as one line of JSON."""
-    units = len(plan.trials) * len(plan.folds)
     settings = {"config": plan.config.shown(), "search": plan.search.model_dump(), "dataset": dataset(plan.log)}
-    return json.dumps({**settings, "trials": len(plan.trials), "units": units, "tests": 2 * len(plan.folds)})
+    crossings, tests = plan.method.crossings(len(plan.folds)), 2 * len(plan.folds)
+    size = {"trials": plan.method.trials_per_fold, "units": plan.fits, "crossings": crossings, "tests": tests}
+    return json.dumps({**settings, **size})
 
 
 def _size(plan: Plan) -> str:
-    trials, folds = len(plan.trials), len(plan.folds)
-    return f"{trials:,} {'trial' if trials == 1 else 'trials'} x {folds} folds = {trials * folds:,} fits"
+    return plan.method.size(len(plan.folds))
 
 
 def _after(plan: Plan) -> str:
-    return f"then up to {2 * len(plan.folds)} fits to test what each fold chooses, and what all choose together"
+    tests = f"then up to {2 * len(plan.folds)} fits to test what each fold chooses, and what all choose together"
+    crossings = plan.method.crossings(len(plan.folds))
+    return (
+        f"then up to {crossings:,} fits to try what each fold chooses on the other folds\n{tests}"
+        if crossings
+        else tests
+    )
 
 
 def _add_mean(grid: Table, name: str, setting: Iterable[str], tested: Sequence[Tested]) -> None:

@@ -17,8 +17,8 @@ from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
 from occupancy.errors import InputError
 from occupancy.search import report
 from occupancy.search.conduct import Result, conduct
-from occupancy.search.grid import load_grid
 from occupancy.search.plan import Plan, plan
+from occupancy.search.request import load_search
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -57,7 +57,7 @@ def search(tmp_path: Path) -> Iterator[Plan]:
     path = tmp_path / "forest.yaml"
     path.write_text(yaml.safe_dump({**tree, "search": {"over": {"model.min_samples_leaf": [1, 20, 60]}}}))
     tracked_in = mlflow.get_tracking_uri()
-    yield plan(load_grid(path))
+    yield plan(load_search(path))
     mlflow.set_tracking_uri(tracked_in)
 
 
@@ -122,7 +122,7 @@ def test_figures_and_the_search_lie_beside_the_parent_run(search: Plan) -> None:
         "figures/parallel.png",
     }
     written = Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/search.yaml", tracking_uri=search.tracking.uri))
-    assert [trial.setting for trial in load_grid(written).trials] == [trial.setting for trial in search.trials]
+    assert load_search(written).samples() == search.method.samples()
 
 
 def test_a_finished_search_is_read_back_as_it_was_its_failures_too(search: Plan) -> None:
@@ -181,7 +181,7 @@ def test_a_search_that_is_under_way_is_not_begun_twice(search: Plan) -> None:
 
 def test_another_search_on_the_same_store_begins_anew(search: Plan, tmp_path: Path) -> None:
     conduct(search, Here())
-    other = plan(load_grid(tmp_path / "forest.yaml", ["search.over.model.min_samples_leaf=[1,20]"]))
+    other = plan(load_search(tmp_path / "forest.yaml", ["search.over.model.min_samples_leaf=[1,20]"]))
     pool = Here()
     assert not conduct(other, pool).was_finished
     assert len(pool.asked) >= 4

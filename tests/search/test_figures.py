@@ -9,7 +9,9 @@ from drawn import bars, boxes, overlapping, points, texts
 from matplotlib.figure import Figure
 
 from occupancy.search.figures import draw
-from occupancy.search.grid import Grid, load_grid
+from occupancy.search.grid import Grid
+from occupancy.search.request import load_search
+from occupancy.search.space import Point
 
 CRF = Path(__file__).parents[2] / "configs" / "grids" / "crf.yaml"
 
@@ -23,14 +25,19 @@ def scored(grid: Grid) -> pd.DataFrame:
 
 
 def drawn(*overrides: str) -> tuple[Grid, dict[str, Figure]]:
-    grid = load_grid(CRF, overrides)
-    return grid, draw(grid.trials, scored(grid), "mse", "crf on forward")
+    grid = load_search(CRF, overrides)
+    assert isinstance(grid, Grid)
+    return grid, draw(points_of(grid, scored(grid)), grid.space.search.over, "mse", "crf on forward")
+
+
+def points_of(grid: Grid, scores: pd.DataFrame) -> list[Point]:
+    return grid.points({(trial.number, fold): trial for trial in grid.trials for fold in (1, 2)}, scores)
 
 
 def test_a_box_for_each_value_holds_the_mean_over_folds_of_each_trial_that_failed_nowhere() -> None:
     grid, figures = drawn()
     panels = figures["boxes"].axes
-    assert [axes.get_xlabel() for axes in panels] == list(grid.search.over)
+    assert [axes.get_xlabel() for axes in panels] == list(grid.space.search.over)
     assert [label.get_text() for label in panels[0].get_xticklabels()] == [
         "32",
         "64",
@@ -40,8 +47,9 @@ def test_a_box_for_each_value_holds_the_mean_over_folds_of_each_trial_that_faile
         "64-32-16",
     ]
     assert panels[0].get_ylabel() == "validation mse, mean of folds (people²)"
-    dots = [points(line)[1] for line in panels[1].lines if line.get_marker() == "."]
-    expected = [0.1 - 50 * rate for rate in grid.search.over["train.learning_rate"]]
+    (places, scores) = next(points(line) for line in panels[1].lines if line.get_marker() == ".")
+    dots = [scores[places.round() == place] for place in range(4)]
+    expected = [0.1 - 50 * rate for rate in grid.space.search.over["train.learning_rate"]]
     assert [len(values) for values in dots] == [23, 24, 24, 24]
     for values, score in zip(dots, expected, strict=True):
         np.testing.assert_allclose(values, score)
@@ -86,5 +94,4 @@ def test_of_few_or_equal_trials_nobody_is_told_what_matters() -> None:
 
 
 def test_of_no_trial_at_all_nothing_is_drawn() -> None:
-    grid = load_grid(CRF)
-    assert draw(grid.trials, scored(grid) * np.nan, "mse", "crf") == {}
+    assert draw([], {"model.window": [1]}, "mse", "crf") == {}

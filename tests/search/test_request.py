@@ -8,33 +8,33 @@ import yaml
 
 from occupancy.config import LSTM, MLPCRF
 from occupancy.errors import InputError
-from occupancy.search.grid import load_grid
+from occupancy.search.request import load_search
 
 ROOT = Path(__file__).parents[2]
 
 
 GRIDS = sorted((ROOT / "configs" / "grids").glob("*.yaml"))
 TRIALS = {"crf": 96, "bnn": 24, "lstm_regression": 48, "lstm_classification": 48}
-TRIALS |= {"lstm_regression_rate": 15, "lstm_classification_rate": 15}
+TRIALS |= {"lstm_regression_rate": 15, "lstm_classification_rate": 15, "lstm_regression_adaptive": 32}
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
 def test_every_shipped_search_is_valid_and_complete_in_itself(path: Path) -> None:
-    grid = load_grid(path)
-    assert len(grid.trials) == TRIALS[path.stem]
-    assert grid.config.protocol == "honest"
-    given, resolved = yaml.safe_load(path.read_text()), grid.config.model_dump()
+    grid = load_search(path)
+    assert grid.trials_per_fold == TRIALS[path.stem]
+    assert grid.space.config.protocol == "honest"
+    given, resolved = yaml.safe_load(path.read_text()), grid.space.config.model_dump()
     assert {*given} == {"seed", "protocol", "features", "data", "model", "train", "tracking", "search"}
     assert all({*given[section]} == {*resolved[section]} for section in ("model", "train"))
 
 
 def test_the_reports_searches_are_shipped_with_its_values() -> None:
     assert {path.stem for path in GRIDS} == TRIALS.keys()
-    crf = load_grid(ROOT / "configs" / "grids" / "crf.yaml").search.over
+    crf = load_search(ROOT / "configs" / "grids" / "crf.yaml").space.search.over
     assert crf["model.hidden"] == [[32], [64], [128], [64, 32], [128, 64], [64, 32, 16]]
     assert crf["train.learning_rate"] == [1e-3, 7e-4, 3e-4, 1e-4]
     assert crf["model.sequence"] == [10, 15, 20, 25]
-    bnn = load_grid(ROOT / "configs" / "grids" / "bnn.yaml").search.over
+    bnn = load_search(ROOT / "configs" / "grids" / "bnn.yaml").space.search.over
     assert bnn["train.learning_rate"] == [1e-2, 5e-3, 1e-3, 1e-4]
 
 
@@ -51,14 +51,14 @@ def over(**values: Any) -> dict[str, Any]:
 
 def test_every_combination_of_the_listed_values_is_a_trial(tmp_path: Path) -> None:
     path = file_of(tmp_path, over(model_in_hidden=[[32], [64, 32]], train_in_learning_rate=[1e-3, 1e-4], seed=[0, 7]))
-    grid = load_grid(path, ["train.max_epochs=3"])
-    assert [trial.number for trial in grid.trials] == [*range(1, 9)]
-    assert [tuple(trial.setting.values()) for trial in grid.trials[:3]] == [
+    grid = load_search(path, ["train.max_epochs=3"])
+    assert [trial.number for trial in grid.samples()] == [*range(1, 9)]
+    assert [tuple(trial.setting.values()) for trial in grid.samples()[:3]] == [
         ([32], 1e-3, 0),
         ([32], 1e-3, 7),
         ([32], 1e-4, 0),
     ]
-    for trial in grid.trials:
+    for trial in grid.samples():
         assert isinstance(trial.config.model, MLPCRF)
         told = {"model.hidden": trial.config.model.hidden, "train.learning_rate": trial.config.train.learning_rate}
         assert {**told, "seed": trial.config.seed} == trial.setting
@@ -67,15 +67,15 @@ def test_every_combination_of_the_listed_values_is_a_trial(tmp_path: Path) -> No
 
 
 def test_a_whole_section_can_be_searched_and_so_the_model(tmp_path: Path) -> None:
-    grid = load_grid(file_of(tmp_path, over(model=[{"name": "lstm", "window": 3}, {"name": "mlp_crf"}])))
-    assert [type(trial.config.model) for trial in grid.trials] == [LSTM, MLPCRF]
+    grid = load_search(file_of(tmp_path, over(model=[{"name": "lstm", "window": 3}, {"name": "mlp_crf"}])))
+    assert [type(trial.config.model) for trial in grid.samples()] == [LSTM, MLPCRF]
 
 
 def test_what_is_searched_can_be_overridden(tmp_path: Path) -> None:
     path = file_of(tmp_path, over(model_in_window=[5, 10, 15]))
-    grid = load_grid(path, ["search.over.model.window=[2]", "search.over.seed=[1,2]", "search.metric=mse_mean"])
-    assert [trial.setting for trial in grid.trials] == [{"model.window": 2, "seed": seed} for seed in (1, 2)]
-    assert grid.search.metric == "mse_mean"
+    grid = load_search(path, ["search.over.model.window=[2]", "search.over.seed=[1,2]", "search.metric=mse_mean"])
+    assert [trial.setting for trial in grid.samples()] == [{"model.window": 2, "seed": seed} for seed in (1, 2)]
+    assert grid.space.search.metric == "mse_mean"
 
 
 MISTAKES: list[tuple[dict[str, Any], list[str], str]] = [
@@ -104,11 +104,11 @@ def test_a_mistake_in_any_trial_is_told_before_anything_starts(
 ) -> None:
     changes = {"train": {"learning_rate": 1e-3}}
     with pytest.raises(InputError) as caught:
-        load_grid(file_of(tmp_path, search, **changes), overrides)
+        load_search(file_of(tmp_path, search, **changes), overrides)
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_config_without_a_search_is_refused() -> None:
     with pytest.raises(InputError, match=r"has no section search; add one, or train this config by occupancy\.train"):
-        load_grid(ROOT / "configs" / "smoke.yaml")
+        load_search(ROOT / "configs" / "smoke.yaml")

@@ -1,0 +1,74 @@
+"""Where jobs are carried out: each unit once, recorded as soon as it is done."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from occupancy.console import UnitProgress
+from occupancy.data.folds import Fold
+from occupancy.engine.pool import Pool
+from occupancy.engine.unit import Outcome, Unit
+from occupancy.search.choice import error_of, mean_of
+from occupancy.search.record import Job, Record
+from occupancy.search.space import Trial
+from occupancy.summary import SHOWN
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What carries out, records and counts the jobs of a search.
+
+    Attributes:
+        pool: carries them out.
+        record: knows what is done already.
+        progress: shows how far they are.
+    """
+
+    pool: Pool
+    record: Record
+    progress: UnitProgress
+
+    def validate(self, asked: Sequence[tuple[Trial, Fold]]) -> dict[tuple[int, int], Outcome]:
+        """Return what trials gave on validation rows, by the numbers of trial and fold; each trial's run is closed."""
+        folds: dict[str, list[int]] = defaultdict(list)
+        for trial, fold in asked:
+            folds[trial.name].append(fold.number)
+        trials = {trial.name: trial for trial, _ in asked}
+        waiting = {name: len(numbers) for name, numbers in folds.items()}
+        outcomes = {}
+        for job, outcome in self._complete(_job(trial.name, trial, fold, "validation") for trial, fold in asked):
+            trial = trials[job.group]
+            outcomes[trial.number, job.unit.fold.number] = outcome
+            waiting[job.group] -= 1
+            if not waiting[job.group]:
+                own = [outcomes[trial.number, fold] for fold in folds[job.group]]
+                means = {f"validation_{key}_avg": value for key, value in mean_of(own, SHOWN).items()}
+                self.record.close(job.group, means, trial.setting, error_of(own))
+        return outcomes
+
+    def test(self, asked: Sequence[tuple[str, Trial, Fold]]) -> dict[tuple[str, int], Outcome]:
+        """Return what trials gave on test rows, by the group that each was chosen for and the number of the fold."""
+        done = self._complete(_job(group, trial, fold, "test") for group, trial, fold in asked)
+        return {(job.group, job.unit.fold.number): outcome for job, outcome in done}
+
+    def _complete(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
+        """Yield each job with what it gave, once it is recorded; what is known already is not carried out again."""
+        waiting: dict[str, list[Job]] = defaultdict(list)  # jobs that are the same unit need it once
+        for job in jobs:
+            waiting[job.unit.key].append(job)
+        known = {key: (waiting.pop(key), self.record.known[key]) for key in [*waiting] if key in self.record.known}
+        units = [same[0].unit for same in waiting.values()]
+        fresh = ((waiting[unit.key], outcome) for unit, outcome in self.pool.execute(units))
+        for results in (known.values(), fresh):
+            for same, outcome in results:
+                for job in same:
+                    self.record.write(job, outcome)
+                    self.progress.advance()
+                    yield job, outcome
+
+
+def _job(group: str, trial: Trial, fold: Fold, scored: Literal["validation", "test"]) -> Job:
+    return Job(group, Unit(trial.config, fold, scored), trial.setting)
