@@ -33,12 +33,12 @@ def table(result: Result) -> RenderableType:
     for heading in (f"validation\n{metric}", *(f"test\n{key}" for key in _TESTED)):
         grid.add_column(heading, justify="right")
     for one in result.nested:
-        grid.add_row(str(one.fold), *map(written, one.trial.setting.values()), *_cells(one.validation, [one]))
+        grid.add_row(str(one.fold), *map(_brief, one.trial.setting.values()), *_cells(one.validation, [one]))
     grid.add_section()
     _add_mean(grid, "mean", ["" for _ in plan.search.over], result.nested)
     if result.shared:
         grid.add_section()
-        _add_mean(grid, "shared", map(written, result.shared[0].trial.setting.values()), result.shared)
+        _add_mean(grid, "shared", map(_brief, result.shared[0].trial.setting.values()), result.shared)
     return Group(grid, Text("\n".join(_lines(result)), no_wrap=True, overflow="ignore"))
 
 
@@ -76,6 +76,11 @@ def plan_json(plan: Plan) -> str:
     crossings, tests = plan.method.crossings(len(plan.folds)), 2 * len(plan.folds)
     size = {"trials": plan.method.trials_per_fold, "units": plan.fits, "crossings": crossings, "tests": tests}
     return json.dumps({**settings, **size})
+
+
+def _brief(value: Any) -> str:
+    """Return a value in a column's width; what a study took from a range has digits enough to fill the table."""
+    return f"{value:.3g}" if isinstance(value, float) else written(value)
 
 
 def _size(plan: Plan) -> str:

@@ -35,6 +35,19 @@ search:
     train.learning_rate: [1e-3, 1e-1]
 """
 TRIALS, FOLDS = 6, 2
+ADAPTIVE = (
+    SEARCH.partition("search:")[0]
+    + """
+search:
+  method: adaptive
+  metric: mse_mean
+  trials: 4
+  batch: 2
+  over:
+    model.window: {low: 1, high: 4}
+    train.learning_rate: {low: 1e-4, high: 1e-1, log: true}
+"""
+)
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -44,9 +57,9 @@ pytestmark = [
 ]
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, search: str = SEARCH) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
-    (folder / "quick.yaml").write_text(SEARCH)
+    (folder / "quick.yaml").write_text(search)
     command = [sys.executable, "-m", "occupancy.tune", "--config", "quick.yaml", *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -193,6 +206,25 @@ def test_a_finished_search_is_told_again_and_not_run_again(told: Told, capsys: p
     assert "this search was finished before; nothing was run" in table
     assert "shared   optimistic: one setting for all folds, chosen on validation rows that other folds test" in table
     assert len(ask(told.folder, "select 1 from runs")) == before
+
+
+def test_an_adaptive_search_that_was_killed_gives_the_same_with_another_number_of_processes(tmp_path: Path) -> None:
+    whole, folder = tmp_path / "whole", tmp_path / "stopped"
+    undisturbed = start(whole, "--json", "--workers", "2", search=ADAPTIVE)
+    process = start(folder, "--json", "--workers", "1", search=ADAPTIVE)
+    wait_for(folder, 5, process)  # the second proposals of each fold have begun
+    process.kill()
+    end(process)
+    before = finished(folder)
+    resumed = result(end(start(folder, "--json", "--workers", "1", search=ADAPTIVE)))
+    assert resumed == result(end(undisturbed))
+    assert {*before} < {*finished(folder)}
+    assert {status for (status,) in ask(folder, "select status from runs")} == {"FINISHED"}
+    names = [name for (name,) in ask(folder, "select name from runs")]
+    assert sum(name.startswith("fold") and "trial" in name for name in names) == 4 * FOLDS
+    ((uri,),) = ask(folder, "select artifact_uri from runs where name = 'quick'")
+    held = {path.name for path in Path(unquote(urlsplit(uri).path)).rglob("*") if path.is_file()}
+    assert held == {"search.yaml", "boxes.png", "parallel.png", "importance.png"}
 
 
 def test_a_comparison_does_not_take_trials_for_experiments(told: Told, capsys: pytest.CaptureFixture[str]) -> None:
