@@ -79,7 +79,7 @@ def importances(table: pd.DataFrame, over: Over) -> pd.Series[float] | None:
 def _boxes(table: pd.DataFrame, over: Over, label: str, where: str) -> Figure:
     widths = [max(len(values), 2) if isinstance(values, list) else 4 for values in over.values()]
     folds = sorted(table["fold"].unique())
-    coloured = ", its colour the fold that tried it" if folds != [0] else ""
+    coloured = ", coloured by fold" if folds != [0] else ""
     title = f"{where}: the score by each setting; a dot is a trial{coloured}"
     figure = titled_figure(4.0, title, max(WIDTH, 0.6 * sum(widths)))
     panels = figure.subplots(1, len(over), sharey=True, squeeze=False, width_ratios=widths)[0]
@@ -87,19 +87,17 @@ def _boxes(table: pd.DataFrame, over: Over, label: str, where: str) -> Figure:
     for axes, (key, values) in zip(panels, over.items(), strict=True):
         if isinstance(values, list):
             _add_boxes(axes, table, key, values)
-        elif values.log:
-            axes.set_xscale("log")
+        else:
+            _scale(axes, values)
         for fold in folds:
             own = table[table["fold"] == fold]
-            places = own[key].to_numpy(np.float64)
-            if isinstance(values, list):
-                places += jitter.uniform(-0.15, 0.15, len(own))
+            places = own[key] + jitter.uniform(-0.15, 0.15, len(own)) * _spacing(values)
             colour = LABELS[(fold - 1) % len(LABELS)] if fold else BLUE
             axes.plot(places, own["score"], ".", color=colour, markersize=5, alpha=0.7, label=f"fold {fold}")
         axes.set_xlabel(key)
     panels[0].set_ylabel(label)
     if folds != [0]:
-        panels[-1].legend(loc="upper right", fontsize=8)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     figure.align_xlabels()
     return figure
 
@@ -110,6 +108,23 @@ def _add_boxes(axes: Axes, table: pd.DataFrame, key: str, values: list[Any]) -> 
     axes.boxplot(groups, positions=range(len(values)), widths=0.6, showfliers=False, medianprops=median)
     texts = [written(value) for value in values]
     axes.set_xticks(range(len(values)), texts, rotation=45 if max(map(len, texts)) > 4 else 0)
+
+
+def _scale(axes: Axes, values: Range) -> None:
+    if values.log:
+        axes.set_xscale("log")
+        ticks = np.geomspace(values.low, values.high, 3)
+        axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=values.is_whole))
+
+
+def _spacing(values: list[Any] | Range) -> float:
+    """Return how far apart the values of a key lie that many trials share; 0 where hardly two are the same."""
+    if isinstance(values, list):
+        return 1
+    return values.step or 1 if values.is_whole and not values.log else 0
 
 
 def _parallel(table: pd.DataFrame, over: Over, label: str, where: str) -> Figure:
@@ -132,7 +147,7 @@ def _parallel(table: pd.DataFrame, over: Over, label: str, where: str) -> Figure
     for place, values in enumerate(over.values()):
         axes.axvline(place, color=GREY, linewidth=1, zorder=0)
         codes = range(len(values)) if isinstance(values, list) else _ticks(values)
-        texts = [written(value) for value in values] if isinstance(values, list) else [f"{code:.3g}" for code in codes]
+        texts = [written(value) for value in (values if isinstance(values, list) else codes)]
         for text, height in zip(texts, _heights(codes, values), strict=True):
             axes.text(place - 0.03, height, text, ha="right", va="center", color=BLACK, fontsize=9, bbox=_PAPER)
     axes.axvline(len(over), color=GREY, linewidth=2, zorder=0)
@@ -158,7 +173,7 @@ def _heights(codes: Sequence[float] | pd.Series[float], values: list[Any] | Rang
 def _ticks(values: Range) -> list[float]:
     spaced = np.geomspace if values.log else np.linspace
     ticks = spaced(values.low, values.high, 5)
-    return sorted({round(tick) for tick in ticks}) if values.is_whole else list(ticks)
+    return sorted({round(tick) for tick in ticks}) if values.is_whole else [float(f"{tick:.2g}") for tick in ticks]
 
 
 def _importance(shares: pd.Series[float], label: str, where: str) -> Figure:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,8 @@ import pytest
 from drawn import bars, boxes, overlapping, points, texts
 from matplotlib.figure import Figure
 
+from occupancy.config.search import Range
+from occupancy.plots import ORANGE
 from occupancy.search.figures import draw
 from occupancy.search.grid import Grid
 from occupancy.search.request import load_search
@@ -95,3 +98,54 @@ def test_of_few_or_equal_trials_nobody_is_told_what_matters() -> None:
 
 def test_of_no_trial_at_all_nothing_is_drawn() -> None:
     assert draw([], {"model.window": [1]}, "mse", "crf") == {}
+
+
+RANGES: dict[str, list[Any] | Range] = {
+    "model.layers": Range(low=1, high=3),
+    "model.hidden": [[8], [32, 16]],
+    "train.learning_rate": Range(low=3e-4, high=2e-2, log=True),
+}
+
+
+def by_fold() -> list[Point]:
+    """Return trials of two folds, the second of them harder, whose scores the learning rate decides alone."""
+    draw_from, found = np.random.default_rng(0), []
+    for place in range(60):
+        rate = float(np.exp(draw_from.uniform(np.log(3e-4), np.log(2e-2))))
+        setting = {"model.layers": int(draw_from.integers(1, 4)), "model.hidden": [[8], [32, 16]][place % 2]}
+        fold = place % 3 // 2 + 1
+        found.append(Point(setting | {"train.learning_rate": rate}, fold - np.log10(rate), fold))
+    return found
+
+
+def test_trials_of_single_folds_are_drawn_against_the_median_of_their_fold() -> None:
+    found = by_fold()
+    figures = draw(found, RANGES, "mse", "lstm on forward")
+    layers, hidden, rates = figures["boxes"].axes
+    assert (rates.get_xscale(), layers.get_ylabel()) == ("log", "validation mse, less its fold's median (people²)")
+    assert [text.get_text() for text in figures["boxes"].legends[0].get_texts()] == ["fold 1", "fold 2"]
+    for fold, line in zip((1, 2), (line for line in rates.lines if line.get_marker() == "."), strict=True):
+        own = [point for point in found if point.fold == fold]
+        x, y = points(line)
+        np.testing.assert_allclose(x, [point.setting["train.learning_rate"] for point in own])
+        np.testing.assert_allclose(y, -np.log10(x) - np.median(-np.log10(x)))
+    assert [label.get_text() for label in hidden.get_xticklabels()] == ["8", "32-16"]
+    lines = [line for line in figures["parallel"].axes[0].lines if len(points(line)[0]) == 4]
+    assert sum(line.get_color() == ORANGE for line in lines) == 2  # the best of each fold
+    heights = [points(line)[1] for line in lines]
+    assert {round(float(height[0]), 9) for height in heights} == {0, 0.5, 1}
+    assert all(0 <= height[2] <= 1 for height in heights)
+    bar = bars(figures["importance"].axes[0])[0]
+    assert bar.get_width() == pytest.approx(1, abs=0.1)
+    assert figures["importance"].axes[0].get_yticklabels()[0].get_text() == "train.learning_rate"
+
+
+@pytest.mark.parametrize("name", ["boxes", "parallel", "importance"])
+def test_no_text_of_ranges_lies_on_another(name: str) -> None:
+    figure = draw(by_fold(), RANGES, "mse", "lstm on forward")[name]
+    figure.canvas.draw()
+    shown = texts(figure)
+    if name == "parallel":
+        shown = [text for text in shown if text not in figure.axes[1].get_xticklabels()]
+    assert not any("mathdefault" in text.get_text() for text in shown)
+    assert not overlapping(boxes(figure, shown))
