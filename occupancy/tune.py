@@ -65,9 +65,8 @@ def _command(options: argparse.Namespace) -> None:
     method = load_search(options.config, options.overrides)
     from occupancy.store import check_store  # noqa: PLC0415
 
-    check_store(
-        method.space.config.tracking.uri
-    )  # here too, since importing what follows may take longer than the answer
+    # Here too, since importing what follows may take longer than the answer.
+    check_store(method.space.config.tracking.uri)
     from occupancy.engine.pool import Pool  # noqa: PLC0415
     from occupancy.search import report  # noqa: PLC0415
     from occupancy.search.conduct import conduct  # noqa: PLC0415
