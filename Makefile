@@ -77,5 +77,5 @@ clean:  ## remove the environment, caches and recorded runs
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[eda,postgres,tune]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[eda,postgres,tune,cluster]"
 	touch $@

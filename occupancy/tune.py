@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 
 from rich.console import Console
 
+from occupancy import workers
 from occupancy.console import Parser, run
 
 NAME = "occupancy.tune"
@@ -33,25 +33,13 @@ def _parser() -> Parser:
     parser.add_argument(
         "--config", required=True, metavar="FILE", help="YAML file of an experiment with a section search"
     )
-    parser.add_argument(
-        "--workers", type=_count, default=_cores(), metavar="N", help="processes at once; else all cores"
-    )
+    workers.add_arguments(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="check everything, say how much there is to do, and stop"
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace the config's")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
-    return int(text)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _command(options: argparse.Namespace) -> None:
@@ -67,15 +55,14 @@ def _command(options: argparse.Namespace) -> None:
 
     # Here too, since importing what follows may take longer than the answer.
     check_store(method.space.config.tracking.uri)
-    from occupancy.engine.pool import Pool  # noqa: PLC0415
     from occupancy.search import report  # noqa: PLC0415
     from occupancy.search.conduct import conduct  # noqa: PLC0415
     from occupancy.search.plan import plan  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
         search = plan(method)
-        with Pool(options.workers) as pool:
-            result = None if options.dry_run else conduct(search, pool)
+        with workers.open_workers(options) as opened:
+            result = None if options.dry_run else conduct(search, opened)
     if result is not None:
         if options.json:
             print(report.to_json(result))

@@ -9,12 +9,12 @@ from typing import Literal
 
 from occupancy.console import UnitProgress
 from occupancy.data.folds import Fold
-from occupancy.engine.pool import Pool
 from occupancy.engine.unit import Outcome, Unit
 from occupancy.search.choice import error_of, mean_of
 from occupancy.search.record import Job, Record
 from occupancy.search.space import Trial
 from occupancy.summary import SHOWN
+from occupancy.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Bench:
     """What carries out, records and counts the jobs of a search.
 
     Attributes:
-        pool: carries them out.
+        workers: carry them out.
         record: knows what is done already.
         progress: shows how far they are.
     """
 
-    pool: Pool
+    workers: Workers
     record: Record
     progress: UnitProgress
 
@@ -61,7 +61,7 @@ class Bench:
             waiting[job.unit.key].append(job)
         known = {key: (waiting.pop(key), self.record.known[key]) for key in [*waiting] if key in self.record.known}
         units = [same[0].unit for same in waiting.values()]
-        fresh = ((waiting[unit.key], outcome) for unit, outcome in self.pool.execute(units))
+        fresh = ((waiting[unit.key], outcome) for unit, outcome in self.workers.execute(units))
         for results in (known.values(), fresh):
             for same, outcome in results:
                 for job in same:

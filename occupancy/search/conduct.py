@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from occupancy.console import UnitProgress
-from occupancy.engine.pool import Pool
 from occupancy.engine.unit import Failure, Outcome
 from occupancy.search import figures
 from occupancy.search.bench import Bench
@@ -18,6 +17,7 @@ from occupancy.search.plan import Plan
 from occupancy.search.record import Record, record_of
 from occupancy.search.space import Trial
 from occupancy.summary import SHOWN
+from occupancy.workers import Workers
 
 Place = tuple[int, int]
 """The numbers of a trial and a fold."""
@@ -65,19 +65,19 @@ class Result:
     was_finished: bool
 
 
-def conduct(plan: Plan, pool: Pool) -> Result:
+def conduct(plan: Plan, workers: Workers) -> Result:
     """Return what a search gave, having recorded every unit of it as soon as it was done.
 
     Args:
         plan: the search.
-        pool: what carries it out.
+        workers: what carries it out.
 
     Raises:
         InputError: every trial failed on a fold, or the same search is being run already.
     """
     metric = plan.search.metric
     with record_of(plan) as record, UnitProgress(plan.fits) as progress:
-        bench = Bench(pool, record, progress)
+        bench = Bench(workers, record, progress)
         trials, outcomes = _explore(plan, bench)
         scores = score_table(outcomes, metric)
         nested: Choice = {

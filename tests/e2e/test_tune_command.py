@@ -293,4 +293,4 @@ def test_help_answers_without_torch(tmp_path: Path) -> None:
     assert "usage: python -m occupancy.tune" in asked.stdout
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in asked.stderr.splitlines()}
     assert "rich" in imported
-    assert not imported & {"torch", "mlflow", "pandas", "numpy", "joblib"}
+    assert not imported & {"torch", "mlflow", "pandas", "numpy", "joblib", "dask", "distributed"}

@@ -49,7 +49,8 @@ def model_of(model: Model, seed: int = 0) -> Config:
 
 
 def units_of(count: int, seed: int = 0) -> list[Unit]:
-    return [Unit(model_of(Majority(), seed + number), quick_fold(), "validation") for number in range(count)]
+    fold = quick_fold()
+    return [Unit(model_of(Majority(), seed + number), fold, "validation") for number in range(count)]
 
 
 @dataclass(frozen=True)
