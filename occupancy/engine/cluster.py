@@ -6,8 +6,8 @@ import logging
 import pickle
 import threading
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -64,11 +64,7 @@ class Cluster:
         Raises:
             InputError: nothing answers at the address, there are no workers, or one of them has other code.
         """
-        for name in (
-            "distributed",
-            "distributed.client",
-            "asyncio",
-        ):  # what matters of theirs comes as an error of ours
+        for name in ("distributed", "distributed.client", "asyncio"):  # what matters comes as an error of ours
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client = Client(self._address, timeout=_CONNECT_S, set_as_default=False)
@@ -78,8 +74,9 @@ class Cluster:
                 "and give the address that it prints"
             ) from error
         try:
-            self._crew = Crew(self._client, self._address, self._patience_s)
-            self._crew.assemble()
+            with _answering(self._address):
+                self._crew = Crew(self._client, self._address, self._patience_s)
+                self._crew.assemble()
         except BaseException:
             self._client.close()
             raise
@@ -98,13 +95,8 @@ class Cluster:
         Raises:
             InputError: the scheduler or all workers are gone, or a worker cannot take up what it is sent.
         """
-        try:
+        with _answering(self._address):
             yield from self._execute(units)
-        except OSError as error:
-            raise InputError(
-                f"--cluster: {self._address} does not answer any more ({error}); what was recorded is kept: "
-                "start the scheduler again and give the same command"
-            ) from error
 
     def _execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
         waiting, given = deque(units), deque[tuple[Unit, Outcome]]()
@@ -163,9 +155,23 @@ class Cluster:
                     f"--cluster: worker {task.worker.address} could not take up a unit ({type(error).__name__}: "
                     f"{error}); install the same versions there as here"
                 )
+        elif task.future.status == "cancelled":
+            raise ConnectionError("connection lost")
         self._client.cancel([task.future])
         self._crew.forget(task.worker)
         return None
+
+
+@contextmanager
+def _answering(address: str) -> Iterator[None]:
+    """Say in one line that the scheduler is gone, where it is."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"--cluster: {address} does not answer any more ({error}); what was recorded is kept: "
+            "start the scheduler again and give the same command"
+        ) from error
 
 
 def _work(process: str, config: Config, scored: Literal["validation", "test"], place: int, data: bytes) -> Any:

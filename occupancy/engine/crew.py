@@ -46,7 +46,7 @@ class Crew:
         self._greetings: dict[str, Future[str]] = {}  # of those that have not answered yet
         self._refused: set[str] = set()  # addresses
         self._is_complete = False  # whether all have answered that were there at the start
-        self._looked = 0.0
+        self._looked = float("-inf")
         self._manned = time.monotonic()  # when a worker had answered the last time
         self._is_told = False  # that those who are there do not answer
 
@@ -132,6 +132,8 @@ class Crew:
         greeting = self._greetings[address]
         if greeting.status == "pending":
             return
+        if greeting.status == "cancelled":
+            raise ConnectionError("connection lost")
         del self._greetings[address]
         try:
             self.workers.add(Worker(address, greeting.result(timeout=POLL_S)))
