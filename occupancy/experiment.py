@@ -8,7 +8,8 @@ from occupancy import plots, summary, tracking
 from occupancy.config import Config, MassBalance
 from occupancy.console import FoldProgress
 from occupancy.data.features import columns_of
-from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.folds import Fold
+from occupancy.data.rooms import folds_of
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.engine import costs, run_fold
@@ -46,7 +47,7 @@ def plan(config: Config) -> Plan:
     log, data = open_log(config.data)
     check_sensors(log, config)
     config = config.model_copy(update={"data": data})
-    return Plan(config, log, cut(log, load_scheme(data.folds)))
+    return Plan(config, log, folds_of(log, data))
 
 
 def check_sensors(log: Log, config: Config) -> None:

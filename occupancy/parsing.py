@@ -142,7 +142,13 @@ def parse_data_settings(name: str, overrides: Sequence[str]) -> Data:
     """
     texts = [text.lstrip() for text in overrides]
     whole = [text if text.startswith(("data.", "=")) or "=" not in text else f"data.{text}" for text in texts]
-    return resolve(Config, {"name": name}, COMMAND_LINE, parse_overrides(whole)).data
+    settings = resolve(Config, {"name": name}, COMMAND_LINE, parse_overrides(whole)).data
+    if settings.rooms is not None:
+        raise InputError(
+            f"{COMMAND_LINE}: data.rooms: this command looks at one log, so give source=FILE; "
+            "python -m occupancy.train --dry-run checks all rooms"
+        )
+    return settings
 
 
 def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = "") -> Iterator[str]:

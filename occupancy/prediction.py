@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +35,7 @@ class Prediction:
         causal: whether every row rests on rows up to its own time alone.
         samples: (S, N) sampled means in people, or (S, N, C) sampled probabilities.
         shares: (N, C) share of a classifier's samples whose likeliest label is each.
+        disagreement: (N,) how far the samples disagree, in people, where they themselves are not kept.
     """
 
     times: pd.DatetimeIndex
@@ -44,6 +48,7 @@ class Prediction:
     causal: bool = True
     samples: Floats | None = None
     shares: Floats | None = None
+    disagreement: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of rows N."""
@@ -53,7 +58,7 @@ class Prediction:
     def epistemic(self) -> Floats:
         """The part of ``std`` that more training rows would lower, (N,) in people: how far the samples disagree."""
         if self.samples is None:
-            return np.zeros(len(self))
+            return np.zeros(len(self)) if self.disagreement is None else self.disagreement
         people = self.samples if self.samples.ndim == 2 else self.samples @ np.arange(self.samples.shape[2])
         return np.asarray(people.std(axis=0))
 
@@ -80,6 +85,18 @@ class Prediction:
                 **{f"p{c}": self.probs[:, c] for c in range(self.probs.shape[1])},
             }
         )
+
+
+def join(parts: Iterable[Prediction]) -> Prediction:
+    """Return the predictions of successive rows as one, without the samples, which are most of what it weighs."""
+    # One at a time: the samples of a part are gone before those of the next are drawn.
+    bare = [dataclasses.replace(part, samples=None, disagreement=part.epistemic) for part in parts]
+    rows = ("label", "probs", "mean", "std", "lower", "upper", "disagreement", "shares")
+    given = [name for name in rows if getattr(bare[0], name) is not None]
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in bare]) for name in given}
+    times = np.concatenate([part.times for part in bare])
+    causal = all(part.causal for part in bare)
+    return Prediction(pd.DatetimeIndex(times, name=bare[0].times.name), causal=causal, **joined)
 
 
 def from_people(times: pd.DatetimeIndex, samples: Floats, residual_var: float, max_count: int) -> Prediction:

@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
-from occupancy.config.data import Data, Room, Simulation
+from occupancy.config.data import EACH_ROOM, LEAVE_ROOMS_OUT, Data, Room, Simulation
 from occupancy.config.model import BNN, LSTM, MLPCRF, Clock, Majority, MassBalance, Model, Network, RandomForest
 from occupancy.config.section import Count, Kind, Positive, Section
 from occupancy.config.train import Train
 
 __all__ = [
     "BNN",
+    "EACH_ROOM",
+    "LEAVE_ROOMS_OUT",
     "LSTM",
     "MLPCRF",
     "Clock",

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from occupancy.config.section import Count, Positive, Section
 
+LEAVE_ROOMS_OUT, EACH_ROOM = "leave_rooms_out", "each_room"
+"""The folds of many rooms: one model over all, tested on rooms it never saw; or a model per room."""
+
 
 class Room(Section):
     """A room for the simulator; the defaults resemble the room of the UCI log."""
@@ -92,8 +95,16 @@ class Data(Section):
     source: str = "auto"
     """The log: ``uci``, found or downloaded; ``simulated``; ``auto``, which is ``uci`` or, where that can't be had,
     ``simulated``, with a warning; or the path of a CSV file."""
+    rooms: str | None = None
+    """Many rooms in place of ``source``: a folder, of which every ``*.csv`` is the log of a room, or a glob such as
+    ``logs/*/march.csv``. It takes ``folds: leave_rooms_out`` or ``each_room``."""
     folds: str = "forward"
-    """The folds: ``forward`` or ``blocked`` for the UCI log, ``simulated`` for the simulated one, or a fold file."""
+    """The folds: ``forward`` or ``blocked`` for the UCI log, ``simulated`` for the simulated one, or a fold file. For
+    ``rooms``: ``leave_rooms_out``, one model over all rooms, tested on rooms that it never saw; or ``each_room``, a
+    model per room, which trains on its first 60 % (of these, the last quarter validates) and is tested on the rest."""
+    room_folds: Annotated[int, Field(ge=2)] | None = None
+    """Into how many groups ``leave_rooms_out`` deals the rooms, each the test of one fold, and at most one for a room;
+    none: 4."""
     log_schema: str = Field("uci", alias="schema")
     """What the columns mean: ``uci``, or the path of a schema file, which goes with a CSV."""
     max_count: Count = 3
@@ -116,9 +127,16 @@ class Data(Section):
             raise ValueError(f"time_format {self.time_format!r} reads a time zone; times must be local and naive")
         if self.source == "simulated" and self.time_format is not None:
             raise ValueError("time_format conflicts with source 'simulated', which reads no file; drop one of them")
-        if self.log_schema != "uci" and self.source in {"uci", "simulated", "auto"}:
+        if self.rooms is not None and self.source != "auto":
+            raise ValueError(f"rooms {self.rooms!r} conflicts with source {self.source!r}; drop one of them")
+        if self.rooms is not None and self.folds not in {LEAVE_ROOMS_OUT, EACH_ROOM}:
+            raise ValueError(
+                f"folds {self.folds!r} cuts a single log; with rooms, take {LEAVE_ROOMS_OUT!r} (one model, tested on "
+                f"rooms it never saw) or {EACH_ROOM!r} (a model per room)"
+            )
+        if self.rooms is None and self.log_schema != "uci" and self.source in {"uci", "simulated", "auto"}:
             raise ValueError(
                 f"schema {self.log_schema!r} conflicts with source {self.source!r}, whose columns are those of "
-                "schema 'uci'; give the path of a CSV as source"
+                "schema 'uci'; give the path of a CSV as source, or rooms"
             )
         return self

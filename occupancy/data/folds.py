@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from occupancy.config import Section
+from occupancy.config import EACH_ROOM, LEAVE_ROOMS_OUT, Section
 from occupancy.data.cells import hold
 from occupancy.data.clock import recordings
 from occupancy.data.table import Log
@@ -130,6 +130,8 @@ def load_scheme(name: str) -> Scheme:
         InputError: there is no such scheme, or the file holds none.
     """
     own = {path.stem: path for folder in _FOLDERS for path in sorted(folder.glob("*.yaml"))}
+    if name in {LEAVE_ROOMS_OUT, EACH_ROOM}:
+        raise InputError(f"data.folds: {name!r} is for many rooms; give data.rooms, a folder or glob of CSV files")
     path = own.get(name, Path(name))
     if not path.is_file():
         raise InputError(f"data.folds: got {name!r}, expected {', '.join(sorted(own))} or the path of a fold file")
@@ -182,12 +184,23 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
                 f"{where}: {part} has no rows; the log runs from {log.times[0]} to {log.times[-1]}, "
                 f"give {part} an interval in it"
             )
-    fold = Fold(number, log, **rows)
+    return check_labels(Fold(number, log, **rows), where)
+
+
+def check_labels(fold: Fold, where: str) -> Fold:
+    """Return the fold if there is something to be learned from it.
+
+    Warns:
+        InputWarning: a label is tested that was never trained.
+
+    Raises:
+        InputError: the training rows have a single label; the message begins with where.
+    """
     trained, tested = (set(fold.counts(part).tolist()) for part in (fold.train, fold.test))
     if len(trained) == 1:
         raise InputError(f"{where}: training rows have the single label {trained.pop()}; nothing can be learned")
     for label in sorted(tested - trained):
-        warnings.warn(f"{where}: label {label} is tested but never trained", InputWarning, stacklevel=3)
+        warnings.warn(f"{where}: label {label} is tested but never trained", InputWarning, stacklevel=4)
     return fold
 
 

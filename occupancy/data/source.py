@@ -1,4 +1,4 @@
-"""Where a log comes from: the UCI file (found or downloaded), a CSV by its path, or the simulator."""
+"""Where a log comes from: the UCI file (found or downloaded), a CSV by its path, those of rooms, or the simulator."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from occupancy.config import Data
 from occupancy.data.download import Unreachable, find_uci
+from occupancy.data.rooms import open_rooms
 from occupancy.data.schema import UCI, load_schema
 from occupancy.data.simulation import simulate
 from occupancy.data.table import Log, check_step, read_log
@@ -31,6 +32,8 @@ def open_log(settings: Data) -> tuple[Log, Data]:
     Raises:
         InputError: there is no such log, it can't be reached, or it does not pass the gate.
     """
+    if settings.rooms is not None:
+        return open_rooms(settings), settings
     if settings.source == SIMULATED:
         return _simulated(settings), settings
     if settings.source not in NAMES:

@@ -21,6 +21,23 @@ FILE_FIRST_ROW = 2  # rows are numbered as spreadsheets and editors do: the head
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a room lies in a log of many rooms, which follow one another on one time axis.
+
+    Attributes:
+        name: what people call the room.
+        first: its first row.
+        end: the row after its last one.
+        shift: how much later its times are than they were: whole weeks, so that hour and weekday are true.
+    """
+
+    name: str
+    first: int
+    end: int
+    shift: pd.Timedelta
+
+
+@dataclass(frozen=True)
 class Log:
     """A validated log.
 
@@ -32,6 +49,7 @@ class Log:
         missing: (N, sensors) which cells were missing. They hold the last reading of their recording, and
             are NaN where it begins without one.
         max_gap: seconds between two rows from which on they belong to different recordings.
+        rooms: the rooms of a log of many, one after another with such a gap between; empty for that of one room.
     """
 
     name: str
@@ -40,6 +58,7 @@ class Log:
     frame: pd.DataFrame
     missing: pd.DataFrame
     max_gap: float
+    rooms: tuple[Place, ...] = ()
 
     @property
     def times(self) -> pd.DatetimeIndex:

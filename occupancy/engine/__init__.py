@@ -13,10 +13,11 @@ import torch
 
 from occupancy.config import Config
 from occupancy.data.folds import Fold, Rows
+from occupancy.data.table import Log
 from occupancy.metrics import score
 from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator, OnEpoch
-from occupancy.prediction import Ints, Prediction
+from occupancy.prediction import Ints, Prediction, join
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,25 @@ def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Ro
         start = time.perf_counter()
         estimator.fit(shown, on_epoch)
         fitted = time.perf_counter()
-        prediction = estimator.predict(frame.drop(columns=count), asked)
+        prediction = _predict(estimator, frame.drop(columns=count), asked, fold.log)
         predicted = time.perf_counter()
     truth = frame.loc[asked, count].to_numpy(np.int64)
     metrics = score([(prediction, truth)], fold.log.max_gap)
     return FoldResult(fold, estimator, prediction, truth, metrics, fitted - start, predicted - fitted)
+
+
+def _predict(estimator: Estimator, frame: pd.DataFrame, asked: Rows, log: Log) -> Prediction:
+    """Return predictions for the rows asked (N,) of a frame, which holds rows of a log in their order.
+
+    Room by room, as a room is met in use, and because all samples of many rooms would not fit into memory.
+    """
+    if not log.rooms:
+        return estimator.predict(frame, asked)
+    ends = [place.end for place in log.rooms]
+    room = np.searchsorted(ends, log.times.get_indexer(pd.DatetimeIndex(frame.index)), side="right")
+    wanted = np.unique(room[asked])
+    bounds = zip(np.searchsorted(room, wanted), np.searchsorted(room, wanted, side="right"), strict=True)
+    return join(estimator.predict(frame.iloc[first:end], asked[first:end]) for first, end in bounds)
 
 
 def costs(results: Sequence[FoldResult]) -> dict[str, float]:

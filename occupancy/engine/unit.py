@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
 from occupancy.config import Config
-from occupancy.data.folds import Fold, digest_of
+from occupancy.data.folds import PARTS, Fold, digest_of
+from occupancy.data.rooms import StoredRoom
 from occupancy.engine import costs, run_fold, validate_fold
+from occupancy.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,18 +22,21 @@ class Unit:
 
     Attributes:
         config: the experiment.
-        fold: the rows.
+        fold: the rows; those of a stored room are read by whoever carries the unit out.
         scored: ``validation``, by a model of the training rows, to choose by; ``test``, by the model for use.
     """
 
     config: Config
-    fold: Fold
+    fold: Fold | StoredRoom
     scored: Literal["validation", "test"]
 
     @cached_property
     def key(self) -> str:
         """Hash of all that decides the outcome: settings, rows, log and code."""
-        rows = f"{self.fold.number} {digest_of([self.fold])} {self.fold.log.digest}"
+        if isinstance(self.fold, StoredRoom):
+            rows = f"room {self.fold.digest}"
+        else:
+            rows = f"{self.fold.number} {digest_of([self.fold])} {self.fold.log.digest}"
         whole = f"{self.config.key} {self.config.seed} {rows} {self.scored} {code_version()}"
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
@@ -44,11 +49,13 @@ class Scores:
         metrics: the scores.
         costs: what they took; the only figures that differ from one time to the next.
         chosen_epochs: how many epochs the used fit took; 0 for a model without epochs.
+        rows: how many rows each part of the fold has, by the part's name.
     """
 
     metrics: Mapping[str, float]
     costs: Mapping[str, float]
     chosen_epochs: int
+    rows: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,14 @@ def carry_out(unit: Unit) -> Outcome:
     """Return what a unit gave; an error in it is an outcome too."""
     run = run_fold if unit.scored == "test" else validate_fold
     try:
-        result = run(unit.config, unit.fold, lambda _epoch: None)
+        fold = unit.fold.load() if isinstance(unit.fold, StoredRoom) else unit.fold
+        result = run(unit.config, fold, lambda _epoch: None)
+    except InputError as error:  # it says what to do, to whom it may concern
+        return Failure(" ".join(str(error).split()))
     except Exception as error:
         return Failure(" ".join(f"{type(error).__name__}: {error}".split()))
-    return Scores(result.metrics, costs([result]), result.estimator.chosen_epochs)
+    rows = {part: int(getattr(fold, part).sum()) for part in PARTS}
+    return Scores(result.metrics, costs([result]), result.estimator.chosen_epochs, rows)
 
 
 @cache
