@@ -16,6 +16,8 @@ from occupancy.engine import costs, run_fold
 from occupancy.metrics import aggregate, score
 from occupancy.models.mass_balance import check_co2
 from occupancy.models.task import accelerator
+from occupancy.rooms import figure
+from occupancy.rooms.scores import of_folds
 from occupancy.store import check_store
 from occupancy.summary import Outcome
 
@@ -74,9 +76,13 @@ def conduct(experiment: Plan) -> Outcome:
         parts = [(result.prediction, result.truth) for result in results]
         pooled = {f"{key}_pooled": value for key, value in score(parts, log.max_gap).items()}
         metrics = {**aggregate([result.metrics for result in results]), **pooled}
-        outcome = Outcome(record.run_id, config, log, results, metrics)
+        outcome = Outcome(record.run_id, config, log, results, metrics, of_folds(results) if log.rooms else None)
         causal = all(result.prediction.causal for result in results)
         costly = {**metrics, **costs(results)}
         title = f"Folds {config.data.folds} of the log {log.name}: what each trains on, chooses with and is tested on"
-        record.log_summary(costly, summary.description(outcome), plots.fold_timeline(folds, title), causal)
+        drawn = figure.parts(folds, title) if log.rooms else plots.fold_timeline(folds, title)
+        record.log_summary(costly, summary.description(outcome), drawn, causal)
+        if outcome.rooms is not None:
+            where = f"{config.name}: one model over the rooms of {log.name}, each tested without having been seen"
+            record.log_rooms(outcome.rooms, figure.draw(outcome.rooms, where))
     return outcome

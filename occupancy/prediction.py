@@ -19,6 +19,8 @@ INTERVAL = 0.90
 COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")
 """What a table of predictions holds before the probabilities; all but the time in people."""
 
+_OF_ROWS = ("label", "probs", "mean", "std", "lower", "upper", "disagreement", "shares")  # beside times and samples
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -67,6 +69,12 @@ class Prediction:
         """The part of ``std`` that stays, (N,) in people; the squares of the two parts add up to that of ``std``."""
         return np.asarray(np.sqrt(np.maximum(np.square(self.std) - np.square(self.epistemic), 0.0)))
 
+    def at(self, rows: slice) -> Prediction:
+        """Return the predictions of some successive rows."""
+        columns = {name: getattr(self, name) for name in (*_OF_ROWS, "times")}
+        taken: dict[str, Any] = {name: None if column is None else column[rows] for name, column in columns.items()}
+        return dataclasses.replace(self, samples=None if self.samples is None else self.samples[:, rows], **taken)
+
     def to_frame(self) -> pd.DataFrame:
         """Return the table people read: `COLUMNS`, then p0..p{C-1}."""
         columns = (
@@ -91,8 +99,7 @@ def join(parts: Iterable[Prediction]) -> Prediction:
     """Return the predictions of successive rows as one, without the samples, which are most of what it weighs."""
     # One at a time: the samples of a part are gone before those of the next are drawn.
     bare = [dataclasses.replace(part, samples=None, disagreement=part.epistemic) for part in parts]
-    rows = ("label", "probs", "mean", "std", "lower", "upper", "disagreement", "shares")
-    given = [name for name in rows if getattr(bare[0], name) is not None]
+    given = [name for name in _OF_ROWS if getattr(bare[0], name) is not None]
     joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in bare]) for name in given}
     times = np.concatenate([part.times for part in bare])
     causal = all(part.causal for part in bare)

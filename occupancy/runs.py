@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 
@@ -13,10 +16,11 @@ from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 import mlflow
 import psutil
 from mlflow import MlflowClient
-from mlflow.entities import RunStatus
+from mlflow.entities import Metric, Param, Run, RunStatus
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
+LONGEST = 5_000  # characters of a tag, and fewer of a parameter
 _HOST, _PID, _STARTED = "host", "pid", "process_started"
 
 
@@ -67,6 +71,36 @@ def code_tags() -> dict[str, str]:
     # MLflow looks where the running script lies, which for a notebook or a test is not this package.
     commit = get_git_commit(str(Path(__file__).parent))
     return {} if commit is None else {MLFLOW_GIT_COMMIT: commit}
+
+
+def find_runs(client: MlflowClient, experiment_id: str, query: str) -> Iterator[Run]:
+    """Yield the runs of an experiment that a query finds, however many there are."""
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], query, max_results=1_000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def defined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics without what could not be computed: MLflow would show NaN as if it were a score."""
+    return {key: value for key, value in metrics.items() if value == value}  # noqa: PLR0124 (NaN is not itself)
+
+
+def metrics_of(metrics: Mapping[str, float]) -> list[Metric]:
+    """Return metrics as a batch takes them, without what could not be computed."""
+    now = int(time.time() * 1000)
+    return [Metric(name, value, now, 0) for name, value in defined(metrics).items()]
+
+
+def params_of(values: Mapping[str, Any]) -> list[Param]:
+    """Return settings as a batch takes them; one that is too long is cut off."""
+    return [
+        Param(name, (value if isinstance(value, str) else json.dumps(value))[:LONGEST])
+        for name, value in values.items()
+    ]
 
 
 def _is_alive(tags: Mapping[str, str]) -> bool:

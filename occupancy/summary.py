@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from rich import box
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from occupancy.config import Config
-from occupancy.data.folds import Fold
+from occupancy.data.folds import Fold, Rows
 from occupancy.data.table import Log
 from occupancy.engine import FoldResult
 
@@ -33,6 +34,7 @@ class Outcome:
         log: the log it was trained and tested on.
         results: one for each fold.
         metrics: every metric with ``_avg`` and ``_std`` over folds, and ``_pooled`` over all test rows.
+        rooms: of a log of many rooms, a row for each, see `occupancy.rooms.scores.of_folds`.
     """
 
     run_id: str
@@ -40,6 +42,7 @@ class Outcome:
     log: Log
     results: Sequence[FoldResult]
     metrics: Mapping[str, float]
+    rooms: pd.DataFrame | None = None
 
 
 def to_json(outcome: Outcome) -> str:
@@ -48,16 +51,16 @@ def to_json(outcome: Outcome) -> str:
         {"fold": result.fold.number, "rows": len(result.truth), "metrics": jsonable(result.metrics)}
         for result in outcome.results
     ]
-    return json.dumps(
-        {
-            "run_id": outcome.run_id,
-            "dataset": dataset(outcome.log),
-            "protocol": outcome.config.protocol,
-            "metrics": jsonable(outcome.metrics),
-            "folds": folds,
-        },
-        allow_nan=False,
-    )
+    tree = {
+        "run_id": outcome.run_id,
+        "dataset": dataset(outcome.log),
+        "protocol": outcome.config.protocol,
+        "metrics": jsonable(outcome.metrics),
+        "folds": folds,
+    }
+    if outcome.rooms is not None:
+        tree["rooms"] = room_tree(outcome.rooms)
+    return json.dumps(tree, allow_nan=False)
 
 
 def closing_table(outcome: Outcome) -> RenderableType:
@@ -80,6 +83,8 @@ def closing_table(outcome: Outcome) -> RenderableType:
         f"run      {outcome.run_id} in {config.tracking.shown_uri}",
         f"look     `python -m occupancy.ui tracking.uri={config.tracking.shown_uri}` (in a checkout: `make ui`)",
     ]
+    if outcome.rooms is not None:
+        lines.insert(1, f"rooms    {room_line(outcome.rooms)}")
     if log.family == "simulated":
         lines.insert(0, "CAUTION  the log is simulated: these figures say nothing about a real room")
     if config.protocol == "report":
@@ -120,18 +125,25 @@ def fold_rows(folds: Sequence[Fold], classes: int) -> list[dict[str, Any]]:
             "part": part,
             "rows": int(mask.sum()),
             "labels": fold.labels(mask, classes).tolist(),
-            "first": str(fold.log.times[mask][0]),
-            "last": str(fold.log.times[mask][-1]),
+            **_extent(fold.log, mask),
         }
         for fold in folds
         for part, mask in (("train", fold.train), ("validation", fold.validation), ("test", fold.test))
     ]
 
 
+def _extent(log: Log, mask: Rows) -> dict[str, Any]:
+    """Return from when to when a part is, or which rooms it is, of whom several have the same times."""
+    if log.rooms:
+        return {"rooms": [place.name for place in log.rooms if mask[place.first : place.end].any()]}
+    return {"first": str(log.times[mask][0]), "last": str(log.times[mask][-1])}
+
+
 def fold_table(folds: Sequence[Fold], classes: int) -> Table:
     """Return rows and labels of each part of each fold as a table."""
     table = plain_table("folds")
-    for heading in ("fold", "part", "rows", *(f"label\n{label}" for label in range(classes)), "first row\nlast row"):
+    extent = "rooms" if folds[0].log.rooms else "first row\nlast row"
+    for heading in ("fold", "part", "rows", *(f"label\n{label}" for label in range(classes)), extent):
         table.add_column(heading, justify="left" if heading == "part" else "right", overflow="fold")
     for row in fold_rows(folds, classes):
         labels = (f"{count:,}" for count in row["labels"])
@@ -140,7 +152,7 @@ def fold_table(folds: Sequence[Fold], classes: int) -> Table:
             row["part"],
             f"{row['rows']:,}",
             *labels,
-            f"{row['first']}\n{row['last']}",
+            f"{len(row['rooms']):,}" if "rooms" in row else f"{row['first']}\n{row['last']}",
             end_section=row["part"] == "test",
         )
     return table
@@ -154,6 +166,23 @@ def plan_json(config: Config, log: Log, folds: Sequence[Fold]) -> str:
         "folds": fold_rows(folds, config.data.max_count + 1),
     }
     return json.dumps(plan, allow_nan=False)
+
+
+def room_tree(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rooms as plain values, as JSON has them: each with its metrics, or with its error."""
+    told: list[dict[str, Any]] = []
+    for row in table.to_dict("records"):
+        about = {str(key): row.pop(key) for key in ("room", "fold", "rows") if key in row}
+        error = row.pop("error", "")
+        told.append(about | ({"error": error} if error else {"metrics": jsonable({str(k): v for k, v in row.items()})}))
+    return told
+
+
+def room_line(table: pd.DataFrame) -> str:
+    """Return how the rooms did, in a line however many they are."""
+    mse = table.set_index("room")["mse"]
+    spread = f"mse mean {shown(mse.mean())}, median {shown(mse.median())}, worst {shown(mse.max())} ({mse.idxmax()})"
+    return f"{len(mse):,}, {spread}; each is in the run's rooms.csv"
 
 
 def plain_table(title: str) -> Table:

@@ -20,6 +20,8 @@ from occupancy.store import (  # first: it makes MLflow quiet
 
 # isort: split
 import mlflow
+import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.data.pandas_dataset import from_pandas
@@ -40,7 +42,7 @@ from occupancy.data.table import Log
 from occupancy.engine import FoldResult, costs
 from occupancy.errors import InputError
 from occupancy.prediction import COLUMNS
-from occupancy.runs import active_run_id, code_tags, end_orphans, open_run, process_tags
+from occupancy.runs import active_run_id, code_tags, defined, end_orphans, open_run, process_tags
 
 _REQUIRED = (
     "numpy",
@@ -55,6 +57,7 @@ _REQUIRED = (
     "skops",
     "torch",
 )
+_DRAWN_ROOMS = 3
 _CONTEXT = "training and testing"
 _METRICS_AT_ONCE = 1000  # MLflow takes no more
 
@@ -90,6 +93,10 @@ class Record:
             mlflow.log_figure(figure, f"figures/{name}.png")
         table = result.prediction.to_frame()
         table.insert(1, "truth", result.truth)
+        if rooms := self._log.rooms:  # whose times are shifted
+            place = np.searchsorted([each.end for each in rooms], np.flatnonzero(result.fold.test), side="right")
+            table.insert(2, "room", [rooms[each].name for each in place])
+            table.insert(3, "room_time", table["time"] - pd.Series([rooms[each].shift for each in place]))
         mlflow.log_text(table.to_csv(index=False), "predictions.csv")
         _log_model(result, self._config, self._log.schema)
 
@@ -107,6 +114,11 @@ class Record:
         mlflow.log_metrics(defined(metrics))
         mlflow.set_tags({MLFLOW_RUN_NOTE: description, "causal": str(causal)})
         mlflow.log_figure(timeline, "figures/folds.png")
+
+    def log_rooms(self, table: pd.DataFrame, figure: Figure) -> None:
+        """Record how each of many rooms did that were tested without having been seen."""
+        mlflow.log_text(table.to_csv(index=False), "rooms.csv")
+        mlflow.log_figure(figure, "figures/rooms.png")
 
 
 def check_experiment(config: Config) -> None:
@@ -187,11 +199,6 @@ def make_experiment(client: MlflowClient, tracking: Tracking) -> str:
     return str(found.experiment_id)
 
 
-def defined(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return the metrics without what could not be computed: MLflow would show NaN as if it were a score."""
-    return {key: value for key, value in metrics.items() if value == value}  # noqa: PLR0124 (NaN is not itself)
-
-
 def _log_dataset(log: Log) -> None:
     dataset = from_pandas(log.frame, name=log.name, digest=log.digest, targets=log.schema.count)
     try:
@@ -226,10 +233,12 @@ def _log_history(run_id: str, result: FoldResult) -> None:
 def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
     where = f"{config.name}, fold {result.fold.number} of {config.data.folds}"
     history = result.estimator.history
+    prediction, truth, title = result.prediction, result.truth, f"{where}: predicted against true count"
+    if result.fold.log.rooms:
+        first = _first_rooms(result)
+        prediction, truth, title = prediction.at(first), truth[first], f"{title}, in the first rooms"
     figures = {
-        "predictions": plots.predictions(
-            result.prediction, result.truth, f"{where}: predicted against true count", result.fold.log.max_gap
-        ),
+        "predictions": plots.predictions(prediction, truth, title, result.fold.log.max_gap),
         "confusion": plots.confusion(
             result.prediction.label, result.truth, config.data.max_count + 1, f"{where}: which count is taken for which"
         ),
@@ -240,6 +249,13 @@ def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
         history, config.data.max_count + 1, f"{where}: what the chain gives up by changing its label"
     )
     return figures if chain is None else {**figures, "transitions": chain}
+
+
+def _first_rooms(result: FoldResult) -> slice:
+    """Return the rows of the first rooms that a fold tested: of all, nobody could see any in one figure."""
+    rooms, tested = result.fold.log.rooms, result.fold.test
+    sizes = [int(tested[place.first : place.end].sum()) for place in rooms]
+    return slice(0, sum([size for size in sizes if size][:_DRAWN_ROOMS]))
 
 
 def _log_model(result: FoldResult, config: Config, schema: Schema) -> None:

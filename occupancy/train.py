@@ -6,10 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from occupancy import workers
 from occupancy.console import Parser, run
+from occupancy.errors import InputError
+
+if TYPE_CHECKING:
+    from occupancy.config import Config
 
 NAME = "occupancy.train"
 
@@ -31,6 +37,7 @@ def _parser() -> Parser:
     parser.add_argument("--dry-run", action="store_true", help="check config, log and folds, show them, and stop")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace the config's")
+    workers.add_arguments(parser.add_argument_group("with data.folds=each_room"))
     return parser
 
 
@@ -42,6 +49,16 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.store import check_store  # noqa: PLC0415
 
     check_store(config.tracking.uri)  # here too, since importing what `plan` needs may take longer than the answer
+    from occupancy.config import EACH_ROOM  # noqa: PLC0415
+
+    if config.data.folds == EACH_ROOM and config.data.rooms is not None:
+        _train_each(config, options)
+        return
+    if (given := options.cluster or options.workers) is not None:
+        raise InputError(
+            f"--{'cluster' if options.cluster else 'workers'} {given}: is for a model per room (data.folds=each_room); "
+            "drop it, for the folds of a log are trained one after another"
+        )
     from occupancy import summary  # noqa: PLC0415
     from occupancy.experiment import conduct, plan  # noqa: PLC0415
 
@@ -58,6 +75,26 @@ def _command(options: argparse.Namespace) -> None:
     else:
         print(experiment.config.to_yaml())
         Console().print(summary.fold_table(experiment.folds, experiment.config.data.max_count + 1))
+
+
+def _train_each(config: Config, options: argparse.Namespace) -> None:
+    from occupancy.rooms import report  # noqa: PLC0415
+    from occupancy.rooms.conduct import conduct, plan  # noqa: PLC0415
+
+    with redirect_stdout(sys.stderr):
+        experiment = plan(config)
+        if options.dry_run:
+            checked = list(experiment.check())
+        else:
+            with workers.open_workers(options) as opened:
+                result = conduct(experiment, opened)
+    if not options.dry_run:
+        print(report.to_json(result)) if options.json else Console().print(report.closing_table(result), crop=False)
+    elif options.json:
+        print(report.plan_json(experiment, checked))
+    else:
+        print(experiment.config.to_yaml())
+        Console().print(report.plan_lines(experiment, checked), crop=False)
 
 
 if __name__ == "__main__":

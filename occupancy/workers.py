@@ -23,10 +23,10 @@ class Workers(Protocol):
         """Yield each unit with what it gave, in the order in which they end."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Let a command be told where its units are carried out."""
+def add_arguments(parser: argparse._ActionsContainer) -> None:
+    """Let a command, or a group of its options, be told where units are carried out."""
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=_count, metavar="N", help="processes at once; else all cores")
+    where.add_argument("--workers", type=count, metavar="N", help="processes at once; else all cores")
     where.add_argument(
         "--cluster",
         type=_address,
@@ -52,7 +52,8 @@ def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]
     return Cluster(options.cluster)
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return a whole number from 1 on, as the command line has it."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
     return int(text)

@@ -34,7 +34,7 @@ class Unit:
     def key(self) -> str:
         """Hash of all that decides the outcome: settings, rows, log and code."""
         if isinstance(self.fold, StoredRoom):
-            rows = f"room {self.fold.digest}"
+            rows = f"room {self.fold.name} {self.fold.digest}"
         else:
             rows = f"{self.fold.number} {digest_of([self.fold])} {self.fold.log.digest}"
         whole = f"{self.config.key} {self.config.seed} {rows} {self.scored} {code_version()}"

@@ -5,8 +5,6 @@ It is what a search is taken up from: whatever was written before it was stopped
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,19 +16,18 @@ from occupancy.store import prepare_store  # first: it makes MLflow quiet
 import mlflow
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
+from mlflow.entities import Param, Run, RunStatus, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from occupancy.engine.unit import Failure, Outcome, Scores, Unit
 from occupancy.errors import InputError
-from occupancy.runs import code_tags, end_orphans, process_tags
+from occupancy.runs import LONGEST, code_tags, end_orphans, find_runs, metrics_of, params_of, process_tags
 from occupancy.search.plan import Plan
-from occupancy.tracking import defined, make_experiment
+from occupancy.tracking import make_experiment
 
 _KEY, _UNIT, _GROUP, _ERROR = "search_key", "unit_key", "group", "error"
 _VALIDATION = "validation_"  # before the names of scores on validation rows, which are no test scores
 _COSTS = ("fit_s", "predict_us", "parameters")
-_LONGEST = 5_000  # characters of a tag, and fewer of a parameter
 _FINISHED, _FAILED, _KILLED, _RUNNING = (
     RunStatus.to_string(status)
     for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)
@@ -110,15 +107,15 @@ class Record:
         if run is None:
             tags = {_UNIT: key, _GROUP: job.group, "fold": str(job.unit.fold.number)}
             run = self._create(f"fold {job.unit.fold.number}", self._group(job.group), tags)
-        params = _params(job.setting)
+        params = params_of(job.setting)
         if isinstance(outcome, Failure):
-            self._client.log_batch(run.info.run_id, params=params, tags=[RunTag(_ERROR, outcome.error[:_LONGEST])])
+            self._client.log_batch(run.info.run_id, params=params, tags=[RunTag(_ERROR, outcome.error[:LONGEST])])
             self._end(run.info.run_id, _FAILED)
         else:
             prefix = _VALIDATION if job.unit.scored == "validation" else ""
             metrics = {f"{prefix}{key}": value for key, value in outcome.metrics.items()} | dict(outcome.costs)
             params.append(Param("chosen_epochs", str(outcome.chosen_epochs)))
-            self._client.log_batch(run.info.run_id, metrics=_metrics(metrics), params=params)
+            self._client.log_batch(run.info.run_id, metrics=metrics_of(metrics), params=params)
             self._end(run.info.run_id, _FINISHED)
 
     def close(
@@ -129,15 +126,15 @@ class Record:
             return
         run_id = self._group(group)
         if error is not None:
-            tags[_ERROR] = error[:_LONGEST]
-        self._client.log_batch(run_id, _metrics(metrics), _params(setting), [RunTag(*tag) for tag in tags.items()])
+            tags[_ERROR] = error[:LONGEST]
+        self._client.log_batch(run_id, metrics_of(metrics), params_of(setting), [RunTag(*tag) for tag in tags.items()])
         self._end(run_id, _FINISHED if error is None else _FAILED)
         self._open.discard(group)
 
     def summarize(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Write what the whole search gave into the parent run."""
         if not self.is_finished:
-            self._client.log_batch(self.run_id, _metrics(metrics), tags=[RunTag(*tag) for tag in tags.items()])
+            self._client.log_batch(self.run_id, metrics_of(metrics), tags=[RunTag(*tag) for tag in tags.items()])
 
     def draw(self, figures: Mapping[str, Figure]) -> None:
         """Keep figures beside the parent run, by their names."""
@@ -183,7 +180,7 @@ def record_of(plan: Plan) -> Iterator[Record]:
     end_orphans(client)
     tags = {_KEY: plan.key, "dataset": plan.log.name, "digest": plan.log.digest, "folds": plan.config.data.folds}
     tags |= {"protocol": plan.config.protocol, **process_tags(), **code_tags()}
-    found = list(_found(client, experiment_id, plan.key))
+    found = list(find_runs(client, experiment_id, f"tags.{_KEY} = '{plan.key}'"))
     parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
     record = Record(client, experiment_id, tags, _parent(client, experiment_id, tags, plan, parents))
     # What was proposed after a failure rests on it.
@@ -214,34 +211,12 @@ def _parent(client: MlflowClient, experiment_id: str, tags: dict[str, str], plan
     run = client.create_run(experiment_id, tags=tags, run_name=plan.config.name)
     search = plan.search.model_dump()
     searched = {f"over.{key}": values for key, values in search.pop("over").items()}
-    client.log_batch(run.info.run_id, params=_params({**plan.config.flat(), **searched, **search}))
+    client.log_batch(run.info.run_id, params=params_of({**plan.config.flat(), **searched, **search}))
     client.log_text(run.info.run_id, plan.to_yaml(), "search.yaml")
     return run
-
-
-def _found(client: MlflowClient, experiment_id: str, key: str) -> Iterator[Run]:
-    token = None
-    while True:
-        page = client.search_runs([experiment_id], f"tags.{_KEY} = '{key}'", max_results=1_000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _scores(run: Run) -> Scores:
     metrics = {name.removeprefix(_VALIDATION): value for name, value in run.data.metrics.items()}
     costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
     return Scores(metrics, costs, int(run.data.params["chosen_epochs"]))
-
-
-def _metrics(metrics: Mapping[str, float]) -> list[Metric]:
-    now = int(time.time() * 1000)
-    return [Metric(name, value, now, 0) for name, value in defined(metrics).items()]
-
-
-def _params(values: Mapping[str, Any]) -> list[Param]:
-    return [
-        Param(name, (value if isinstance(value, str) else json.dumps(value))[:_LONGEST])
-        for name, value in values.items()
-    ]

@@ -1,0 +1,146 @@
+"""The record of a model per room in MLflow: a parent run, and under it a run for each room."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from occupancy.store import prepare_store  # first: it makes MLflow quiet
+
+# isort: split
+import mlflow
+import pandas as pd
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+from mlflow.entities import Run, RunStatus, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
+
+from occupancy.data.rooms import StoredRoom
+from occupancy.engine.unit import Failure, Outcome, Scores
+from occupancy.errors import InputError
+from occupancy.runs import LONGEST, code_tags, end_orphans, find_runs, metrics_of, params_of, process_tags
+from occupancy.tracking import make_experiment
+
+if TYPE_CHECKING:
+    from occupancy.rooms.conduct import Plan
+
+_KEY, _ROOM, _ERROR, _ROWS = "rooms_key", "room", "error", "rows"
+_COSTS = ("fit_s", "predict_us", "parameters")
+_FINISHED, _FAILED, _KILLED, _RUNNING = (
+    RunStatus.to_string(status)
+    for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)
+)
+
+
+class Record:
+    """The open parent run.
+
+    Attributes:
+        run_id: its id in MLflow.
+        known: what rooms gave before the experiment was stopped, by name.
+    """
+
+    def __init__(
+        self, client: MlflowClient, tags: Mapping[str, str], parent: Run, known: Mapping[str, Outcome]
+    ) -> None:
+        self.run_id = parent.info.run_id
+        self.known = known
+        self._client = client
+        self._experiment_id = parent.info.experiment_id
+        self._tags = dict(tags)
+
+    def write(self, room: StoredRoom, outcome: Outcome) -> None:
+        """Record what a room gave, as a run of its own."""
+        tags = {**self._tags, MLFLOW_PARENT_RUN_ID: self.run_id, _ROOM: room.name}
+        run_id = self._client.create_run(self._experiment_id, tags=tags, run_name=room.name).info.run_id
+        params = {_ROOM: room.name, "file": str(room.path), "file_digest": room.digest}
+        if isinstance(outcome, Failure):
+            error = [RunTag(_ERROR, outcome.error[:LONGEST])]
+            self._client.log_batch(run_id, params=params_of(params), tags=error)
+            self._client.set_terminated(run_id, _FAILED)
+            return
+        params |= {"chosen_epochs": str(outcome.chosen_epochs), _ROWS: json.dumps(dict(outcome.rows))}
+        self._client.log_batch(run_id, metrics_of({**outcome.metrics, **outcome.costs}), params_of(params))
+        self._client.set_terminated(run_id, _FINISHED)
+
+    def summarize(
+        self, metrics: Mapping[str, float], table: pd.DataFrame, description: str, figure: Figure, failed: int
+    ) -> None:
+        """Record what the rooms gave together: scores over them, their table and their figure."""
+        tags = {MLFLOW_RUN_NOTE: description[:LONGEST], "failed_rooms": str(failed)}
+        self._client.log_batch(self.run_id, metrics_of(metrics), tags=[RunTag(*tag) for tag in tags.items()])
+        self._client.log_text(self.run_id, table.to_csv(index=False), "rooms.csv")
+        self._client.log_figure(self.run_id, figure, "figures/rooms.png")
+
+
+@contextmanager
+def record_of(plan: Plan) -> Iterator[Record]:
+    """Open the record of a model per room: a new one, or one of the same key that was stopped.
+
+    It ends as FINISHED, as FAILED where an error passes through, as KILLED where the user stops it.
+
+    Raises:
+        InputError: the experiment was deleted in the store, or another process is at the same one.
+    """
+    config = plan.config
+    prepare_store(config.tracking.uri)
+    mlflow.set_tracking_uri(config.tracking.uri)
+    client = MlflowClient()
+    experiment_id = make_experiment(client, config.tracking)
+    end_orphans(client)
+    tags = {
+        _KEY: plan.key,
+        "protocol": config.protocol,
+        "dataset": plan.name,
+        "digest": plan.digest,
+        "folds": config.data.folds,
+        "folds_digest": plan.digest,  # how a room is cut depends on nothing but its rows
+        "model": config.model.name,
+        "config_key": config.key,
+        "selection": "shared",  # one setting for all rooms
+        **process_tags(),
+        **code_tags(),
+    }
+    found = list(find_runs(client, experiment_id, f"tags.{_KEY} = '{plan.key}'"))
+    parent = _parent(client, experiment_id, tags, plan, found)
+    record = Record(client, tags, parent, _known(found, parent))
+    try:
+        yield record
+    except Exception:
+        client.set_terminated(parent.info.run_id, _FAILED)
+        raise
+    except BaseException:  # the user's or the system's wish to stop
+        client.set_terminated(parent.info.run_id, _KILLED)
+        raise
+    client.set_terminated(parent.info.run_id, _FINISHED)
+
+
+def _parent(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], plan: Plan, found: list[Run]) -> Run:
+    """Return the parent run to go on with, or a new one: what was finished is run anew."""
+    parents = {run.info.status: run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags}
+    if (running := parents.get(_RUNNING)) is not None:
+        where = f"process {running.data.tags.get('pid')} on {running.data.tags.get('host')}"
+        raise InputError(f"tracking.uri: run {running.info.run_id} is this experiment, under way in {where}; wait")
+    stopped = parents.get(_KILLED) or parents.get(_FAILED)
+    if stopped is not None and _FINISHED not in parents:
+        client.log_batch(stopped.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        client.update_run(stopped.info.run_id, _RUNNING)
+        return stopped
+    run = client.create_run(experiment_id, tags=dict(tags), run_name=plan.config.name)
+    client.log_batch(run.info.run_id, params=params_of(plan.config.flat()))
+    client.log_text(run.info.run_id, plan.config.to_yaml(), "config.yaml")
+    return run
+
+
+def _known(found: list[Run], parent: Run) -> dict[str, Outcome]:
+    """Return what the finished runs under a parent hold, by room; a room that failed is tried again."""
+    known: dict[str, Outcome] = {}
+    for run in found:
+        if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent.info.run_id and run.info.status == _FINISHED:
+            metrics = dict(run.data.metrics)
+            costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
+            epochs, rows = int(run.data.params["chosen_epochs"]), json.loads(run.data.params[_ROWS])
+            known[run.data.tags[_ROOM]] = Scores(metrics, costs, epochs, rows)
+    return known
