@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -16,8 +17,11 @@ from rich.table import Table
 from rich.text import Text
 
 from occupancy.console import Parser, run
+from occupancy.errors import InputError
+from occupancy.tune import count
 
 if TYPE_CHECKING:
+    from occupancy.config import Data
     from occupancy.data.table import Log
 
 NAME = "occupancy.data"
@@ -37,6 +41,8 @@ def _parser() -> Parser:
         "interpolate. If folds is given, the log is also cut into the folds of that scheme, to check them.",
     )
     parser.add_argument("--json", action="store_true", help="print what is in the log as one JSON object on one line")
+    parser.add_argument("--out", type=Path, metavar="PATH", help="instead write the simulated log into this CSV file")
+    parser.add_argument("--rooms", type=count, metavar="N", help="with --out: so many different rooms, into a folder")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, with or without 'data.' before")
     return parser
 
@@ -46,6 +52,9 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.parsing import parse_data_settings  # noqa: PLC0415
 
     settings = parse_data_settings(NAME, options.overrides)
+    if options.out is not None or options.rooms is not None:
+        _write(settings, options.out, options.rooms)
+        return
     from occupancy.data.folds import cut, load_scheme  # noqa: PLC0415
     from occupancy.data.source import open_log  # noqa: PLC0415
 
@@ -55,6 +64,19 @@ def _command(options: argparse.Namespace) -> None:
             cut(log, load_scheme(settled.folds))
         facts = _facts(log, _origin(settled.source), settled.max_count)
     print(json.dumps(facts, allow_nan=False)) if options.json else Console().print(_tables(facts))
+
+
+def _write(settings: Data, out: Path | None, rooms: int | None) -> None:
+    if out is None:
+        raise InputError("--rooms: goes together with --out, the folder that they are written into")
+    if settings.source != "simulated":
+        raise InputError(f"--out: writes simulated logs, got source={settings.source}; give source=simulated")
+    from occupancy.data.export import write_log, write_rooms  # noqa: PLC0415
+
+    simulation = settings.simulation
+    paths = [write_log(simulation, out)] if rooms is None else write_rooms(simulation, rooms, out)
+    last = f" to {paths[-1]}" if len(paths) > 1 else ""
+    print(f"wrote    {paths[0]}{last}")
 
 
 def _origin(source: str) -> str | None:

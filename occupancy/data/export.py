@@ -12,14 +12,14 @@ from occupancy.data.simulation import simulate, simulate_rooms
 from occupancy.errors import InputError
 
 
-def write_log(settings: Simulation, path: Path) -> list[Path]:
+def write_log(settings: Simulation, path: Path) -> Path:
     """Return the path of the CSV that now holds the simulated log.
 
     Raises:
         InputError: it can't be written.
     """
     _write(simulate(settings), path)
-    return [path]
+    return path
 
 
 def write_rooms(settings: Simulation, rooms: int, folder: Path) -> list[Path]:

@@ -25,10 +25,11 @@ def parts(folds: Sequence[Fold], title: str) -> Figure:
     rooms = folds[0].log.rooms
     figure = titled_figure(1.6 + 0.4 * len(folds), title)
     axes = figure.subplots()
+    width = 0.9 if len(rooms) <= _NAMED else 1.0
     for lane, fold in enumerate(folds):
         for part, colour in PARTS.items():
             mask = getattr(fold, part)
-            cells = [(number + 0.55, 0.9) for number, place in enumerate(rooms) if mask[place.first]]
+            cells = [(number + 0.5, width) for number, place in enumerate(rooms) if mask[place.first]]
             axes.broken_barh(cells, (lane - 0.35, 0.7), color=colour, linewidth=0, label=None if lane else part)
     names = [f"fold {fold.number}" for fold in folds]
     axes.set(yticks=range(len(folds)), yticklabels=names, ylim=(len(folds) - 0.5, -0.5), xlim=(0.4, len(rooms) + 0.6))
@@ -71,7 +72,7 @@ def _name(axes: Axes, names: Sequence[str], mse: Floats) -> None:
         axes.grid(axis="y", linewidth=0.3)
         return
     axes.set_ylabel("rooms, from the best to the worst")
-    for place in range(len(names) - _WORST, len(names)):
-        # The dots rise to the right, so that there is room on the left of each.
-        at, left = (mse[place], place), (-8, 0)
-        axes.annotate(names[place], at, left, textcoords="offset points", ha="right", va="center", fontsize=8)
+    told = [f"{name}  {error:.3g}" for name, error in list(zip(names, mse, strict=True))[: -_WORST - 1 : -1]]
+    text = "\n".join(["the worst:", *told])
+    # The dots rise from the left below to the right above, so that this corner is free.
+    axes.text(0.98, 0.1, text, ha="right", va="bottom", fontsize=9, transform=axes.transAxes)
