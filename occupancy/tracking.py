@@ -235,8 +235,8 @@ def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
     history = result.estimator.history
     prediction, truth, title = result.prediction, result.truth, f"{where}: predicted against true count"
     if result.fold.log.rooms:
-        first = _first_rooms(result)
-        prediction, truth, title = prediction.at(first), truth[first], f"{title}, in the first rooms"
+        first, names = _first_rooms(result)
+        prediction, truth, title = prediction.at(first), truth[first], f"{title}; {names}, their times shifted"
     figures = {
         "predictions": plots.predictions(prediction, truth, title, result.fold.log.max_gap),
         "confusion": plots.confusion(
@@ -251,11 +251,10 @@ def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
     return figures if chain is None else {**figures, "transitions": chain}
 
 
-def _first_rooms(result: FoldResult) -> slice:
-    """Return the rows of the first rooms that a fold tested: of all, nobody could see any in one figure."""
-    rooms, tested = result.fold.log.rooms, result.fold.test
-    sizes = [int(tested[place.first : place.end].sum()) for place in rooms]
-    return slice(0, sum([size for size in sizes if size][:_DRAWN_ROOMS]))
+def _first_rooms(result: FoldResult) -> tuple[slice, str]:
+    """Return the rows and names of the first rooms that a fold tested: of all, nobody could see any in one figure."""
+    tested = [place for place in result.fold.log.rooms if result.fold.test[place.first]][:_DRAWN_ROOMS]
+    return slice(0, sum(place.end - place.first for place in tested)), ", ".join(place.name for place in tested)
 
 
 def _log_model(result: FoldResult, config: Config, schema: Schema) -> None:
