@@ -95,13 +95,13 @@ class Data(Section):
     source: str = "auto"
     """The log: ``uci``, found or downloaded; ``simulated``; ``auto``, which is ``uci`` or, where that can't be had,
     ``simulated``, with a warning; or the path of a CSV file."""
-    rooms: str | None = None
-    """Many rooms in place of ``source``: a folder, of which every ``*.csv`` is the log of a room, or a glob such as
-    ``logs/*/march.csv``. It takes ``folds: leave_rooms_out`` or ``each_room``."""
     folds: str = "forward"
     """The folds: ``forward`` or ``blocked`` for the UCI log, ``simulated`` for the simulated one, or a fold file. For
     ``rooms``: ``leave_rooms_out``, one model over all rooms, tested on rooms that it never saw; or ``each_room``, a
     model per room, which trains on its first 60 % (of these, the last quarter validates) and is tested on the rest."""
+    rooms: str | None = None
+    """Many rooms in place of ``source``: a folder, of which every ``*.csv`` is the log of a room, or a glob such as
+    ``logs/*/march.csv``. It takes ``folds: leave_rooms_out`` or ``each_room``."""
     room_folds: Annotated[int, Field(ge=2)] | None = None
     """Into how many groups ``leave_rooms_out`` deals the rooms, each the test of one fold, and at most one for a room;
     none: 4."""
