@@ -137,6 +137,6 @@ class Data(Section):
         if self.rooms is None and self.log_schema != "uci" and self.source in {"uci", "simulated", "auto"}:
             raise ValueError(
                 f"schema {self.log_schema!r} conflicts with source {self.source!r}, whose columns are those of "
-                "schema 'uci'; give the path of a CSV as source, or rooms"
+                "schema 'uci'; give the path of a CSV as source"
             )
         return self
