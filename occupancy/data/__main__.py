@@ -18,7 +18,7 @@ from rich.text import Text
 
 from occupancy.console import Parser, run
 from occupancy.errors import InputError
-from occupancy.tune import count
+from occupancy.workers import count
 
 if TYPE_CHECKING:
     from occupancy.config import Data
