@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 
@@ -20,24 +20,37 @@ from mlflow.entities import Metric, Param, Run, RunStatus
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
+from occupancy.errors import InputError
+
 LONGEST = 5_000  # characters of a tag, and fewer of a parameter
+FINISHED, FAILED, KILLED, RUNNING = (
+    RunStatus.to_string(status)
+    for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)
+)
 _HOST, _PID, _STARTED = "host", "pid", "process_started"
 
 
 @contextmanager
 def open_run(name: str, tags: Mapping[str, str], experiment_id: str, nested: bool = False) -> Iterator[str]:
     """Open a run and yield its id; it ends as FINISHED, FAILED (an error) or KILLED (the wish to stop)."""
-    try:
-        # Inside the `try`: MLflow's own exit hook calls a run that nobody ended FINISHED.
+    with ending(mlflow.end_run):
+        # Inside: MLflow's own exit hook calls a run that nobody ended FINISHED.
         run = mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=nested, tags=dict(tags))
         yield run.info.run_id
+
+
+@contextmanager
+def ending(end: Callable[[str], object]) -> Iterator[None]:
+    """Call a function with how it ended: FINISHED, FAILED (an error) or KILLED (the wish to stop)."""
+    try:
+        yield
     except Exception:
-        mlflow.end_run(RunStatus.to_string(RunStatus.FAILED))
+        end(FAILED)
         raise
     except BaseException:  # the user's or the system's wish to stop
-        mlflow.end_run(RunStatus.to_string(RunStatus.KILLED))
+        end(KILLED)
         raise
-    mlflow.end_run()
+    end(FINISHED)
 
 
 def active_run_id() -> str:
@@ -55,7 +68,7 @@ def end_orphans(client: MlflowClient) -> list[str]:
     )
     orphans = [run.info.run_id for run in running if not _is_alive(run.data.tags)]
     for run_id in orphans:
-        client.set_terminated(run_id, RunStatus.to_string(RunStatus.KILLED))
+        client.set_terminated(run_id, KILLED)
     return orphans
 
 
@@ -71,6 +84,16 @@ def code_tags() -> dict[str, str]:
     # MLflow looks where the running script lies, which for a notebook or a test is not this package.
     commit = get_git_commit(str(Path(__file__).parent))
     return {} if commit is None else {MLFLOW_GIT_COMMIT: commit}
+
+
+def refuse_twice(run: Run) -> NoReturn:
+    """Say that a run can't be begun a second time while it is under way.
+
+    Raises:
+        InputError: always.
+    """
+    where = f"process {run.data.tags.get(_PID)} on {run.data.tags.get(_HOST)}"
+    raise InputError(f"tracking.uri: run {run.info.run_id} is this very command, under way in {where}; wait for it")
 
 
 def find_runs(client: MlflowClient, experiment_id: str, query: str) -> Iterator[Run]:

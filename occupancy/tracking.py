@@ -140,6 +140,22 @@ def check_experiment(config: Config) -> None:
         refuse_deleted(found, config.tracking)
 
 
+def open_experiment(tracking: Tracking) -> tuple[MlflowClient, str]:
+    """Return a client of the store and the id of the MLflow experiment, made if there was none.
+
+    Runs that an outright killed process of this machine left open are marked KILLED.
+
+    Raises:
+        InputError: the experiment was deleted in the store.
+    """
+    prepare_store(tracking.uri)
+    mlflow.set_tracking_uri(tracking.uri)
+    client = MlflowClient()
+    experiment_id = make_experiment(client, tracking)
+    end_orphans(client)
+    return client, experiment_id
+
+
 @contextmanager
 def experiment(config: Config, log: Log, folds: Sequence[Fold]) -> Iterator[Record]:
     """Open the parent run of an experiment on the folds of a log.
@@ -152,11 +168,7 @@ def experiment(config: Config, log: Log, folds: Sequence[Fold]) -> Iterator[Reco
     """
     if (found := mlflow.active_run()) is not None:
         raise InputError(f"MLflow run {found.info.run_id} is open in this process; end it by mlflow.end_run() first")
-    prepare_store(config.tracking.uri)
-    mlflow.set_tracking_uri(config.tracking.uri)
-    client = MlflowClient()
-    experiment_id = make_experiment(client, config.tracking)
-    end_orphans(client)
+    _, experiment_id = open_experiment(config.tracking)
     tags = {
         "protocol": config.protocol,
         "dataset": log.name,

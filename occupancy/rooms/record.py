@@ -5,33 +5,41 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from occupancy.store import prepare_store  # first: it makes MLflow quiet
+from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 
 # isort: split
-import mlflow
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunStatus, RunTag
+from mlflow.entities import Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from occupancy.data.rooms import StoredRoom
 from occupancy.engine.unit import Failure, Outcome, Scores
-from occupancy.errors import InputError
-from occupancy.runs import LONGEST, code_tags, end_orphans, find_runs, metrics_of, params_of, process_tags
-from occupancy.tracking import make_experiment
+from occupancy.runs import (
+    FAILED,
+    FINISHED,
+    KILLED,
+    LONGEST,
+    RUNNING,
+    code_tags,
+    ending,
+    find_runs,
+    metrics_of,
+    params_of,
+    process_tags,
+    refuse_twice,
+)
+from occupancy.tracking import open_experiment
 
 if TYPE_CHECKING:
     from occupancy.rooms.conduct import Plan
 
 _KEY, _ROOM, _ERROR, _ROWS = "rooms_key", "room", "error", "rows"
 _COSTS = ("fit_s", "predict_us", "parameters")
-_FINISHED, _FAILED, _KILLED, _RUNNING = (
-    RunStatus.to_string(status)
-    for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)
-)
 
 
 class Record:
@@ -59,11 +67,11 @@ class Record:
         if isinstance(outcome, Failure):
             error = [RunTag(_ERROR, outcome.error[:LONGEST])]
             self._client.log_batch(run_id, params=params_of(params), tags=error)
-            self._client.set_terminated(run_id, _FAILED)
+            self._client.set_terminated(run_id, FAILED)
             return
         params |= {"chosen_epochs": str(outcome.chosen_epochs), _ROWS: json.dumps(dict(outcome.rows))}
         self._client.log_batch(run_id, metrics_of({**outcome.metrics, **outcome.costs}), params_of(params))
-        self._client.set_terminated(run_id, _FINISHED)
+        self._client.set_terminated(run_id, FINISHED)
 
     def summarize(
         self, metrics: Mapping[str, float], table: pd.DataFrame, description: str, figure: Figure, failed: int
@@ -85,11 +93,7 @@ def record_of(plan: Plan) -> Iterator[Record]:
         InputError: the experiment was deleted in the store, or another process is at the same one.
     """
     config = plan.config
-    prepare_store(config.tracking.uri)
-    mlflow.set_tracking_uri(config.tracking.uri)
-    client = MlflowClient()
-    experiment_id = make_experiment(client, config.tracking)
-    end_orphans(client)
+    client, experiment_id = open_experiment(config.tracking)
     tags = {
         _KEY: plan.key,
         "protocol": config.protocol,
@@ -106,27 +110,19 @@ def record_of(plan: Plan) -> Iterator[Record]:
     found = list(find_runs(client, experiment_id, f"tags.{_KEY} = '{plan.key}'"))
     parent = _parent(client, experiment_id, tags, plan, found)
     record = Record(client, tags, parent, _known(found, parent))
-    try:
+    with ending(partial(client.set_terminated, parent.info.run_id)):
         yield record
-    except Exception:
-        client.set_terminated(parent.info.run_id, _FAILED)
-        raise
-    except BaseException:  # the user's or the system's wish to stop
-        client.set_terminated(parent.info.run_id, _KILLED)
-        raise
-    client.set_terminated(parent.info.run_id, _FINISHED)
 
 
 def _parent(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], plan: Plan, found: list[Run]) -> Run:
     """Return the parent run to go on with, or a new one: what was finished is run anew."""
     parents = {run.info.status: run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags}
-    if (running := parents.get(_RUNNING)) is not None:
-        where = f"process {running.data.tags.get('pid')} on {running.data.tags.get('host')}"
-        raise InputError(f"tracking.uri: run {running.info.run_id} is this experiment, under way in {where}; wait")
-    stopped = parents.get(_KILLED) or parents.get(_FAILED)
-    if stopped is not None and _FINISHED not in parents:
+    if (running := parents.get(RUNNING)) is not None:
+        refuse_twice(running)
+    stopped = parents.get(KILLED) or parents.get(FAILED)
+    if stopped is not None and FINISHED not in parents:
         client.log_batch(stopped.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        client.update_run(stopped.info.run_id, _RUNNING)
+        client.update_run(stopped.info.run_id, RUNNING)
         return stopped
     run = client.create_run(experiment_id, tags=dict(tags), run_name=plan.config.name)
     client.log_batch(run.info.run_id, params=params_of(plan.config.flat()))
@@ -138,7 +134,7 @@ def _known(found: list[Run], parent: Run) -> dict[str, Outcome]:
     """Return what the finished runs under a parent hold, by room; a room that failed is tried again."""
     known: dict[str, Outcome] = {}
     for run in found:
-        if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent.info.run_id and run.info.status == _FINISHED:
+        if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent.info.run_id and run.info.status == FINISHED:
             metrics = dict(run.data.metrics)
             costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
             epochs, rows = int(run.data.params["chosen_epochs"]), json.loads(run.data.params[_ROWS])

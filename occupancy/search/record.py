@@ -10,28 +10,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from occupancy.store import prepare_store  # first: it makes MLflow quiet
+from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 
 # isort: split
-import mlflow
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
-from mlflow.entities import Param, Run, RunStatus, RunTag
+from mlflow.entities import Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from occupancy.engine.unit import Failure, Outcome, Scores, Unit
-from occupancy.errors import InputError
-from occupancy.runs import LONGEST, code_tags, end_orphans, find_runs, metrics_of, params_of, process_tags
+from occupancy.runs import (
+    FAILED,
+    FINISHED,
+    LONGEST,
+    RUNNING,
+    code_tags,
+    ending,
+    find_runs,
+    metrics_of,
+    params_of,
+    process_tags,
+    refuse_twice,
+)
 from occupancy.search.plan import Plan
-from occupancy.tracking import make_experiment
+from occupancy.tracking import open_experiment
 
 _KEY, _UNIT, _GROUP, _ERROR = "search_key", "unit_key", "group", "error"
 _VALIDATION = "validation_"  # before the names of scores on validation rows, which are no test scores
 _COSTS = ("fit_s", "predict_us", "parameters")
-_FINISHED, _FAILED, _KILLED, _RUNNING = (
-    RunStatus.to_string(status)
-    for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)
-)
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Record:
 
     def __init__(self, client: MlflowClient, experiment_id: str, tags: Mapping[str, str], parent: Run) -> None:
         self.run_id = parent.info.run_id
-        self.is_finished = parent.info.status == _FINISHED
+        self.is_finished = parent.info.status == FINISHED
         self.known: dict[str, Outcome] = {}
         self._client = client
         self._experiment_id = experiment_id
@@ -81,7 +87,7 @@ class Record:
         for run in runs:
             if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == self.run_id:
                 self._groups[run.data.tags[_GROUP]] = run.info.run_id
-                if run.info.status == _FINISHED:
+                if run.info.status == FINISHED:
                     self._closed.add(run.data.tags[_GROUP])
             if _ERROR in run.data.tags and not failures_stand:  # it is tried again
                 self._client.delete_tag(run.info.run_id, _ERROR)
@@ -90,7 +96,7 @@ class Record:
             if key is None or run.data.tags.get(MLFLOW_PARENT_RUN_ID) != self._groups.get(group):
                 continue
             self._runs[group, key] = run
-            if run.info.status == _FINISHED:
+            if run.info.status == FINISHED:
                 self.known[key] = _scores(run)
             elif self.is_finished or (failures_stand and _ERROR in run.data.tags):
                 self.known[key] = Failure(run.data.tags.get(_ERROR, "unknown"))
@@ -102,7 +108,7 @@ class Record:
             return
         key = job.unit.key
         run = self._runs.get((job.group, key))
-        if run is not None and run.info.status == _FINISHED:
+        if run is not None and run.info.status == FINISHED:
             return
         if run is None:
             tags = {_UNIT: key, _GROUP: job.group, "fold": str(job.unit.fold.number)}
@@ -110,13 +116,13 @@ class Record:
         params = params_of(job.setting)
         if isinstance(outcome, Failure):
             self._client.log_batch(run.info.run_id, params=params, tags=[RunTag(_ERROR, outcome.error[:LONGEST])])
-            self._end(run.info.run_id, _FAILED)
+            self._end(run.info.run_id, FAILED)
         else:
             prefix = _VALIDATION if job.unit.scored == "validation" else ""
             metrics = {f"{prefix}{key}": value for key, value in outcome.metrics.items()} | dict(outcome.costs)
             params.append(Param("chosen_epochs", str(outcome.chosen_epochs)))
             self._client.log_batch(run.info.run_id, metrics=metrics_of(metrics), params=params)
-            self._end(run.info.run_id, _FINISHED)
+            self._end(run.info.run_id, FINISHED)
 
     def close(
         self, group: str, metrics: Mapping[str, float], setting: Mapping[str, Any], error: str | None, **tags: str
@@ -128,7 +134,7 @@ class Record:
         if error is not None:
             tags[_ERROR] = error[:LONGEST]
         self._client.log_batch(run_id, metrics_of(metrics), params_of(setting), [RunTag(*tag) for tag in tags.items()])
-        self._end(run_id, _FINISHED if error is None else _FAILED)
+        self._end(run_id, FINISHED if error is None else FAILED)
         self._open.discard(group)
 
     def summarize(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
@@ -172,12 +178,7 @@ def record_of(plan: Plan) -> Iterator[Record]:
     Raises:
         InputError: the experiment was deleted in the store, or another process is at the same search.
     """
-    tracking = plan.tracking
-    prepare_store(tracking.uri)
-    mlflow.set_tracking_uri(tracking.uri)
-    client = MlflowClient()
-    experiment_id = make_experiment(client, tracking)
-    end_orphans(client)
+    client, experiment_id = open_experiment(plan.tracking)
     tags = {_KEY: plan.key, "dataset": plan.log.name, "digest": plan.log.digest, "folds": plan.config.data.folds}
     tags |= {"protocol": plan.config.protocol, **process_tags(), **code_tags()}
     found = list(find_runs(client, experiment_id, f"tags.{_KEY} = '{plan.key}'"))
@@ -185,28 +186,20 @@ def record_of(plan: Plan) -> Iterator[Record]:
     record = Record(client, experiment_id, tags, _parent(client, experiment_id, tags, plan, parents))
     # What was proposed after a failure rests on it.
     record.read(found, failures_stand=plan.search.method == "adaptive")
-    try:
+    with ending(record.end):
         yield record
-    except Exception:
-        record.end(_FAILED)
-        raise
-    except BaseException:  # the user's or the system's wish to stop
-        record.end(_KILLED)
-        raise
-    record.end(_FINISHED)
 
 
 def _parent(client: MlflowClient, experiment_id: str, tags: dict[str, str], plan: Plan, parents: list[Run]) -> Run:
     """Return the parent run to go on with, or a new one."""
     by_status = {run.info.status: run for run in parents}
-    if _FINISHED in by_status:
-        return by_status[_FINISHED]
-    if (running := by_status.get(_RUNNING)) is not None:
-        where = f"process {running.data.tags.get('pid')} on {running.data.tags.get('host')}"
-        raise InputError(f"tracking.uri: run {running.info.run_id} is this very search, under way in {where}; wait")
+    if FINISHED in by_status:
+        return by_status[FINISHED]
+    if (running := by_status.get(RUNNING)) is not None:
+        refuse_twice(running)
     if parents:
         client.log_batch(parents[0].info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        client.update_run(parents[0].info.run_id, _RUNNING)
+        client.update_run(parents[0].info.run_id, RUNNING)
         return parents[0]
     run = client.create_run(experiment_id, tags=tags, run_name=plan.config.name)
     search = plan.search.model_dump()

@@ -101,7 +101,8 @@ def store(folder: Path) -> str:
 
 def run(folder: Path, folds: str, *arguments: str) -> int:
     given = [f"data.folds={folds}", f"tracking.uri={store(folder)}", *arguments]
-    return train(["--config", "forest.yaml", "--workers", "1", *given])
+    workers = ["--workers", "1"] if folds == "each_room" else []
+    return train(["--config", "forest.yaml", *workers, *given])
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def test_a_fold_on_which_all_fail_ends_the_search_as_failed(search: Plan) -> Non
 
 def test_a_search_that_is_under_way_is_not_begun_twice(search: Plan) -> None:
     def act(_: Unit) -> Outcome:
-        with pytest.raises(InputError, match="is this very search, under way in process"):
+        with pytest.raises(InputError, match="is this very command, under way in process"):
             conduct(search, Here())
         raise KeyboardInterrupt
 
