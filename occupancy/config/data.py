@@ -103,8 +103,8 @@ class Data(Section):
     """Many rooms in place of ``source``: a folder, of which every ``*.csv`` is the log of a room, or a glob such as
     ``logs/*/march.csv``. It takes ``folds: leave_rooms_out`` or ``each_room``."""
     room_folds: Annotated[int, Field(ge=2)] | None = None
-    """Into how many groups ``leave_rooms_out`` deals the rooms, each the test of one fold, and at most one for a room;
-    none: 4."""
+    """Into how many groups ``leave_rooms_out`` deals the rooms, each the test of one fold; at most one for a room, and
+    of three rooms always three, so that one is left to train and one to choose with; none: 4."""
     log_schema: str = Field("uci", alias="schema")
     """What the columns mean: ``uci``, or the path of a schema file, which goes with a CSV."""
     max_count: Count = 3

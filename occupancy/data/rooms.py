@@ -87,13 +87,17 @@ def open_rooms(settings: Data) -> Log:
 def leave_rooms_out(log: Log, folds: int) -> list[Fold]:
     """Return the folds of a log of many rooms: each tests a group of rooms, chooses with others, trains on the rest.
 
+    There are as many as asked for, but no more than rooms, and enough for each to leave two rooms untested.
+
     Warns:
         InputWarning: a label is tested that was never trained.
 
     Raises:
         InputError: the training rooms of a fold have a single label.
     """
-    groups = deal(len(log.rooms), min(folds, len(log.rooms)))
+    rooms = len(log.rooms)
+    fewest = -(-rooms // (rooms - 2))  # so that one room trains and one validates
+    groups = deal(rooms, min(max(folds, fewest), rooms))
     sizes = [place.end - place.first for place in log.rooms]
     found = []
     for group in range(groups.max() + 1):

@@ -16,7 +16,7 @@ from occupancy.config import LSTM, Config, Data, MassBalance, Model, RandomFores
 from occupancy.data.clock import recordings
 from occupancy.data.export import write_rooms
 from occupancy.data.features import stretches
-from occupancy.data.folds import Fold, load_scheme
+from occupancy.data.folds import PARTS, Fold, load_scheme
 from occupancy.data.module import Windows
 from occupancy.data.rooms import (
     cut_within,
@@ -28,7 +28,7 @@ from occupancy.data.rooms import (
     stored_rooms,
 )
 from occupancy.data.schema import UCI
-from occupancy.data.table import Log, read_log
+from occupancy.data.table import Log, Place, read_log
 from occupancy.engine import run_fold
 from occupancy.engine.unit import Failure, Scores, Unit, carry_out
 from occupancy.errors import InputError, InputWarning
@@ -157,6 +157,18 @@ def test_there_are_no_more_folds_than_rooms(folder: Path, rooms: int) -> None:
     for number in range(rooms + 1, ROOMS + 1):
         (folder / f"room_{number}.csv").unlink()
     assert len(leave_rooms_out(open_rooms(settings(folder)), 9)) == rooms
+
+
+@pytest.mark.parametrize("rooms", range(3, 10))
+def test_every_fold_trains_chooses_and_tests_with_a_room_however_few_there_are(simulated_log: Log, rooms: int) -> None:
+    rows = len(simulated_log.frame) // rooms
+    places = tuple(Place(str(n), n * rows, (n + 1) * rows, pd.Timedelta(0)) for n in range(rooms))
+    columns = simulated_log.frame[: rows * rooms], simulated_log.missing[: rows * rooms]
+    frame = columns[0].assign(**{UCI.count: np.arange(rows * rooms) % 4})
+    log = dataclasses.replace(simulated_log, frame=frame, missing=columns[1], rooms=places)
+    for folds in range(2, 7):
+        for fold in leave_rooms_out(log, folds):
+            assert all(rooms_of(fold, part) for part in PARTS), folds
 
 
 @pytest.mark.parametrize("groups", [2, 4, 7])
