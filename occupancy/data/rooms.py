@@ -57,7 +57,8 @@ def open_rooms(settings: Data) -> Log:
         InputWarning: some rooms lack an optional column, which is then left out of all.
 
     Raises:
-        InputError: there are too few rooms, some of them don't pass the gate, or they differ in their step.
+        InputError: there are too few rooms, some of them don't pass the gate, two are the same, or they differ in
+            their step.
     """
     assert settings.rooms is not None, "these settings are of a single log"
     if settings.folds == EACH_ROOM:
@@ -73,6 +74,7 @@ def open_rooms(settings: Data) -> Log:
         )
     schema = load_schema(settings.log_schema)
     logs = _read_all(paths, schema, settings)
+    _check_twins(logs, paths)
     _check_steps(logs, paths)
     columns = _common_columns(logs, schema)
     places = tuple(_places(logs, settings.max_gap))
@@ -211,6 +213,16 @@ def _read_all(paths: Mapping[str, Path], schema: Schema, settings: Data) -> dict
         more = f"; and so for {len(problems) - SHOWN} more rooms" if len(problems) > SHOWN else ""
         raise InputError("; ".join(problems[:SHOWN]) + more)
     return logs
+
+
+def _check_twins(logs: Mapping[str, Log], paths: Mapping[str, Path]) -> None:
+    seen: dict[str, str] = {}
+    for name, log in logs.items():
+        if (twin := seen.setdefault(log.digest, name)) != name:
+            raise InputError(
+                f"{paths[name]}: holds the same rows as {paths[twin]}; a room that is tested must not be learned from "
+                "under another name, so take one of them away"
+            )
 
 
 def _check_steps(logs: Mapping[str, Log], paths: Mapping[str, Path]) -> None:

@@ -238,6 +238,14 @@ def test_rooms_with_another_step_are_refused(folder: Path) -> None:
         open_rooms(settings(folder))
 
 
+def test_a_room_under_two_names_is_refused_however_its_cells_are_written(folder: Path) -> None:
+    rows = pd.read_csv(folder / "room_2.csv", dtype=str)
+    rows.assign(S5_CO2=rows["S5_CO2"] + "0").iloc[:, ::-1].to_csv(folder / "twin.csv", index=False)
+    said = f"{folder / 'twin.csv'}: holds the same rows as {folder / 'room_2.csv'}; a room that is tested must not"
+    with pytest.raises(InputError, match=re.escape(said)):
+        open_rooms(settings(folder))
+
+
 @pytest.mark.parametrize("pattern", ["room_1.csv", "room_[12].csv"])
 def test_one_model_over_fewer_than_three_rooms_is_refused(folder: Path, pattern: str) -> None:
     with pytest.raises(
