@@ -227,13 +227,16 @@ def _check_twins(logs: Mapping[str, Log], paths: Mapping[str, Path]) -> None:
 
 def _check_steps(logs: Mapping[str, Log], paths: Mapping[str, Path]) -> None:
     steps = {name: log.step_s for name, log in logs.items() if not np.isnan(log.step_s)}  # a lone row has none
-    first = next(iter(steps), "")
-    for name, step_s in steps.items():
-        if abs(step_s / steps[first] - 1) > STEP_TOLERANCE:
-            raise InputError(
-                f"{paths[name]}: has a row every {step_s:g} s, but {paths[first]} one every {steps[first]:g} s; one "
-                "model over all rooms needs one step, so bring them to it, or take data.folds=each_room"
-            )
+    if not steps:
+        return
+    shortest, longest = min(steps, key=steps.__getitem__), max(steps, key=steps.__getitem__)
+    # Whichever rooms a fold trains on, no other may be further from their step than a model allows.
+    if steps[longest] / steps[shortest] - 1 > STEP_TOLERANCE:
+        raise InputError(
+            f"{paths[longest]}: has a row every {steps[longest]:g} s, but {paths[shortest]} one every "
+            f"{steps[shortest]:g} s; one model over all rooms needs one step, so bring them to it, or take "
+            "data.folds=each_room"
+        )
 
 
 def _common_columns(logs: Mapping[str, Log], schema: Schema) -> list[str]:

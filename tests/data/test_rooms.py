@@ -238,6 +238,14 @@ def test_rooms_with_another_step_are_refused(folder: Path) -> None:
         open_rooms(settings(folder))
 
 
+def test_rooms_are_refused_whose_steps_are_each_near_the_first_ones_but_not_near_each_other(folder: Path) -> None:
+    for number, step_s in ((1, 280.0), (3, 260.0)):
+        write_rooms(SMALL.model_copy(update={"room": Room(step_s=step_s)}), 1, folder / "other")
+        (folder / "other" / "room_1.csv").replace(folder / f"room_{number}.csv")
+    with pytest.raises(InputError, match=r"room_2\.csv: has a row every 300 s, but .*room_3\.csv one every 260 s"):
+        open_rooms(settings(folder))
+
+
 def test_a_room_under_two_names_is_refused_however_its_cells_are_written(folder: Path) -> None:
     rows = pd.read_csv(folder / "room_2.csv", dtype=str)
     rows.assign(S5_CO2=rows["S5_CO2"] + "0").iloc[:, ::-1].to_csv(folder / "twin.csv", index=False)
