@@ -259,10 +259,11 @@ def _places(logs: Mapping[str, Log], max_gap: float) -> Iterator[Place]:
         try:
             weeks = 0 if end is None else (end + pd.Timedelta(seconds=max_gap) - log.times[0]) // _WEEK + 1
             end = log.times[-1] + weeks * _WEEK
-        except (OverflowError, pd.errors.OutOfBoundsDatetime):
+        except (OverflowError, pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
             raise InputError(
-                f"data.rooms: {len(logs)} rooms one after another reach beyond the year 2262, where times end; take "
-                "fewer rooms or shorter logs, or data.folds=each_room"
+                f"data.rooms: {len(logs)} rooms one after another, data.max_gap {max_gap:g} s apart, reach beyond the "
+                "year 2262, where times end; take a smaller data.max_gap, fewer rooms or shorter logs, or "
+                "data.folds=each_room"
             ) from None
         yield Place(name, row, row + len(log.frame), weeks * _WEEK)
         row += len(log.frame)

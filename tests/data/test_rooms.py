@@ -274,8 +274,14 @@ def test_an_empty_room_is_fine_among_others_but_not_as_all_that_is_trained_on(fo
 def test_rooms_that_reach_beyond_the_end_of_times_are_refused(folder: Path) -> None:
     dates = pd.read_csv(folder / "room_1.csv", dtype=str)["Date"]
     edit(folder / "room_1.csv", Date=dates.str.replace("2024/01", "2262/04"))
-    with pytest.raises(InputError, match="6 rooms one after another reach beyond the year 2262"):
+    with pytest.raises(InputError, match=r"6 rooms one after another, .* reach beyond the year 2262"):
         open_rooms(settings(folder))
+
+
+@pytest.mark.parametrize("max_gap", [5e9, 1e12, 1e300])
+def test_a_gap_that_time_does_not_hold_is_refused(folder: Path, max_gap: float) -> None:
+    with pytest.raises(InputError, match=rf"6 rooms .*, data\.max_gap {re.escape(f'{max_gap:g}')} s apart, reach"):
+        open_rooms(settings(folder, max_gap=max_gap))
 
 
 def test_a_model_per_room_learns_from_the_past_of_the_room_and_is_tested_on_the_rest(simulated_log: Log) -> None:
