@@ -22,7 +22,6 @@ from occupancy.engine.unit import Failure, Outcome, Scores
 from occupancy.runs import (
     FAILED,
     FINISHED,
-    KILLED,
     LONGEST,
     RUNNING,
     code_tags,
@@ -115,15 +114,15 @@ def record_of(plan: Plan) -> Iterator[Record]:
 
 
 def _parent(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], plan: Plan, found: list[Run]) -> Run:
-    """Return the parent run to go on with, or a new one: what was finished is run anew."""
-    parents = {run.info.status: run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags}
-    if (running := parents.get(RUNNING)) is not None:
-        refuse_twice(running)
-    stopped = parents.get(KILLED) or parents.get(FAILED)
-    if stopped is not None and FINISHED not in parents:
-        client.log_batch(stopped.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        client.update_run(stopped.info.run_id, RUNNING)
-        return stopped
+    """Return the parent run to go on with, the newest if it was stopped, or a new one: what is finished is run anew."""
+    parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+    newest = max(parents, key=lambda run: run.info.start_time, default=None)
+    if newest is not None and newest.info.status == RUNNING:
+        refuse_twice(newest)
+    if newest is not None and newest.info.status != FINISHED:
+        client.log_batch(newest.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
+        client.update_run(newest.info.run_id, RUNNING)
+        return newest
     run = client.create_run(experiment_id, tags=dict(tags), run_name=plan.config.name)
     client.log_batch(run.info.run_id, params=params_of(plan.config.flat()))
     client.log_text(run.info.run_id, plan.config.to_yaml(), "config.yaml")

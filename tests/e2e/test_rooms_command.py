@@ -204,6 +204,29 @@ def test_a_model_per_room_is_taken_up_where_it_was_stopped(
 
 
 @pytest.mark.usefixtures("here")
+def test_what_is_run_anew_after_it_was_finished_is_taken_up_too(
+    stored: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    assert run(stored, "each_room", "--json") == 0
+    finished = told(capsys)["run_id"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Record, "summarize", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(stored, "each_room")
+    assert len(Here.carried) == 8
+    assert run(stored, "each_room", "--json") == 0
+    assert len(Here.carried) == 8
+    anew = told(capsys)["run_id"]
+    assert anew != finished
+    MlflowClient(store(stored)).update_run(anew, "RUNNING")
+    assert run(stored, "each_room") == 2  # nobody knows that its process is gone: it is this one
+    assert f"run {anew} is this very command, under way" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
 def test_no_room_that_works_is_a_mistake(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (stored / "rooms").iterdir():
         path.write_text("Date,Time\n1,2\n")
