@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 
@@ -46,30 +46,32 @@ class Record:
 
     Attributes:
         run_id: its id in MLflow.
-        known: what rooms gave before the experiment was stopped, by name.
+        known: what rooms gave before the experiment was stopped, by name; a room that failed is tried again.
     """
 
-    def __init__(
-        self, client: MlflowClient, tags: Mapping[str, str], parent: Run, known: Mapping[str, Outcome]
-    ) -> None:
+    def __init__(self, client: MlflowClient, tags: Mapping[str, str], parent: Run, runs: Iterable[Run]) -> None:
         self.run_id = parent.info.run_id
-        self.known = known
+        children = {run.data.tags[_ROOM]: run for run in runs if _parent_id(run) == self.run_id}
+        self._left = {name: run for name, run in children.items() if run.info.status != FINISHED}
+        done = {name: run for name, run in children.items() if name not in self._left}
+        self.known: Mapping[str, Outcome] = {name: _scores(run) for name, run in done.items()}
         self._client = client
         self._experiment_id = parent.info.experiment_id
         self._tags = dict(tags)
 
     def write(self, room: StoredRoom, outcome: Outcome) -> None:
-        """Record what a room gave, as a run of its own."""
-        tags = {**self._tags, MLFLOW_PARENT_RUN_ID: self.run_id, _ROOM: room.name}
-        run_id = self._client.create_run(self._experiment_id, tags=tags, run_name=room.name).info.run_id
+        """Record what a room gave, as a run of its own: the one that it failed in, if it was tried before."""
+        run = self._left.get(room.name) or self._create(room.name)
+        run_id = run.info.run_id
         params = {_ROOM: room.name, "file": str(room.path), "file_digest": room.digest}
         if isinstance(outcome, Failure):
-            error = [RunTag(_ERROR, outcome.error[:LONGEST])]
-            self._client.log_batch(run_id, params=params_of(params), tags=error)
+            self._log(run, params, tags=[RunTag(_ERROR, outcome.error[:LONGEST])])
             self._client.set_terminated(run_id, FAILED)
             return
         params |= {"chosen_epochs": str(outcome.chosen_epochs), _ROWS: json.dumps(dict(outcome.rows))}
-        self._client.log_batch(run_id, metrics_of({**outcome.metrics, **outcome.costs}), params_of(params))
+        self._log(run, params, metrics=metrics_of({**outcome.metrics, **outcome.costs}))
+        if _ERROR in run.data.tags:
+            self._client.delete_tag(run_id, _ERROR)
         self._client.set_terminated(run_id, FINISHED)
 
     def summarize(
@@ -80,6 +82,15 @@ class Record:
         self._client.log_batch(self.run_id, metrics_of(metrics), tags=[RunTag(*tag) for tag in tags.items()])
         self._client.log_text(self.run_id, table.to_csv(index=False), "rooms.csv")
         self._client.log_figure(self.run_id, figure, "figures/rooms.png")
+
+    def _create(self, room: str) -> Run:
+        tags = {**self._tags, MLFLOW_PARENT_RUN_ID: self.run_id, _ROOM: room}
+        return self._client.create_run(self._experiment_id, tags=tags, run_name=room)
+
+    def _log(self, run: Run, params: Mapping[str, str], **batch: Any) -> None:
+        # MLflow takes a parameter once, and the rooms may have been moved to another folder since.
+        new = {name: value for name, value in params.items() if name not in run.data.params}
+        self._client.log_batch(run.info.run_id, params=params_of(new), **batch)
 
 
 @contextmanager
@@ -107,15 +118,14 @@ def record_of(plan: Plan) -> Iterator[Record]:
         **code_tags(),
     }
     found = list(find_runs(client, experiment_id, f"tags.{_KEY} = '{plan.key}'"))
-    parent = _parent(client, experiment_id, tags, plan, found)
-    record = Record(client, tags, parent, _known(found, parent))
-    with ending(partial(client.set_terminated, parent.info.run_id)):
+    record = Record(client, tags, _parent(client, experiment_id, tags, plan, found), found)
+    with ending(partial(client.set_terminated, record.run_id)):
         yield record
 
 
 def _parent(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], plan: Plan, found: list[Run]) -> Run:
     """Return the parent run to go on with, the newest if it was stopped, or a new one: what is finished is run anew."""
-    parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
+    parents = [run for run in found if _parent_id(run) is None]
     newest = max(parents, key=lambda run: run.info.start_time, default=None)
     if newest is not None and newest.info.status == RUNNING:
         refuse_twice(newest)
@@ -129,13 +139,12 @@ def _parent(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], p
     return run
 
 
-def _known(found: list[Run], parent: Run) -> dict[str, Outcome]:
-    """Return what the finished runs under a parent hold, by room; a room that failed is tried again."""
-    known: dict[str, Outcome] = {}
-    for run in found:
-        if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == parent.info.run_id and run.info.status == FINISHED:
-            metrics = dict(run.data.metrics)
-            costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
-            epochs, rows = int(run.data.params["chosen_epochs"]), json.loads(run.data.params[_ROWS])
-            known[run.data.tags[_ROOM]] = Scores(metrics, costs, epochs, rows)
-    return known
+def _parent_id(run: Run) -> str | None:
+    found: str | None = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
+    return found
+
+
+def _scores(run: Run) -> Scores:
+    metrics = dict(run.data.metrics)
+    costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
+    return Scores(metrics, costs, int(run.data.params["chosen_epochs"]), json.loads(run.data.params[_ROWS]))

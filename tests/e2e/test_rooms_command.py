@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from occupancy.data.__main__ import main as data
-from occupancy.engine.unit import Outcome, Unit, carry_out
+from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
 from occupancy.rooms.record import Record
 from occupancy.store import prepare_store
 from occupancy.train import main as train
@@ -195,6 +195,10 @@ def test_a_model_per_room_is_taken_up_where_it_was_stopped(
     result = told(capsys)
     assert result["run_id"] == stopped.info.run_id
     assert [room["rows"] for room in result["rooms"]] == [0, 230, 230, 230]
+    statuses = {child.data.tags["room"]: child.info.status for child in children(stored, result["run_id"])}
+    assert list(statuses.values()).count("FINISHED") == 3
+    assert statuses["room_1.csv"] == "FAILED"
+    assert len(children(stored, result["run_id"])) == 4
 
     assert run(stored, "each_room") == 0
     assert len(Here.carried) == 9  # what is finished is done anew
@@ -224,6 +228,19 @@ def test_what_is_run_anew_after_it_was_finished_is_taken_up_too(
     MlflowClient(store(stored)).update_run(anew, "RUNNING")
     assert run(stored, "each_room") == 2  # nobody knows that its process is gone: it is this one
     assert f"run {anew} is this very command, under way" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_room_that_failed_once_and_then_gave_scores_has_one_run_without_an_error(
+    stored: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Here, "execute", lambda _, units: ((unit, Failure("its process died")) for unit in units))
+        assert run(stored, "each_room") == 2
+    assert run(stored, "each_room", "--json") == 0
+    runs = children(stored, told(capsys)["run_id"])
+    assert [child.info.status for child in runs] == 4 * ["FINISHED"]
+    assert not any("error" in child.data.tags for child in runs)
 
 
 @pytest.mark.usefixtures("here")
