@@ -8,7 +8,6 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ FOLDS = 4
 FEWEST = 3  # rooms: one to train on, one to choose with, one to test on
 TRAINED, VALIDATED = 0.6, 0.25  # share of a room's rows that trains, and share of these that validates
 VALIDATION_STRIDE = 4  # of the rooms that are not tested, every so manieth validates
+UNREADABLE = "unreadable"  # in place of a digest; the gate says why
 SHOWN = 3  # rooms that a message spells out
 _WEEK = pd.Timedelta(weeks=1)
 
@@ -157,6 +157,7 @@ class StoredRoom:
         number: its place among the rooms, from 1.
         name: what people call it.
         path: its file, from the root on: whoever reads it may have another working directory.
+        digest: hash of what the file held when it was found.
         schema: the meaning of its columns.
         settings: how it is read.
     """
@@ -164,6 +165,7 @@ class StoredRoom:
     number: int
     name: str
     path: Path
+    digest: str
     schema: Schema
     settings: Data
 
@@ -171,21 +173,15 @@ class StoredRoom:
         """Return the room's fold.
 
         Raises:
-            InputError: the file does not pass the gate, or can't be cut.
+            InputError: the file is not the one that was found, does not pass the gate, or can't be cut.
         """
+        if (digest := _digest_of(self.path, self.schema)) not in {self.digest, UNREADABLE}:
+            raise InputError(
+                f"{self.path}: has the digest {digest}, but {self.digest} when the command began: it was changed, "
+                "or another file lies there on this machine; give the command again, on a cluster with the same files "
+                "everywhere"
+            )
         return cut_within(read_log(self.path, self.schema, self.settings), str(self.path))
-
-    @cached_property
-    def digest(self) -> str:
-        """Hash of the file's bytes and of what its columns mean; of these alone where it can't be read."""
-        digest = hashlib.sha256(self.schema.model_dump_json().encode())
-        try:
-            with self.path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-        except OSError:
-            digest.update(b"unreadable")
-        return digest.hexdigest()[:16]
 
 
 def stored_rooms(settings: Data) -> list[StoredRoom]:
@@ -196,10 +192,22 @@ def stored_rooms(settings: Data) -> list[StoredRoom]:
     """
     assert settings.rooms is not None, "these settings are of a single log"
     schema = load_schema(settings.log_schema)
-    found = find_rooms(settings.rooms).items()
     return [
-        StoredRoom(number, name, path.resolve(), schema, settings) for number, (name, path) in enumerate(found, start=1)
+        StoredRoom(number, name, path.resolve(), _digest_of(path, schema), schema, settings)
+        for number, (name, path) in enumerate(find_rooms(settings.rooms).items(), start=1)
     ]
+
+
+def _digest_of(path: Path, schema: Schema) -> str:
+    """Return a hash of a file's bytes and of what its columns mean, or `UNREADABLE`."""
+    digest = hashlib.sha256(schema.model_dump_json().encode())
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return UNREADABLE
+    return digest.hexdigest()[:16]
 
 
 def _read_all(paths: Mapping[str, Path], schema: Schema, settings: Data) -> dict[str, Log]:

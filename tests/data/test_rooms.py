@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -310,14 +311,26 @@ def test_a_stored_room_is_carried_out_by_whoever_reads_it(folder: Path) -> None:
 
 def test_a_stored_room_that_can_not_be_read_is_a_failure_that_names_the_file(folder: Path) -> None:
     config = Config(name="rooms", data=settings(folder, folds="each_room"))
+    edit(folder / "room_2.csv", S5_CO2="much")
     stored = stored_rooms(config.data)[1]
-    edit(stored.path, S5_CO2="much")
     broken = carry_out(Unit(config, stored, "test"))
     stored.path.unlink()
     gone = carry_out(Unit(config, stored, "test"))
     for outcome, said in ((broken, "no number"), (gone, "cannot be read")):
         assert isinstance(outcome, Failure)
         assert outcome.error.startswith(f"{stored.path}: {said}")
+
+
+def test_a_stored_room_whose_file_is_another_by_now_is_a_failure_that_names_it(folder: Path) -> None:
+    config = Config(name="rooms", data=settings(folder, folds="each_room"))
+    stored = stored_rooms(config.data)[1]
+    edit(stored.path, S6_PIR="0")
+    outcome = carry_out(pickle.loads(pickle.dumps(Unit(config, stored, "test"))))  # noqa: S301 (as it travels)
+    assert isinstance(outcome, Failure)
+    assert re.match(
+        rf"{re.escape(str(stored.path))}: has the digest \w{{16}}, but {stored.digest} when the command began: it was",
+        outcome.error,
+    )
 
 
 def test_the_key_of_a_stored_room_is_that_of_its_bytes_and_settings_whatever_lies_beside_it(folder: Path) -> None:
