@@ -134,6 +134,13 @@ class Data(Section):
                 f"folds {self.folds!r} cuts a single log; with rooms, take {LEAVE_ROOMS_OUT!r} (one model, tested on "
                 f"rooms it never saw) or {EACH_ROOM!r} (a model per room)"
             )
+        if self.rooms is None and self.folds in {LEAVE_ROOMS_OUT, EACH_ROOM}:
+            raise ValueError(f"folds {self.folds!r} is for many rooms; give rooms, a folder or glob of CSV files")
+        if self.room_folds is not None and self.folds != LEAVE_ROOMS_OUT:
+            raise ValueError(
+                f"room_folds {self.room_folds} conflicts with folds {self.folds!r}: it is for {LEAVE_ROOMS_OUT!r} "
+                "alone; drop one of them"
+            )
         if self.rooms is None and self.log_schema != "uci" and self.source in {"uci", "simulated", "auto"}:
             raise ValueError(
                 f"schema {self.log_schema!r} conflicts with source {self.source!r}, whose columns are those of "

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from occupancy.config import EACH_ROOM, LEAVE_ROOMS_OUT, Section
+from occupancy.config import Section
 from occupancy.data.cells import hold
 from occupancy.data.clock import recordings
 from occupancy.data.table import Log
@@ -130,8 +130,6 @@ def load_scheme(name: str) -> Scheme:
         InputError: there is no such scheme, or the file holds none.
     """
     own = {path.stem: path for folder in _FOLDERS for path in sorted(folder.glob("*.yaml"))}
-    if name in {LEAVE_ROOMS_OUT, EACH_ROOM}:
-        raise InputError(f"data.folds: {name!r} is for many rooms; give data.rooms, a folder or glob of CSV files")
     path = own.get(name, Path(name))
     if not path.is_file():
         raise InputError(f"data.folds: got {name!r}, expected {', '.join(sorted(own))} or the path of a fold file")

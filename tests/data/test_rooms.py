@@ -18,7 +18,7 @@ from occupancy.config import LSTM, Config, Data, MassBalance, Model, RandomFores
 from occupancy.data.clock import recordings
 from occupancy.data.export import write_rooms
 from occupancy.data.features import stretches
-from occupancy.data.folds import PARTS, Fold, Rows, load_scheme
+from occupancy.data.folds import PARTS, Fold, Rows
 from occupancy.data.module import Windows
 from occupancy.data.rooms import (
     cut_within,
@@ -96,16 +96,15 @@ def test_no_room_is_a_mistake(rooms: str, said: str, tmp_path: Path, monkeypatch
     [
         ({"source": "uci", "folds": "each_room"}, "rooms 'here' conflicts with source 'uci'"),
         ({"folds": "forward"}, "folds 'forward' cuts a single log; with rooms, take 'leave_rooms_out'"),
+        ({"folds": "each_room", "room_folds": 5}, "room_folds 5 conflicts with folds 'each_room': it is for 'leave_"),
+        ({"rooms": None, "room_folds": 5}, "room_folds 5 conflicts with folds 'forward': it is for 'leave_rooms_out'"),
+        ({"rooms": None, "folds": "each_room"}, "folds 'each_room' is for many rooms; give rooms, a folder or glob"),
+        ({"rooms": None, "folds": "leave_rooms_out", "source": "a.csv"}, "folds 'leave_rooms_out' is for many rooms"),
     ],
 )
-def test_settings_of_one_log_conflict_with_rooms(changes: dict[str, str], said: str) -> None:
+def test_settings_of_one_log_and_those_of_rooms_conflict(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Data.model_validate({"rooms": "here", **changes})
-
-
-def test_folds_of_rooms_need_rooms() -> None:
-    with pytest.raises(InputError, match=r"'each_room' is for many rooms; give data\.rooms"):
-        load_scheme("each_room")
 
 
 def test_rooms_lie_one_after_another_with_their_own_readings_hours_and_weekdays(folder: Path) -> None:
