@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from occupancy.config import Tracking
+from occupancy.config import EACH_ROOM, Tracking
 from occupancy.errors import InputError
 from occupancy.store import check_there, impatient, no_answer  # first: it makes MLflow quiet
 
@@ -88,6 +88,12 @@ def _by_fold(runs: Iterable[Run]) -> dict[int, Run]:
 
 def _choose(client: MlflowClient, run: Run, runs: dict[int, Run], fold: int | None, shown: str) -> Recorded:
     run_id, state = run.info.run_id, "" if run.info.status == "FINISHED" else f" ({run.info.status})"
+    if run.data.tags.get("folds") == EACH_ROOM:
+        raise InputError(
+            f"--run: run {run_id}{state} in {shown} holds no model: of a model per room, scores alone are kept, in "
+            f"rooms.csv of run {run.data.tags.get(MLFLOW_PARENT_RUN_ID, run_id)}; for a model, train a room by "
+            "data.source and a fold file"
+        )
     if not runs:
         raise InputError(f"--run: run {run_id}{state} in {shown} holds no model: it is no fold's and has no folds")
     number = max(runs) if fold is None else fold

@@ -26,7 +26,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from occupancy.comparison import Comparison, FoldRun, Rows, Run, Unusable, candidates
 from occupancy.comparison.grouping import compare
-from occupancy.config import Tracking
+from occupancy.config import EACH_ROOM, Tracking
 from occupancy.errors import InputError
 
 PREDICTIONS = "predictions.csv"
@@ -88,6 +88,8 @@ def read_predictions(uri: str, run: Run) -> list[Rows]:
     Raises:
         Unusable: the run has no folds, or the predictions of one are not there or no such table.
     """
+    if run.tags.get("folds") == EACH_ROOM:
+        raise Unusable("has a model per room, of which scores alone are kept, in the run's rooms.csv")
     if not run.folds:
         raise Unusable("the runs of its folds are gone")
     return [_rows(uri, fold) for fold in run.folds]

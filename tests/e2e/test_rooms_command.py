@@ -14,8 +14,10 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from occupancy.compare import main as compare
 from occupancy.data.__main__ import main as data
 from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
+from occupancy.predict import main as predict
 from occupancy.rooms.record import Record
 from occupancy.store import prepare_store
 from occupancy.train import main as train
@@ -241,6 +243,24 @@ def test_a_room_that_failed_once_and_then_gave_scores_has_one_run_without_an_err
     runs = children(stored, told(capsys)["run_id"])
     assert [child.info.status for child in runs] == 4 * ["FINISHED"]
     assert not any("error" in child.data.tags for child in runs)
+
+
+@pytest.mark.usefixtures("here")
+def test_what_wants_a_model_or_predictions_is_told_that_a_model_per_room_keeps_scores(
+    stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(stored, "each_room", "--json") == 0
+    run_id = told(capsys)["run_id"]
+    tracked = f"tracking.uri={store(stored)}"
+    assert compare(["data.folds=each_room", tracked]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(f"{run_id}, has a model per room, of which scores alone are kept, in the run's rooms.csv\n")
+    for asked in (run_id, children(stored, run_id)[0].info.run_id):
+        assert predict(["--run", asked, "--csv", "rooms/room_1.csv", tracked]) == 2
+        said = capsys.readouterr().err
+        assert "holds no model: of a model per room, scores alone are kept" in said
+        assert f"in rooms.csv of run {run_id}; for a model, train a room by data.source" in said
+        assert said.count("\n") == 1
 
 
 @pytest.mark.usefixtures("here")
