@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
@@ -40,8 +43,33 @@ def open_run(name: str, tags: Mapping[str, str], experiment_id: str, nested: boo
 
 
 @contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back the wish to stop until what is within is done; as a decorator, until the function is.
+
+    A store that is left in the middle of a write stays locked for what would say so in it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread hears signals
+        return
+    heard: list[int] = []
+
+    def remember(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
+
+    try:
+        with ExitStack() as stack:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                stack.callback(signal.signal, number, signal.signal(number, remember))
+            yield
+    finally:
+        if heard:
+            signal.raise_signal(heard[0])
+
+
+@contextmanager
 def ending(end: Callable[[str], object]) -> Iterator[None]:
     """Call a function with how it ended: FINISHED, FAILED (an error) or KILLED (the wish to stop)."""
+    end = uninterrupted()(end)
     try:
         yield
     except Exception:

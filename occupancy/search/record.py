@@ -6,7 +6,7 @@ It is what a search is taken up from: whatever was written before it was stopped
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,7 @@ from occupancy.runs import (
     params_of,
     process_tags,
     refuse_twice,
+    uninterrupted,
 )
 from occupancy.search.plan import Plan
 from occupancy.tracking import open_experiment
@@ -76,6 +77,7 @@ class Record:
         self._closed: set[str] = set()
         self._runs: dict[tuple[str, str], Run] = {}  # by group and unit
 
+    @uninterrupted()
     def read(self, runs: list[Run], failures_stand: bool) -> None:
         """Take over what the runs under the parent hold.
 
@@ -101,6 +103,7 @@ class Record:
             elif self.is_finished or (failures_stand and _ERROR in run.data.tags):
                 self.known[key] = Failure(run.data.tags.get(_ERROR, "unknown"))
 
+    @uninterrupted()
     def write(self, job: Job, outcome: Outcome) -> None:
         """Record what a unit gave, as a run of its own under that of its group."""
         self.known[job.unit.key] = outcome
@@ -124,6 +127,7 @@ class Record:
             self._client.log_batch(run.info.run_id, metrics=metrics_of(metrics), params=params)
             self._end(run.info.run_id, FINISHED)
 
+    @uninterrupted()
     def close(
         self, group: str, metrics: Mapping[str, float], setting: Mapping[str, Any], error: str | None, **tags: str
     ) -> None:
@@ -137,11 +141,13 @@ class Record:
         self._end(run_id, FINISHED if error is None else FAILED)
         self._open.discard(group)
 
+    @uninterrupted()
     def summarize(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Write what the whole search gave into the parent run."""
         if not self.is_finished:
             self._client.log_batch(self.run_id, metrics_of(metrics), tags=[RunTag(*tag) for tag in tags.items()])
 
+    @uninterrupted()
     def draw(self, figures: Mapping[str, Figure]) -> None:
         """Keep figures beside the parent run, by their names."""
         if not self.is_finished:
@@ -183,10 +189,12 @@ def record_of(plan: Plan) -> Iterator[Record]:
     tags |= {"protocol": plan.config.protocol, **process_tags(), **code_tags()}
     found = list(find_runs(client, experiment_id, f"tags.{_KEY} = '{plan.key}'"))
     parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
-    record = Record(client, experiment_id, tags, _parent(client, experiment_id, tags, plan, parents))
-    # What was proposed after a failure rests on it.
-    record.read(found, failures_stand=plan.search.method == "adaptive")
-    with ending(record.end):
+    with ExitStack() as stack:
+        with uninterrupted():
+            record = Record(client, experiment_id, tags, _parent(client, experiment_id, tags, plan, parents))
+            stack.enter_context(ending(record.end))
+        # What was proposed after a failure rests on it.
+        record.read(found, failures_stand=plan.search.method == "adaptive")
         yield record
 
 

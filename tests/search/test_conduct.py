@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,25 @@ def test_another_search_on_the_same_store_begins_anew(search: Plan, tmp_path: Pa
     assert not conduct(other, pool).was_finished
     assert len(pool.asked) >= 4
     assert len(recorded(search)[""]) == 2
+
+
+def test_ctrl_c_while_a_unit_is_written_comes_when_it_is_recorded_and_leaves_no_run_open(
+    search: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = MlflowClient.log_batch
+
+    def interrupted(self: MlflowClient, run_id: str, *arguments: Any, **named: Any) -> Any:
+        if "chosen_epochs" in {param.key for param in named.get("params", ())}:
+            signal.raise_signal(signal.SIGINT)
+        return write(self, run_id, *arguments, **named)
+
+    with monkeypatch.context() as slow, pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        slow.setattr(MlflowClient, "log_batch", interrupted)
+        conduct(search, Here())
+    groups = recorded(search)
+    assert {run.info.status for run in groups.pop("")} == {"KILLED"}
+    ((group, runs),) = groups.items()
+    assert {run.info.run_name: run.info.status for run in runs} == {group: "KILLED", "fold 2": "FINISHED"}
+    pool = Here()
+    conduct(search, pool)
+    assert [unit.scored for unit in pool.asked].count("validation") == 5
