@@ -122,7 +122,7 @@ class Cluster:
                     outcome = self._outcome(task)
                     deaths[task.unit] += outcome is None
                     if outcome is not None or deaths[task.unit] == 2:
-                        given.append((task.unit, outcome or Failure(DIED)))
+                        given.append((task.unit, outcome or Failure(DIED, passing=True)))
                     else:
                         waiting.append(task.unit)
         finally:

@@ -120,7 +120,7 @@ def _one_by_one(units: list[Unit]) -> Iterator[tuple[Unit, Outcome]]:
                     died.add(unit)
                     units.append(unit)
                 else:
-                    yield unit, outcome or Failure(DIED)
+                    yield unit, outcome or Failure(DIED, passing=True)
 
 
 def _result(future: Future[Outcome]) -> Outcome | None:

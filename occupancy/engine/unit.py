@@ -64,9 +64,11 @@ class Failure:
 
     Attributes:
         error: why, in one line.
+        passing: whether it says nothing about the unit itself, which may well succeed another time.
     """
 
     error: str
+    passing: bool = False
 
 
 Outcome = Scores | Failure

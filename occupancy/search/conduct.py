@@ -73,7 +73,8 @@ def conduct(plan: Plan, workers: Workers) -> Result:
         workers: what carries it out.
 
     Raises:
-        InputError: every trial failed on a fold, or the same search is being run already.
+        InputError: every trial failed on a fold, the same search is being run already, or an adaptive one lost a unit
+            for a reason that passes.
     """
     metric = plan.search.metric
     with record_of(plan) as record, UnitProgress(plan.fits) as progress:

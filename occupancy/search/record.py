@@ -19,6 +19,7 @@ from mlflow.entities import Param, Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from occupancy.engine.unit import Failure, Outcome, Scores, Unit
+from occupancy.errors import InputError
 from occupancy.runs import (
     FAILED,
     FINISHED,
@@ -65,7 +66,18 @@ class Record:
         known: what is recorded of units, by their keys.
     """
 
-    def __init__(self, client: MlflowClient, experiment_id: str, tags: Mapping[str, str], parent: Run) -> None:
+    def __init__(
+        self, client: MlflowClient, experiment_id: str, tags: Mapping[str, str], parent: Run, failures_stand: bool
+    ) -> None:
+        """Open it.
+
+        Args:
+            client: of the store.
+            experiment_id: where it lies.
+            tags: of each run.
+            parent: the run of the search.
+            failures_stand: whether what failed is not tried again when the search is taken up.
+        """
         self.run_id = parent.info.run_id
         self.is_finished = parent.info.status == FINISHED
         self.known: dict[str, Outcome] = {}
@@ -76,16 +88,16 @@ class Record:
         self._open: set[str] = set()  # groups
         self._closed: set[str] = set()
         self._runs: dict[tuple[str, str], Run] = {}  # by group and unit
+        self._failures_stand = failures_stand
 
     @uninterrupted()
-    def read(self, runs: list[Run], failures_stand: bool) -> None:
+    def read(self, runs: list[Run]) -> None:
         """Take over what the runs under the parent hold.
 
         Args:
             runs: what is recorded of the search.
-            failures_stand: whether what failed is known too, and not tried again.
         """
-        failures_stand |= self.is_finished
+        failures_stand = self._failures_stand or self.is_finished
         for run in runs:
             if run.data.tags.get(MLFLOW_PARENT_RUN_ID) == self.run_id:
                 self._groups[run.data.tags[_GROUP]] = run.info.run_id
@@ -105,7 +117,17 @@ class Record:
 
     @uninterrupted()
     def write(self, job: Job, outcome: Outcome) -> None:
-        """Record what a unit gave, as a run of its own under that of its group."""
+        """Record what a unit gave, as a run of its own under that of its group.
+
+        Raises:
+            InputError: it failed for a reason that passes, in a search whose failures stand.
+        """
+        if self._failures_stand and isinstance(outcome, Failure) and outcome.passing:
+            name = f"{job.group} on fold {job.unit.fold.number}"
+            raise InputError(
+                f"{name}: {outcome.error}, which is not recorded, for all that is tried next would rest on it; give "
+                "the same command again, and if it dies again, leave out of search.over what may not fit into memory"
+            )
         self.known[job.unit.key] = outcome
         if self.is_finished:
             return
@@ -191,10 +213,11 @@ def record_of(plan: Plan) -> Iterator[Record]:
     parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]
     with ExitStack() as stack:
         with uninterrupted():
-            record = Record(client, experiment_id, tags, _parent(client, experiment_id, tags, plan, parents))
+            parent = _parent(client, experiment_id, tags, plan, parents)
+            # What was proposed after a failure rests on it.
+            record = Record(client, experiment_id, tags, parent, failures_stand=plan.search.method == "adaptive")
             stack.enter_context(ending(record.end))
-        # What was proposed after a failure rests on it.
-        record.read(found, failures_stand=plan.search.method == "adaptive")
+        record.read(found)
         yield record
 
 

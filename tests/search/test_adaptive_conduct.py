@@ -218,6 +218,33 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on_and_it_stands_aft
     assert {name for name, error in errors.items() if error} == failed
 
 
+def test_a_worker_that_died_ends_the_search_and_the_same_command_ends_as_if_it_had_not(
+    search: Plan, tmp_path: Path
+) -> None:
+    whole = conduct(elsewhere(tmp_path / "whole"), Fake(scores))
+    lost: list[str] = []
+
+    def act(unit: Unit) -> Outcome:
+        if unit.scored == "validation" and unit.fold.number == 2:
+            lost.append(unit.key)
+            if len(lost) == 4:
+                return Failure("its worker died twice", passing=True)
+        return scores(unit)
+
+    with pytest.raises(
+        InputError, match=r"fold 2 trial \d on fold 2: its worker died twice, which is not recorded.*same"
+    ):
+        conduct(search, Fake(act))
+    assert {run.info.status for run in recorded(search)[""]} == {"FAILED"}
+    pool = Fake(scores)
+    result = conduct(search, pool)
+    assert lost[3] in {unit.key for unit in pool.asked}
+    assert not {*lost[:3]} & {unit.key for unit in pool.asked}
+    assert told(result) == told(whole)
+    runs = [run for group in recorded(search).values() for run in group]
+    assert {(run.info.status, run.data.tags.get("error")) for run in runs} == {("FINISHED", None)}
+
+
 def test_a_fold_on_which_all_fail_ends_the_search_in_one_line(search: Plan) -> None:
     with pytest.raises(InputError, match="fold 2: none of 5 trials gave a score; the first: MemoryError") as caught:
         conduct(search, Fake(failing(1, 2, 3, 4, 5)))
