@@ -6,10 +6,10 @@ import logging
 import pickle
 import threading
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
 from uuid import uuid4
@@ -19,6 +19,8 @@ from distributed import Client, Future, KilledWorker
 from threadpoolctl import threadpool_limits
 
 from occupancy.config import Config
+from occupancy.data.folds import Fold
+from occupancy.data.rooms import StoredRoom
 from occupancy.engine.crew import POLL_S, Crew, Worker, call, process_id
 from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
 from occupancy.errors import InputError
@@ -45,6 +47,20 @@ class _Task:
     future: Future[Outcome | None]
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """Folds that are on the cluster.
+
+    Attributes:
+        folds: by their ids; kept, for the id of what is gone may be given again.
+        data: all in one piece, which holds their log once; a task made it, so for one whose worker dies it is made
+            again.
+    """
+
+    folds: Mapping[int, Fold]
+    data: Future[bytes]
+
+
 class Cluster:
     """The workers of a Dask scheduler."""
 
@@ -57,6 +73,7 @@ class Cluster:
         """
         self._address = address
         self._patience_s = patience_s
+        self._sent: _Sent | None = None
 
     def __enter__(self) -> Cluster:
         """Connect, and wait for the workers.
@@ -103,17 +120,15 @@ class Cluster:
         running: dict[Key, _Task] = {}  # by the key of its future
         over: SimpleQueue[Future[Any]] = SimpleQueue()
         deaths: Counter[Unit] = Counter()
-        folds = {id(unit.fold): unit.fold for unit in units}
-        places = {fold: place for place, fold in enumerate(folds)}
-        # All in one piece, which holds their log once; and made by a task, for one whose worker dies is made again.
-        data = self._client.submit(bytes, pickle.dumps(list(folds.values())))
+        if folds := [unit.fold for unit in units if isinstance(unit.fold, Fold)]:
+            self._send(folds)
         try:
             while waiting or running or given:
                 self._crew.look()
                 for worker in self._crew.workers - {task.worker for task in running.values()}:
                     if waiting:
                         unit = waiting.popleft()
-                        task = _Task(unit, worker, self._submit(unit, places[id(unit.fold)], data, worker))
+                        task = _Task(unit, worker, self._submit(unit, worker))
                         running[task.future.key] = task
                         task.future.add_done_callback(over.put)
                 if given:
@@ -129,10 +144,23 @@ class Cluster:
             if self._client.status == "running":
                 self._client.cancel([task.future for task in running.values()])
 
-    def _submit(self, unit: Unit, place: int, data: Future[bytes], worker: Worker) -> Future[Outcome | None]:
-        job = pickle.dumps(partial(_work, worker.process, unit.config, unit.scored, place))
+    def _send(self, folds: Sequence[Fold]) -> None:
+        """Send folds ahead of their units, unless they are there already."""
+        own = {id(fold): fold for fold in folds}
+        sent = self._sent
+        if sent is None or sent.data.status in ("error", "cancelled") or not own.keys() <= sent.folds.keys():
+            self._sent = _Sent(own, self._client.submit(bytes, pickle.dumps(list(own.values()))))
+
+    def _submit(self, unit: Unit, worker: Worker) -> Future[Outcome | None]:
+        where: StoredRoom | int
+        if isinstance(unit.fold, StoredRoom):
+            where, data = unit.fold, []  # a few words; the room itself is read by the worker
+        else:
+            assert self._sent is not None, "folds are sent ahead"
+            where, data = list(self._sent.folds).index(id(unit.fold)), [self._sent.data]
+        job = pickle.dumps(partial(_work, worker.process, unit.config, unit.scored, where))
         key = f"unit-{uuid4().hex}"  # new each time it is sent out
-        return self._client.submit(call, job, data, workers=[worker.address], key=key)
+        return self._client.submit(call, job, *data, workers=[worker.address], key=key)
 
     def _ended(self, running: dict[Key, _Task], over: SimpleQueue[Future[Any]], patient: bool) -> list[_Task]:
         """Return the tasks that are no longer under way, having taken them from those running."""
@@ -174,10 +202,16 @@ def _answering(address: str) -> Iterator[None]:
         ) from error
 
 
-def _work(process: str, config: Config, scored: Literal["validation", "test"], place: int, data: bytes) -> Any:
+def _work(
+    process: str, config: Config, scored: Literal["validation", "test"], fold: StoredRoom | int, data: bytes = b""
+) -> Any:
     """Return what a unit gave, or None if this is not the process that was asked."""
     if process != process_id():
         return None
-    folds = pickle.loads(data)  # noqa: S301 (what a worker is sent is ours)
     with _alone, threadpool_limits(1):
-        return carry_out(Unit(config, folds[place], scored))
+        return carry_out(Unit(config, _unpacked(data)[fold] if isinstance(fold, int) else fold, scored))
+
+
+@lru_cache(maxsize=1)  # a worker keeps the piece itself too, so it is known again at once
+def _unpacked(data: bytes) -> list[Fold]:
+    return pickle.loads(data)  # type: ignore[no-any-return]  # noqa: S301 (what a worker is sent is ours)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -14,15 +15,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from distributed import Client
-from made_units import killer, model_of, quick_fold, units_of
+from made_units import SCHEMA, killer, model_of, quick_fold, units_of
 
-from occupancy.config import Majority
+from occupancy.config import Data, Majority
+from occupancy.data.rooms import StoredRoom
+from occupancy.engine import cluster as cluster_module
 from occupancy.engine.cluster import DIED, Cluster
+from occupancy.engine.crew import Worker, process_id
 from occupancy.engine.unit import Failure, Outcome, Scores, Unit, carry_out, code_version
 from occupancy.errors import InputError, InputWarning
 from occupancy.tune import main
@@ -282,3 +287,54 @@ def test_an_address_where_no_scheduler_listens_is_named(monkeypatch: pytest.Monk
         Cluster("tcp://127.0.0.1:1"),
     ):
         pass
+
+
+class Post:
+    """A client that keeps what it is given to send."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Any, ...]] = []
+        self.future = SimpleNamespace(status="pending")
+
+    def submit(self, *task: Any, **_: Any) -> SimpleNamespace:
+        self.sent.append(task)
+        return self.future
+
+
+def test_folds_are_sent_once_for_all_batches_of_a_search_and_again_where_they_are_lost() -> None:
+    cluster, post = Cluster("tcp://127.0.0.1:1"), Post()
+    cluster._client = post  # type: ignore[assignment]
+    first, second = quick_fold(), quick_fold(validation=slice(20, 40))
+    cluster._send([first, second, first])
+    ((_, data),) = post.sent
+    assert len(cluster_module._unpacked(data)) == 2
+    cluster._send([second])
+    assert len(post.sent) == 1
+    post.future.status = "error"
+    cluster._send([second])
+    assert len(post.sent) == 2
+
+
+def test_a_room_travels_within_its_own_job_which_is_small(tmp_path: Path) -> None:
+    cluster, post = Cluster("tcp://127.0.0.1:1"), Post()
+    cluster._client = post  # type: ignore[assignment]
+    room = StoredRoom(1, "cellar", tmp_path / "cellar.csv", SCHEMA, Data(rooms=str(tmp_path), folds="each_room"))
+    unit = Unit(model_of(Majority()), room, "test")
+    cluster._submit(unit, Worker("tcp://127.0.0.1:2", process_id()))
+    ((call, *arguments),) = post.sent
+    assert [len(argument) < 5_000 for argument in arguments] == [True]
+    outcome = call(*arguments)
+    assert outcome == carry_out(unit)
+    assert str(tmp_path / "cellar.csv") in outcome.error
+
+
+def test_a_worker_unpacks_the_folds_once_for_all_units() -> None:
+    cluster_module._unpacked.cache_clear()
+    units = units_of(3)
+    data = pickle.dumps([quick_fold(validation=slice(0, 0)), units[0].fold])
+    for unit in units:
+        outcome = cluster_module._work(process_id(), unit.config, unit.scored, 1, bytes(bytearray(data)))
+        here = carry_out(unit)
+        assert isinstance(here, Scores)
+        assert outcome.metrics == pytest.approx(here.metrics, rel=0, abs=0, nan_ok=True)
+    assert cluster_module._unpacked.cache_info().misses == 1
