@@ -61,8 +61,10 @@ def _command(options: argparse.Namespace) -> None:
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
         search = plan(method)
-        with workers.open_workers(options) as opened:
-            result = None if options.dry_run else conduct(search, opened)
+        result = None
+        if not options.dry_run:
+            with workers.open_workers(options) as opened:
+                result = conduct(search, opened)
     if result is not None:
         if options.json:
             print(report.to_json(result))

@@ -244,6 +244,7 @@ def test_a_dry_run_says_how_much_there_is_to_do_and_writes_nothing(
     assert main(["--config", "quick.yaml", "--dry-run", "--json"]) == 0
     tree = json.loads(capsys.readouterr().out)
     assert (tree["trials"], tree["units"], tree["tests"]) == (6, 12, 4)
+    assert main(["--config", "quick.yaml", "--dry-run", "--cluster", "tcp://127.0.0.1:1"]) == 0  # nobody listens there
     assert [path.name for path in tmp_path.iterdir()] == ["quick.yaml"]
 
 
