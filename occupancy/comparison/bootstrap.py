@@ -10,16 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from occupancy.data.clock import label_runs
 from occupancy.prediction import Floats, Ints
 
 DRAWS = 10_000
 LEVEL = 0.95
 _BLOCK = 1_000  # draws at a time, to keep their counts small
-
-
-def stretches(truth: Ints) -> Ints:
-    """Return for each row of a fold's test rows the number, from 0, of its stretch of equal counts, (N,)."""
-    return np.asarray(np.cumsum(np.diff(truth, prepend=truth[:1]) != 0))
 
 
 def differences(excess: Floats, truths: Sequence[Ints]) -> tuple[Floats, Floats, Floats]:
@@ -53,7 +49,7 @@ def stretch_totals(excess: Floats, truths: Sequence[Ints]) -> tuple[Floats, Floa
         truths: of each fold the true counts of its rows.
     """
     weight = np.concatenate([np.full(len(truth), 1 / (len(truths) * len(truth))) for truth in truths])
-    each = [stretches(truth) for truth in truths]
+    each = [label_runs(truth) for truth in truths]
     before = np.cumsum([0, *(numbers[-1] + 1 for numbers in each[:-1])])
     numbers = np.concatenate([first + numbers for first, numbers in zip(before, each, strict=True)])
     *totals, weights = (np.bincount(numbers, weights=weight * errors) for errors in (*excess, np.ones_like(weight)))

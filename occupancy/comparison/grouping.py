@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from occupancy.comparison import Comparison, Group, LeftOut, Rows, Run, Unusable, best_of
-from occupancy.comparison.bootstrap import differences, stretches
+from occupancy.comparison.bootstrap import differences
+from occupancy.data.clock import label_runs
 from occupancy.errors import InputError
 
 _FINISHED = "FINISHED"
@@ -52,9 +53,9 @@ def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Row
         none = f"no finished run on {scheme!r} can be used ({len(unusable)} were tried)"
         raise InputError(f"data.folds: {none}; of the latest, {run_id}, {reason}")
     groups = _groups(_on_same_rows(list(loaded.values()), left_out))
-    label_runs = sum(int(stretches(rows.truth)[-1]) + 1 for rows in groups[0].parts[0])
+    number = sum(int(label_runs(rows.truth)[-1]) + 1 for rows in groups[0].parts[0])
     outs = [LeftOut(name, count, reason) for (name, reason), count in left_out.items()]
-    return Comparison(scheme, _compared(groups), label_runs, outs)
+    return Comparison(scheme, _compared(groups), number, outs)
 
 
 def _identity(run: Run) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Times as people and spreadsheets write them, to naive local time; and gaps between recordings."""
+"""Times as people and spreadsheets write them, to naive local time; and which rows belong together."""
 
 from __future__ import annotations
 
@@ -91,3 +91,12 @@ def recordings(times: pd.DatetimeIndex, max_gap: float) -> np.ndarray[tuple[int]
     """
     steps = steps_of(times)
     return np.concatenate([[0], np.cumsum(steps > max_gap)]).astype(np.int64)[: len(times)]
+
+
+def label_runs(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Return the number of the run of equal counts that each row belongs to, (N,), from 0.
+
+    Args:
+        counts: (N,) people at rows that follow each other.
+    """
+    return np.cumsum(np.diff(counts, prepend=counts[:1]) != 0)

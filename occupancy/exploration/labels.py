@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from occupancy.comparison.bootstrap import stretches
+from occupancy.data.clock import label_runs
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.words import percent, several
 from occupancy.plots import LABELS
@@ -49,7 +49,7 @@ def runs_of(subject: Subject) -> pd.DataFrame:
     counts = subject.counts
     start, until = row_bounds(subject.log.times, subject.log.max_gap)
     rows = pd.DataFrame({"count": counts, "minutes": (until - start) * 1440})
-    return rows.groupby(stretches(counts)).agg({"count": "first", "minutes": "sum"})
+    return rows.groupby(label_runs(counts)).agg({"count": "first", "minutes": "sum"})
 
 
 def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Figure:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from occupancy.comparison import bootstrap
-from occupancy.comparison.bootstrap import DRAWS, differences, resampled, stretch_totals, stretches
+from occupancy.comparison.bootstrap import DRAWS, differences, resampled, stretch_totals
+from occupancy.data.clock import label_runs
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.table import Log
 
@@ -23,14 +24,9 @@ def every_draw(runs: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     return np.array([np.bincount(draw, minlength=runs) for draw in draws])
 
 
-def test_a_stretch_ends_where_the_count_changes() -> None:
-    assert stretches(np.array([1, 1, 0, 0, 0, 1])).tolist() == [0, 0, 1, 1, 1, 2]
-    assert stretches(np.array([3])).tolist() == [0]
-
-
 def test_the_test_rows_of_forward_are_19_stretches(uci_log: Log) -> None:
     folds = cut(uci_log, load_scheme("forward"))
-    assert [int(stretches(fold.counts(fold.test))[-1]) + 1 for fold in folds] == [4, 4, 5, 6]
+    assert [int(label_runs(fold.counts(fold.test))[-1]) + 1 for fold in folds] == [4, 4, 5, 6]
 
 
 def test_a_row_weighs_as_much_as_it_does_in_the_mean_over_folds() -> None:

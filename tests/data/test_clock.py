@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occupancy.data.clock import parse_times, recordings, suggest_format
+from occupancy.data.clock import label_runs, parse_times, recordings, suggest_format
 from occupancy.errors import InputError
 
 
@@ -104,3 +105,8 @@ def test_a_step_longer_than_the_gap_begins_a_recording() -> None:
     assert recordings(times, 29.0).tolist() == [0, 1, 2, 3, 4]
     assert recordings(times[:1], 120.0).tolist() == [0]
     assert recordings(times[:0], 120.0).tolist() == []
+
+
+def test_a_run_of_equal_counts_ends_where_the_count_changes() -> None:
+    assert label_runs(np.array([1, 1, 0, 0, 0, 1])).tolist() == [0, 0, 1, 1, 1, 2]
+    assert label_runs(np.array([3])).tolist() == [0]
