@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from occupancy import plots, summary, tracking
-from occupancy.config import Config, MassBalance
+from occupancy.config import Config
 from occupancy.console import FoldProgress
-from occupancy.data.features import columns_of
 from occupancy.data.folds import Fold
 from occupancy.data.rooms import folds_of
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.engine import costs, run_fold
 from occupancy.metrics import aggregate, score
-from occupancy.models.mass_balance import check_co2
+from occupancy.models import check_sensors
 from occupancy.models.task import accelerator
 from occupancy.rooms import figure
 from occupancy.rooms.scores import of_folds
@@ -50,17 +49,6 @@ def plan(config: Config) -> Plan:
     check_sensors(log, config)
     config = config.model_copy(update={"data": data})
     return Plan(config, log, folds_of(log, data))
-
-
-def check_sensors(log: Log, config: Config) -> None:
-    """Find out whether a log has what features and model of an experiment ask for.
-
-    Raises:
-        InputError: it has not.
-    """
-    columns_of(log, config.features)
-    if isinstance(config.model, MassBalance):
-        check_co2(log, config)
 
 
 def conduct(experiment: Plan) -> Outcome:

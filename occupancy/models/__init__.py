@@ -7,14 +7,27 @@ from pathlib import Path
 from typing import assert_never
 
 from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Majority, MassBalance, RandomForest
+from occupancy.data.features import columns_of
+from occupancy.data.table import Log
 from occupancy.models.baselines import ClockEstimator, MajorityEstimator
 from occupancy.models.bnn import BayesianNetwork
 from occupancy.models.estimator import Estimator, read_settings
 from occupancy.models.forest import ForestEstimator
 from occupancy.models.lstm import LSTMNetwork
-from occupancy.models.mass_balance import MassBalanceEstimator
+from occupancy.models.mass_balance import MassBalanceEstimator, check_co2
 from occupancy.models.mlp_crf import ChainEstimator
 from occupancy.models.network import NetworkEstimator
+
+
+def check_sensors(log: Log, config: Config) -> None:
+    """Find out whether a log has what features and model of an experiment ask for.
+
+    Raises:
+        InputError: it has not.
+    """
+    columns_of(log, config.features)
+    if isinstance(config.model, MassBalance):
+        check_co2(log, config)
 
 
 def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case a model)

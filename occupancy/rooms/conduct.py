@@ -17,7 +17,7 @@ from occupancy.data.folds import PARTS
 from occupancy.data.rooms import StoredRoom, stored_rooms
 from occupancy.engine.unit import Failure, Scores, Unit, code_version
 from occupancy.errors import InputError
-from occupancy.experiment import check_sensors
+from occupancy.models import check_sensors
 from occupancy.models.task import accelerator
 from occupancy.rooms import figure, report, scores
 from occupancy.rooms.record import record_of

@@ -14,6 +14,7 @@ from occupancy.config.search import Search
 from occupancy.data.folds import Fold, digest_of
 from occupancy.data.table import Log
 from occupancy.engine.unit import code_version
+from occupancy.models import check_sensors
 from occupancy.search.request import Method
 from occupancy.search.space import SECTION
 
@@ -76,5 +77,5 @@ def plan(method: Method) -> Plan:
     one = experiment.plan(method.space.config)
     decided = method.on(one.config)
     for trial in decided.samples():
-        experiment.check_sensors(one.log, trial.config)
+        check_sensors(one.log, trial.config)
     return Plan(decided, one.log, one.folds)
