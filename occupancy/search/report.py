@@ -51,7 +51,7 @@ def to_json(result: Result) -> str:
         "metric": plan.search.metric,
         "trials": plan.method.trials_per_fold,
         "failed": [
-            {"trial": trial, "fold": fold, "error": failure.error}
+            {"trial": trial, "name": _name(result, trial, fold), "fold": fold, "error": failure.error}
             for (trial, fold), failure in sorted(result.failures.items())
         ],
         "nested": _tree(result.nested),
@@ -112,7 +112,8 @@ def _lines(result: Result) -> list[str]:
     lines = [f"shared   {OPTIMISTIC}"] if result.shared else []
     if result.failures:
         (trial, fold), first = min(result.failures.items())
-        lines.append(f"failed   {len(result.failures):,} fits, the first trial {trial} on fold {fold}: {first.error}")
+        name = _name(result, trial, fold)
+        lines.append(f"failed   {len(result.failures):,} fits, the first {name} on fold {fold}: {first.error}")
     broken = [f"failed   the test of fold {one.fold}" for one in result.nested if not isinstance(one.outcome, Scores)]
     lines += [*broken, f"log      {plan.log.name}, {len(plan.log.frame):,} rows, digest {plan.log.digest}"]
     lines.append(f"run      {result.run_id} in {uri}, experiment {plan.tracking.experiment}")
@@ -123,10 +124,16 @@ def _lines(result: Result) -> list[str]:
     return lines
 
 
+def _name(result: Result, trial: int, fold: int) -> str:
+    """Return what the run of a trial is called; a number that all folds share stands for the choice of one of them."""
+    shared = result.plan.method.candidates({one.fold: one.trial for one in result.nested})
+    return {one.number: one.name for one in shared}.get(trial, f"fold {fold} trial {trial}")
+
+
 def _tree(tested: Sequence[Tested]) -> dict[str, Any]:
     means = mean_of([one.outcome for one in tested], SHOWN)
     folds = [
-        {"fold": one.fold, "trial": one.trial.number, "values": one.trial.setting}
+        {"fold": one.fold, "trial": one.trial.number, "name": one.trial.name, "values": one.trial.setting}
         | {"validation": jsonable({"": one.validation})[""], "metrics": jsonable(mean_of([one.outcome], SHOWN))}
         for one in tested
     ]

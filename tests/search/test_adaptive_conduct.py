@@ -245,6 +245,16 @@ def test_a_worker_that_died_ends_the_search_and_the_same_command_ends_as_if_it_h
     assert {(run.info.status, run.data.tags.get("error")) for run in runs} == {("FINISHED", None)}
 
 
+def test_a_number_beyond_the_trials_has_the_name_of_the_choice_that_it_stands_for(search: Plan) -> None:
+    tree = told(conduct(search, Fake(failing(2, 6))))  # the sixth is the choice of fold 1 on fold 2
+    own, crossed = tree["failed"]
+    assert own["name"] == f"fold 2 trial {own['trial']}"
+    assert (crossed["trial"], crossed["fold"], crossed["name"]) == (6, 2, "choice of fold 1")
+    assert {one["name"] for one in tree["shared"]["folds"]} == {"choice of fold 2"}
+    groups = {run.info.run_name for run in recorded(search)["crf"]}
+    assert {own["name"], crossed["name"], *(one["name"] for one in tree["nested"]["folds"])} <= groups
+
+
 def test_a_fold_on_which_all_fail_ends_the_search_in_one_line(search: Plan) -> None:
     with pytest.raises(InputError, match="fold 2: none of 5 trials gave a score; the first: MemoryError") as caught:
         conduct(search, Fake(failing(1, 2, 3, 4, 5)))

@@ -101,7 +101,7 @@ def test_no_test_row_is_scored_but_by_what_was_chosen(search: Plan) -> None:
 def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(search: Plan) -> None:
     result = conduct(search, Here(fails_at(20, fold=2)))
     tree = told(result)
-    assert tree["failed"] == [{"trial": 2, "fold": 2, "error": "MemoryError: too large a forest"}]
+    assert tree["failed"] == [{"trial": 2, "name": "trial 2", "fold": 2, "error": "MemoryError: too large a forest"}]
     assert result.scores.isna().loc[2, 2]
     runs = recorded(search)
     statuses = {(run.info.run_name, run.info.status, run.data.tags.get("error")) for run in runs["trial 2"]}
