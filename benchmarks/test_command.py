@@ -19,4 +19,11 @@ def test_help(race: Race) -> None:
         return run("-c", "import torch, pytorch_lightning, mlflow")
 
     assert "--config" in ours()
-    race("python -m occupancy.train --help", ours, ("importing torch, Lightning and mlflow", reference), 10, rounds=3)
+    race(
+        "python -m occupancy.train --help",
+        ours,
+        ("importing torch, Lightning and mlflow", reference),
+        10,
+        rounds=2,
+        warmup=0,
+    )

@@ -31,6 +31,7 @@ from occupancy.runs import (
     params_of,
     process_tags,
     refuse_twice,
+    uninterrupted,
 )
 from occupancy.tracking import open_experiment
 
@@ -59,6 +60,7 @@ class Record:
         self._experiment_id = parent.info.experiment_id
         self._tags = dict(tags)
 
+    @uninterrupted()
     def write(self, room: StoredRoom, outcome: Outcome) -> None:
         """Record what a room gave, as a run of its own: the one that it failed in, if it was tried before."""
         run = self._left.get(room.name) or self._create(room.name)
@@ -74,6 +76,7 @@ class Record:
             self._client.delete_tag(run_id, _ERROR)
         self._client.set_terminated(run_id, FINISHED)
 
+    @uninterrupted()
     def summarize(
         self, metrics: Mapping[str, float], table: pd.DataFrame, description: str, figure: Figure, failed: int
     ) -> None:
