@@ -318,9 +318,8 @@ def test_folds_are_sent_once_for_all_batches_of_a_search_and_again_where_they_ar
 def test_a_room_travels_within_its_own_job_which_is_small(tmp_path: Path) -> None:
     cluster, post = Cluster("tcp://127.0.0.1:1"), Post()
     cluster._client = post  # type: ignore[assignment]
-    room = StoredRoom(
-        1, "cellar", tmp_path / "cellar.csv", SCHEMA, Data(rooms=str(tmp_path), folds="each_room"), "0" * 16
-    )
+    settings = Data(rooms=str(tmp_path), folds="each_room")
+    room = StoredRoom(1, "cellar", tmp_path / "cellar.csv", "0" * 16, SCHEMA, settings)
     unit = Unit(model_of(Majority()), room, "test")
     cluster._submit(unit, Worker("tcp://127.0.0.1:2", process_id()))
     ((call, *arguments),) = post.sent
