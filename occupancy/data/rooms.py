@@ -63,8 +63,8 @@ def open_rooms(settings: Data) -> Log:
     assert settings.rooms is not None, "these settings are of a single log"
     if settings.folds == EACH_ROOM:
         raise InputError(
-            f"data.folds: {EACH_ROOM!r} is for python -m occupancy.train alone; this takes one model for all rooms, so "
-            f"give {LEAVE_ROOMS_OUT!r}, or one room by data.source and a fold file"
+            f"data.folds: {EACH_ROOM!r} is for occupancy.train and occupancy.tune; this takes one model for all rooms, "
+            f"so give {LEAVE_ROOMS_OUT!r}, or one room by data.source and a fold file"
         )
     paths = find_rooms(settings.rooms)
     if len(paths) < FEWEST:

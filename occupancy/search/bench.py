@@ -9,6 +9,7 @@ from typing import Literal
 
 from occupancy.console import UnitProgress
 from occupancy.data.folds import Fold
+from occupancy.data.rooms import StoredRoom
 from occupancy.engine.unit import Outcome, Unit
 from occupancy.search.choice import error_of, mean_of
 from occupancy.search.record import Job, Record
@@ -31,7 +32,7 @@ class Bench:
     record: Record
     progress: UnitProgress
 
-    def validate(self, asked: Sequence[tuple[Trial, Fold]]) -> dict[tuple[int, int], Outcome]:
+    def validate(self, asked: Sequence[tuple[Trial, Fold | StoredRoom]]) -> dict[tuple[int, int], Outcome]:
         """Return what trials gave on validation rows, by the numbers of trial and fold; each trial's run is closed."""
         folds: dict[str, list[int]] = defaultdict(list)
         for trial, fold in asked:
@@ -49,7 +50,7 @@ class Bench:
                 self.record.close(job.group, means, trial.setting, error_of(own))
         return outcomes
 
-    def test(self, asked: Sequence[tuple[str, Trial, Fold]]) -> dict[tuple[str, int], Outcome]:
+    def test(self, asked: Sequence[tuple[str, Trial, Fold | StoredRoom]]) -> dict[tuple[str, int], Outcome]:
         """Return what trials gave on test rows, by the group that each was chosen for and the number of the fold."""
         done = self._complete(_job(group, trial, fold, "test") for group, trial, fold in asked)
         return {(job.group, job.unit.fold.number): outcome for job, outcome in done}
@@ -70,5 +71,5 @@ class Bench:
                     yield job, outcome
 
 
-def _job(group: str, trial: Trial, fold: Fold, scored: Literal["validation", "test"]) -> Job:
+def _job(group: str, trial: Trial, fold: Fold | StoredRoom, scored: Literal["validation", "test"]) -> Job:
     return Job(group, Unit(trial.config, fold, scored), trial.setting)

@@ -120,6 +120,8 @@ def _share(
     candidates = {trial.number: trial for trial in plan.method.candidates(nested)}
     places = [(trial, fold) for trial in candidates.values() for fold in plan.folds]
     missing = [(trial, fold) for trial, fold in places if (trial.number, fold.number) not in known]
+    if missing and not plan.crossings:
+        return {}, {}
     bench.progress.add(len(missing))
     outcomes = {**known, **bench.validate(missing)}
     outcomes = {(trial.number, fold.number): outcomes[trial.number, fold.number] for trial, fold in places}

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
 from occupancy import experiment
-from occupancy.config import Config, Tracking
+from occupancy.config import EACH_ROOM, Config, Tracking
 from occupancy.config.search import Search
 from occupancy.data.folds import Fold, digest_of
-from occupancy.data.table import Log
+from occupancy.data.rooms import StoredRoom
+from occupancy.data.source import SIMULATED
 from occupancy.engine.unit import code_version
 from occupancy.models import check_sensors
+from occupancy.rooms import conduct as rooms
 from occupancy.search.request import Method
 from occupancy.search.space import SECTION
+from occupancy.summary import dataset as dataset_of
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,17 @@ class Plan:
 
     Attributes:
         method: says which settings are tried.
-        log: the validated log.
-        folds: its rows by part.
+        dataset: name, digest and rows of the log; of rooms that are read by whoever carries them out, no rows.
+        folds: its rows by part, or rooms with a model each.
+        folds_digest: hash of which rows are in which part.
+        is_simulated: whether the log is no real one.
     """
 
     method: Method
-    log: Log
-    folds: list[Fold]
+    dataset: Mapping[str, Any]
+    folds: Sequence[Fold | StoredRoom]
+    folds_digest: str
+    is_simulated: bool
 
     @property
     def config(self) -> Config:
@@ -42,6 +51,16 @@ class Plan:
     def search(self) -> Search:
         """What is tried, and what it is chosen by."""
         return self.method.space.search
+
+    @property
+    def rooms(self) -> dict[int, str]:
+        """Names of the rooms with a model each, by number; none where the folds are those of a log."""
+        return {fold.number: fold.name for fold in self.folds if isinstance(fold, StoredRoom)}
+
+    @property
+    def crossings(self) -> int:
+        """How many fits more the choice for all folds takes, at most; rooms with a model each do without."""
+        return 0 if self.rooms else self.method.crossings(len(self.folds))
 
     @property
     def fits(self) -> int:
@@ -57,7 +76,7 @@ class Plan:
     @property
     def key(self) -> str:
         """Hash of what decides the result: a search with the same key is the same search."""
-        rows = [self.log.digest, digest_of(self.folds)]
+        rows = [self.dataset["digest"], self.folds_digest]
         search = self.search.model_dump()
         whole = [self.method.identity, self.config.key, self.config.seed, search, rows, code_version()]
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16]
@@ -71,11 +90,17 @@ class Plan:
 def plan(method: Method) -> Plan:
     """Return the search that can begin, after checking device, store, log, folds and every trial's sensors.
 
+    Rooms with a model each are not read before they are carried out.
+
     Raises:
         InputError: something about it is wrong; nothing has been written.
     """
+    if method.space.config.data.folds == EACH_ROOM:
+        each = rooms.plan(method.space.config)
+        dataset = {"name": each.name, "digest": each.digest, "rows": None}
+        return Plan(method.on(each.config), dataset, each.rooms, each.digest, is_simulated=False)
     one = experiment.plan(method.space.config)
     decided = method.on(one.config)
     for trial in decided.samples():
         check_sensors(one.log, trial.config)
-    return Plan(decided, one.log, one.folds)
+    return Plan(decided, dataset_of(one.log), one.folds, digest_of(one.folds), one.log.family == SIMULATED)

@@ -207,7 +207,12 @@ def record_of(plan: Plan) -> Iterator[Record]:
         InputError: the experiment was deleted in the store, or another process is at the same search.
     """
     client, experiment_id = open_experiment(plan.tracking)
-    tags = {_KEY: plan.key, "dataset": plan.log.name, "digest": plan.log.digest, "folds": plan.config.data.folds}
+    tags = {
+        _KEY: plan.key,
+        "dataset": plan.dataset["name"],
+        "digest": plan.dataset["digest"],
+        "folds": plan.config.data.folds,
+    }
     tags |= {"protocol": plan.config.protocol, **process_tags(), **code_tags()}
     found = list(find_runs(client, experiment_id, f"tags.{_KEY} = '{plan.key}'"))
     parents = [run for run in found if MLFLOW_PARENT_RUN_ID not in run.data.tags]

@@ -16,7 +16,7 @@ from occupancy.search.choice import mean_of
 from occupancy.search.conduct import Result, Tested
 from occupancy.search.plan import Plan
 from occupancy.search.space import written
-from occupancy.summary import SHOWN, dataset, jsonable, plain_table, shown
+from occupancy.summary import SHOWN, jsonable, plain_table, shown
 
 _TESTED = ("mse", "f1_macro", "mse_mean", "f1_micro")
 OPTIMISTIC = "optimistic: one setting for all folds, chosen on validation rows that other folds test"
@@ -27,13 +27,17 @@ def table(result: Result) -> RenderableType:
     plan = result.plan
     metric = plan.search.metric
     grid = plain_table(f"{plan.config.name} on {plan.config.data.folds}: {_size(plan)}, chosen by validation {metric}")
-    grid.add_column("fold", justify="right")
+    grid.add_column("room" if plan.rooms else "fold", justify="right", overflow="fold")
     for key in plan.search.over:
         grid.add_column(key.replace(".", "\n"), justify="right", overflow="fold")
     for heading in (f"validation\n{metric}", *(f"test\n{key}" for key in _TESTED)):
         grid.add_column(heading, justify="right")
     for one in result.nested:
-        grid.add_row(str(one.fold), *map(_brief, one.trial.setting.values()), *_cells(one.validation, [one]))
+        grid.add_row(
+            plan.rooms.get(one.fold, str(one.fold)),
+            *map(_brief, one.trial.setting.values()),
+            *_cells(one.validation, [one]),
+        )
     grid.add_section()
     _add_mean(grid, "mean", ["" for _ in plan.search.over], result.nested)
     if result.shared:
@@ -47,15 +51,17 @@ def to_json(result: Result) -> str:
     plan = result.plan
     tree = {
         "run_id": result.run_id,
-        "dataset": dataset(plan.log),
+        "dataset": plan.dataset,
         "metric": plan.search.metric,
         "trials": plan.method.trials_per_fold,
         "failed": [
             {"trial": trial, "name": _name(result, trial, fold), "fold": fold, "error": failure.error}
             for (trial, fold), failure in sorted(result.failures.items())
         ],
-        "nested": _tree(result.nested),
-        "shared": {"selection": "shared", "optimistic": True, **_tree(result.shared)} if result.shared else None,
+        "nested": _tree(plan, result.nested),
+        "shared": {"selection": "shared", "optimistic": not plan.rooms, **_tree(plan, result.shared)}
+        if result.shared
+        else None,
     }
     return json.dumps(tree, allow_nan=False)
 
@@ -72,9 +78,9 @@ def plan_table(plan: Plan) -> RenderableType:
 
 def plan_json(plan: Plan) -> str:
     """Return what a search would do as one line of JSON."""
-    settings = {"config": plan.config.shown(), "search": plan.search.model_dump(), "dataset": dataset(plan.log)}
-    crossings, tests = plan.method.crossings(len(plan.folds)), 2 * len(plan.folds)
-    size = {"trials": plan.method.trials_per_fold, "units": plan.fits, "crossings": crossings, "tests": tests}
+    settings = {"config": plan.config.shown(), "search": plan.search.model_dump(), "dataset": plan.dataset}
+    size = {"trials": plan.method.trials_per_fold, "units": plan.fits, "crossings": plan.crossings}
+    size["tests"] = 2 * len(plan.folds)
     return json.dumps({**settings, **size})
 
 
@@ -89,12 +95,8 @@ def _size(plan: Plan) -> str:
 
 def _after(plan: Plan) -> str:
     tests = f"then up to {2 * len(plan.folds)} fits to test what each fold chooses, and what all choose together"
-    crossings = plan.method.crossings(len(plan.folds))
-    return (
-        f"then up to {crossings:,} fits to try what each fold chooses on the other folds\n{tests}"
-        if crossings
-        else tests
-    )
+    crossed = f"then up to {plan.crossings:,} fits to try what each fold chooses on the other folds\n"
+    return (crossed if plan.crossings else "") + tests
 
 
 def _add_mean(grid: Table, name: str, setting: Iterable[str], tested: Sequence[Tested]) -> None:
@@ -109,17 +111,18 @@ def _cells(validation: float, tested: Sequence[Tested]) -> list[str]:
 def _lines(result: Result) -> list[str]:
     plan = result.plan
     uri = plan.tracking.shown_uri
-    lines = [f"shared   {OPTIMISTIC}"] if result.shared else []
+    lines = [f"shared   {OPTIMISTIC}"] if result.shared and not plan.rooms else []
     if result.failures:
         (trial, fold), first = min(result.failures.items())
         name = _name(result, trial, fold)
         lines.append(f"failed   {len(result.failures):,} fits, the first {name} on fold {fold}: {first.error}")
     broken = [f"failed   the test of fold {one.fold}" for one in result.nested if not isinstance(one.outcome, Scores)]
-    lines += [*broken, f"log      {plan.log.name}, {len(plan.log.frame):,} rows, digest {plan.log.digest}"]
+    size = f"{len(plan.rooms):,} rooms" if plan.rooms else f"{plan.dataset['rows']:,} rows"
+    lines += [*broken, f"log      {plan.dataset['name']}, {size}, digest {plan.dataset['digest']}"]
     lines.append(f"run      {result.run_id} in {uri}, experiment {plan.tracking.experiment}")
     if result.was_finished:
         lines.append("done     this search was finished before; nothing was run")
-    if plan.log.family == "simulated":
+    if plan.is_simulated:
         lines.insert(0, "CAUTION  the log is simulated: these figures say nothing about a real room")
     return lines
 
@@ -130,10 +133,11 @@ def _name(result: Result, trial: int, fold: int) -> str:
     return {one.number: one.name for one in shared}.get(trial, f"fold {fold} trial {trial}")
 
 
-def _tree(tested: Sequence[Tested]) -> dict[str, Any]:
+def _tree(plan: Plan, tested: Sequence[Tested]) -> dict[str, Any]:
     means = mean_of([one.outcome for one in tested], SHOWN)
     folds = [
         {"fold": one.fold, "trial": one.trial.number, "name": one.trial.name, "values": one.trial.setting}
+        | ({"room": plan.rooms[one.fold]} if plan.rooms else {})
         | {"validation": jsonable({"": one.validation})[""], "metrics": jsonable(mean_of([one.outcome], SHOWN))}
         for one in tested
     ]

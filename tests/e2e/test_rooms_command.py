@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from occupancy.compare import main as compare
 from occupancy.data.__main__ import main as data
-from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
+from occupancy.engine.unit import Failure, Outcome, Scores, Unit, carry_out
 from occupancy.predict import main as predict
 from occupancy.rooms.record import Record
 from occupancy.store import prepare_store
@@ -153,11 +153,38 @@ def test_a_search_over_rooms_chooses_for_rooms_that_it_has_not_seen(
     assert (result["trials"], result["failed"], len(result["nested"]["folds"])) == (2, [], 2)
 
 
-def test_a_search_for_a_model_per_room_is_refused_in_one_line(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tune(["--config", "search.yaml", "data.folds=each_room", f"tracking.uri={store(office)}"]) == 2
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("method", [[], ["search.method=adaptive", "search.trials=2"]])
+def test_a_search_for_a_model_per_room_lets_each_room_choose_by_its_own_rows(
+    stored: Path, capsys: pytest.CaptureFixture[str], method: list[str]
+) -> None:
+    given = ["--config", "search.yaml", "data.folds=each_room", f"tracking.uri={store(stored)}", "--workers", "1"]
+    assert tune([*given, *method, "--json"]) == 0
+    result = told(capsys)
+    assert result["dataset"] == {"name": "rooms", "digest": result["dataset"]["digest"], "rows": None}
+    rooms = [path.name for path in sorted((stored / "rooms").iterdir())]
+    assert [one["room"] for one in result["nested"]["folds"]] == rooms
+    validated = [unit for unit in Here.carried if unit.scored == "validation"]
+    assert {unit.fold.number for unit in validated} == set(range(1, len(rooms) + 1))
+    for number, one in enumerate(result["nested"]["folds"], start=1):
+        own = [carry_out(unit) for unit in validated if unit.fold.number == number]
+        assert one["validation"] == min(outcome.metrics["mse"] for outcome in own if isinstance(outcome, Scores))
+    if method:  # to try each room's choice on all others would grow with their square
+        assert result["shared"] is None
+    else:
+        assert result["shared"]["optimistic"] is False  # no room's validation rows are another's test
+
+
+@pytest.mark.usefixtures("here")
+def test_a_search_for_a_model_per_room_names_a_room_that_is_broken(
+    stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (stored / "rooms" / "broken.csv").write_text("Date,Time\n1,2\n")
+    given = ["--config", "search.yaml", "data.folds=each_room", f"tracking.uri={store(stored)}", "--workers", "1"]
+    assert tune(given) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "data.folds: 'each_room' is for python -m occupancy.train alone" in error
+    assert re.search(r"none of 2 trials gave a score; the first: .*rooms/broken\.csv: missing column", error)
 
 
 def test_a_model_per_room_has_a_run_for_each_room_and_goes_on_where_a_room_is_broken(
