@@ -174,7 +174,7 @@ def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Itera
 def _cell_problems(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
     """Return the failing cells: kind, column and index (position of the row)."""
     try:
-        _checks(table, schema, settings).validate(table, lazy=True)
+        _checks(table, schema, settings).validate(table, lazy=True, inplace=True)  # without a copy
     except pa.errors.SchemaErrors as errors:
         cases: pd.DataFrame = errors.failure_cases
     else:

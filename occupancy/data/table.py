@@ -156,10 +156,10 @@ def _numbers(cells: pd.Series[Any]) -> pd.Series[float]:
 def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool) -> Log:
     frame = table.set_index(TIME)
     sensors = [column for column in schema.sensors if column in frame.columns]
-    readings = frame[sensors].replace([np.inf, -np.inf], np.nan)
-    missing = readings.isna()
+    readings = frame.reindex(columns=sensors)
+    missing = ~readings.apply(np.isfinite)
     if missing.any(axis=None):
-        readings = hold(readings, recordings(pd.DatetimeIndex(frame.index), settings.max_gap))
+        readings = hold(readings.mask(missing), recordings(pd.DatetimeIndex(frame.index), settings.max_gap))
     if labelled:
         readings[schema.count] = frame[schema.count].astype(np.int64)
     return Log(name, schema.name, schema, readings, missing, settings.max_gap)
