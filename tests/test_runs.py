@@ -42,6 +42,7 @@ def slow_write(path: Path, number: int) -> None:
         file.write("two")
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_write_comes_when_it_is_done(tmp_path: Path) -> None:
     after: list[int] = []
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012 (what follows the write is not reached)

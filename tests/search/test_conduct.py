@@ -189,6 +189,7 @@ def test_another_search_on_the_same_store_begins_anew(search: Plan, tmp_path: Pa
     assert len(recorded(search)[""]) == 2
 
 
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_while_a_unit_is_written_comes_when_it_is_recorded_and_leaves_no_run_open(
     search: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
