@@ -72,7 +72,7 @@ def decode(durations: Durations, emissions: Floats, step_s: float, mode: Mode, l
         step_s: seconds between its rows.
         mode: ``filter`` looks at the rows up to each, ``lag`` also at some after it, ``smooth`` at all;
             ``viterbi`` does too, and its path has the labels of the likeliest path of labels and ages.
-        lag: how many rows after each one ``lag`` looks at; near the end there are fewer.
+        lag: how many rows after each one ``lag`` looks at, fewer near the end; its time grows with them.
     """
     steps = durations.steps(step_s)
     probs = posteriors(steps, emissions[:, None], mode, lag)[:, 0]
@@ -180,10 +180,12 @@ def _backward(steps: Steps, likelihoods: Floats) -> Floats:
 def _ahead(steps: Steps, likelihoods: Floats, lag: int) -> Floats:
     """Return the same of the first ``lag`` rows after its own alone, for all rows at once."""
     messages, back = np.ones_like(likelihoods), steps.moves.T.copy()
+    seen, width = np.empty_like(likelihoods), len(back)  # new memory at each turn would take most of the time
     for ahead in range(lag, 0, -1):
-        seen = messages[:-ahead] * likelihoods[ahead:]
-        message = (seen.reshape(-1, len(back)) @ back).reshape(seen.shape)  # one large product, not T small ones
-        np.divide(message, message.sum(2, keepdims=True), out=messages[:-ahead])
+        here, product = messages[:-ahead], seen[:-ahead]
+        np.multiply(here, likelihoods[ahead:], out=product)
+        np.matmul(product.reshape(-1, width), back, out=here.reshape(-1, width))
+        here /= here.sum(2, keepdims=True)
     return messages
 
 
