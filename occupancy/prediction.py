@@ -106,7 +106,9 @@ def join(parts: Iterable[Prediction]) -> Prediction:
     return Prediction(pd.DatetimeIndex(times, name=bare[0].times.name), causal=causal, **joined)
 
 
-def from_people(times: pd.DatetimeIndex, samples: Floats, residual_var: float, max_count: int) -> Prediction:
+def from_people(
+    times: pd.DatetimeIndex, samples: Floats, residual_var: float, max_count: int, causal: bool = True
+) -> Prediction:
     """Return the prediction of a regressor.
 
     The predictive distribution is Normal: its mean is the samples' mean, its variance their spread
@@ -119,6 +121,7 @@ def from_people(times: pd.DatetimeIndex, samples: Floats, residual_var: float, m
         residual_var: mean square of count minus mean, people squared, on rows that are not tested; to be
             honest, on rows that the model was not fitted on.
         max_count: the largest count, C - 1.
+        causal: whether every row rests on rows up to its own time alone.
     """
     mean = samples.mean(axis=0)
     std = np.sqrt(samples.var(axis=0) + residual_var)
@@ -128,15 +131,16 @@ def from_people(times: pd.DatetimeIndex, samples: Floats, residual_var: float, m
     probs = np.diff(below, axis=1, prepend=0.0, append=1.0)
     label = np.clip(np.rint(mean), 0, max_count).astype(np.int64)
     lower, upper = central_interval(probs)
-    return Prediction(times, label, probs, mean, std, lower, upper, samples=samples)
+    return Prediction(times, label, probs, mean, std, lower, upper, causal, samples)
 
 
-def from_probabilities(times: pd.DatetimeIndex, samples: Floats) -> Prediction:
+def from_probabilities(times: pd.DatetimeIndex, samples: Floats, causal: bool = True) -> Prediction:
     """Return the prediction of a classifier: the samples' mean probabilities and their arg-max.
 
     Args:
         times: (N,) time of each row.
         samples: (S, N, C) sampled probabilities.
+        causal: whether every row rests on rows up to its own time alone.
     """
     probs = samples.mean(axis=0)
     counts = np.arange(probs.shape[1])
@@ -145,7 +149,7 @@ def from_probabilities(times: pd.DatetimeIndex, samples: Floats) -> Prediction:
     std = np.sqrt((probs * np.square(counts - mean[:, None])).sum(axis=1))
     lower, upper = central_interval(probs)
     shares = class_shares(samples)
-    return Prediction(times, probs.argmax(axis=1), probs, mean, std, lower, upper, samples=samples, shares=shares)
+    return Prediction(times, probs.argmax(axis=1), probs, mean, std, lower, upper, causal, samples, shares)
 
 
 def class_shares(samples: Floats) -> Floats:

@@ -12,21 +12,35 @@ import yaml
 from pydantic import Field, model_validator
 
 from occupancy.config.data import EACH_ROOM, LEAVE_ROOMS_OUT, Data, Room, Simulation
-from occupancy.config.model import BNN, LSTM, MLPCRF, Clock, Majority, MassBalance, Model, Network, RandomForest
+from occupancy.config.model import (
+    BNN,
+    LSTM,
+    MLPCRF,
+    Clock,
+    Logistic,
+    Majority,
+    MassBalance,
+    Model,
+    Network,
+    RandomForest,
+)
 from occupancy.config.section import Count, Kind, Positive, Section
 from occupancy.config.train import Train
 
 __all__ = [
     "BNN",
+    "CENTRED",
     "EACH_ROOM",
     "LEAVE_ROOMS_OUT",
     "LSTM",
     "MLPCRF",
+    "PHYSICS",
     "Clock",
     "Config",
     "Count",
     "Data",
     "Kind",
+    "Logistic",
     "Majority",
     "MassBalance",
     "Model",
@@ -39,6 +53,11 @@ __all__ = [
     "Tracking",
     "Train",
 ]
+
+
+CENTRED = "centred_physics"
+PHYSICS = ("physics", CENTRED)
+"""The values of ``features`` that mean more than sensors."""
 
 
 class Tracking(Section):
@@ -65,8 +84,12 @@ class Config(Section):
     protocol: Literal["honest", "report"] = "honest"
     """Which rows end the training of networks: ``honest``, the validation rows; ``report``, the test rows, as in the
     student report that this project reproduces, so that its figures are optimistic."""
-    features: Literal["no_light", "all"] | Annotated[list[Kind], Field(min_length=1)] = "no_light"
-    """The sensors that a model sees: ``no_light``, all but the light sensors; ``all``; or a list of kinds."""
+    features: Literal["no_light", "all", "physics", "centred_physics"] | Annotated[list[Kind], Field(min_length=1)] = (
+        "no_light"
+    )
+    """What a model sees: ``no_light``, all sensors but those of light; ``all``; a list of kinds; or ``physics``, the
+    balance of CO2, loudness, motion and warming over spans of time before each row, made of all sensors but those of
+    light. ``centred_physics``: over spans around each row, so that a count rests on later rows too."""
     data: Data = Data()
     """The log and its folds."""
     model: Model = LSTM()
@@ -95,6 +118,11 @@ class Config(Section):
         # A refit takes as many epochs as the search finds best: unknown before, so the most there may be.
         trainings = self.train.trainings
         return self.train.members * (sum(trainings) + self.train.refit * max(trainings))
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether what a model sees of a row holds later rows too."""
+        return self.features == CENTRED
 
     @property
     def learns_validation(self) -> bool:

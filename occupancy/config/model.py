@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from occupancy.config.section import Count, Positive, Section
 
@@ -84,6 +84,24 @@ class RandomForest(Section):
     """Levels of a tree at most; none: no limit."""
     min_samples_leaf: Count = 5
     """Rows in a leaf at least."""
+    balanced: bool = False
+    """Whether each label weighs as much as any other, however few rows it has; with ``head: classification`` alone."""
+
+    @model_validator(mode="after")
+    def _check_conflicts(self) -> Self:
+        if self.balanced and self.head == "regression":
+            raise ValueError("balanced conflicts with head 'regression', which knows no labels; drop one of them")
+        return self
+
+
+class Logistic(Section):
+    """Multinomial logistic regression on the inputs of a row, each standardised."""
+
+    name: Literal["logistic"] = "logistic"
+    inverse_penalty: Positive = 0.01
+    """One over the weight of the squared coefficients, as scikit-learn's ``C``: the smaller, the smoother."""
+    balanced: bool = True
+    """Whether each label weighs as much as any other, however few rows it has."""
 
 
 class Majority(Section):
@@ -129,6 +147,7 @@ Model = Annotated[
     | Annotated[MLPCRF, Tag("mlp_crf")]
     | Annotated[BNN, Tag("bnn")]
     | Annotated[RandomForest, Tag("random_forest")]
+    | Annotated[Logistic, Tag("logistic")]
     | Annotated[Majority, Tag("majority")]
     | Annotated[Clock, Tag("clock")]
     | Annotated[MassBalance, Tag("mass_balance")],

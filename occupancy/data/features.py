@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import MinMaxScaler
 
-from occupancy.config import Kind
+from occupancy.config import PHYSICS, Kind
+from occupancy.data import trailing
 from occupancy.data.clock import recordings, step_of
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
@@ -86,6 +88,11 @@ class Features:
         low, high = (np.array([extreme(values) for values in raw]) for extreme in (np.min, np.max))
         return cls(columns, low, high, typical, step_s)
 
+    def unscaled(self) -> Self:
+        """Return the same features in the units of their sensors."""
+        width = len(self.columns)
+        return dataclasses.replace(self, low=np.zeros(width), high=np.ones(width))
+
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
         """Return the scaled inputs (N, F): 0..1 on the training rows, possibly outside elsewhere.
 
@@ -109,22 +116,10 @@ class Features:
             scaled[:, position] = values * scaler.scale_[position] + scaler.min_[position]
         return scaled
 
-    def check_step(self, times: pd.DatetimeIndex, max_gap: float) -> None:
-        """Find out whether rows come as often as those of the training log; a lone row has no step and passes.
-
-        Args:
-            times: (N,) sorted times.
-            max_gap: seconds; a longer step between rows is a gap.
-
-        Raises:
-            InputError: they come more or less often.
-        """
-        step_s = step_of(times, max_gap)
-        if abs(step_s / self.step_s - 1) > STEP_TOLERANCE:
-            raise InputError(
-                f"got a row every {step_s:g} s, but the model was trained on one every {self.step_s:g} s; "
-                "bring the frame to that step"
-            )
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each input is called, (F,)."""
+        return tuple(column.name for column in self.columns)
 
     @property
     def history_s(self) -> float:
@@ -150,6 +145,25 @@ class Features:
         )
 
 
+def check_cadence(step_s: float, times: pd.DatetimeIndex, max_gap: float) -> None:
+    """Find out whether rows come as often as those of the training log; a lone row has no step and passes.
+
+    Args:
+        step_s: seconds between rows of the training log.
+        times: (N,) sorted times.
+        max_gap: seconds; a longer step between rows is a gap.
+
+    Raises:
+        InputError: they come more or less often.
+    """
+    found_s = step_of(times, max_gap)
+    if abs(found_s / step_s - 1) > STEP_TOLERANCE:
+        raise InputError(
+            f"got a row every {found_s:g} s, but the model was trained on one every {step_s:g} s; "
+            "bring the frame to that step"
+        )
+
+
 def columns_of(log: Log, selection: str | Sequence[Kind]) -> tuple[Column, ...]:
     """Return the columns of a log that a selection of features means.
 
@@ -168,34 +182,9 @@ def select(schema: Schema, selection: str | Sequence[Kind]) -> list[Column]:
     """Return the columns that a selection of features means: ``all``, ``no_light``, or kinds."""
     if selection == "all":
         return list(schema.columns)
-    if selection == "no_light":
+    if selection in ("no_light", *PHYSICS):
         return [column for column in schema.columns if column.kind != "light"]
     return schema.of_kind(*selection)
-
-
-def trailing_slope(values: Floats, samples: int) -> Floats:
-    """Return the least-squares slope over each row's trailing samples, per sample, (N,).
-
-    The first rows use what they have; a row alone has slope 0.
-
-    Args:
-        values: (N,) consecutive samples.
-        samples: how many samples, the row's own included, the line is fitted to.
-    """
-    slope = np.zeros(len(values))
-    for length in range(2, min(samples, len(values) + 1)):
-        slope[length - 1] = values[:length] @ _slope_weights(length)
-    # A dot product per row, not a difference of running sums, whose rounding grows with the log.
-    if len(values) >= samples > 1:
-        slope[samples - 1 :] = np.correlate(values, _slope_weights(samples), "valid")
-    return slope
-
-
-def _slope_weights(samples: int) -> Floats:
-    """Return what each of several consecutive samples adds to the slope of their line, (samples,)."""
-    centred = np.arange(samples, dtype=np.float64) - (samples - 1) / 2
-    weights: Floats = centred / (samples * (samples**2 - 1) / 12)  # the sum of the squares of `centred`
-    return weights
 
 
 def _is_computable(column: Column, present: set[str]) -> bool:
@@ -209,9 +198,9 @@ def _unscaled(frame: pd.DataFrame, columns: Sequence[Column], stretch: Ints, ste
     for column in columns:
         values = frame[column.slope_of or column.name].to_numpy(np.float64, copy=True)
         if column.slope_of is not None and column.slope_span_s is not None:
-            samples = max(round(column.slope_span_s / step_s), 2)
+            samples = trailing.samples_of(column.slope_span_s, step_s, fewest=2)
             for start, end in itertools.pairwise(bounds):
                 if not outside[start]:
-                    values[start:end] = trailing_slope(values[start:end], samples)
+                    values[start:end] = trailing.slope(values[start:end], samples)
         values[outside] = np.nan
         yield values

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from occupancy.config import Room, Simulation
-from occupancy.data.features import Floats, trailing_slope
+from occupancy.data import trailing
 from occupancy.data.schema import UCI
+from occupancy.data.trailing import Floats
 from occupancy.errors import InputError
 
 Booleans = NDArray[np.bool_]
@@ -144,7 +145,7 @@ def _simulate(room: Room, days: int, seeds: SeedSequence) -> pd.DataFrame:
     co2_ppm, temperature_c = _air(room, count)
     activity = _wander(room, for_activity, 300, rows, room.max_people)
     co2 = _read_co2(room, co2_ppm, for_co2)
-    slope = trailing_slope(co2, round(SLOPE_SPAN_S / room.step_s))
+    slope = trailing.slope(co2, round(SLOPE_SPAN_S / room.step_s))
     blocks = [
         _read_temperature(room, temperature_c, seconds, for_temperature),
         _read_light(room, lamps, seconds, for_light),

@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Majority, MassBalance, RandomForest
+from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Logistic, Majority, MassBalance, RandomForest
 from occupancy.data.features import columns_of
 from occupancy.data.table import Log
 from occupancy.models.baselines import ClockEstimator, MajorityEstimator
 from occupancy.models.bnn import BayesianNetwork
 from occupancy.models.estimator import Estimator, read_settings
 from occupancy.models.forest import ForestEstimator
+from occupancy.models.logistic import LogisticEstimator
 from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.mass_balance import MassBalanceEstimator, check_co2
 from occupancy.models.mlp_crf import ChainEstimator
@@ -41,6 +42,8 @@ def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case a mode
             return ChainEstimator(config, settings)
         case RandomForest() as settings:
             return ForestEstimator(config, settings)
+        case Logistic() as settings:
+            return LogisticEstimator(config, settings)
         case Majority():
             return MajorityEstimator(config)
         case Clock() as settings:

@@ -11,8 +11,9 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from skops.io import dump, get_untrusted_types, load
 
 from occupancy.config import Config, RandomForest
-from occupancy.data.features import Features, Floats, Rows, stretches
+from occupancy.data.features import Floats, Rows, check_cadence, stretches
 from occupancy.data.folds import Fold
+from occupancy.data.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.errors import InputError
 from occupancy.models.baselines import Baseline
 from occupancy.models.estimator import OnEpoch, read_settings
@@ -22,7 +23,7 @@ FOREST = "forest.skops"
 # The one type in a forest that skops does not vouch for: the arrays of a tree, which compiled code reads.
 EXPECTED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
-Inputs = NDArray[np.float32]
+Matrix = NDArray[np.float32]
 
 
 class ForestEstimator(Baseline):
@@ -31,7 +32,7 @@ class ForestEstimator(Baseline):
     def __init__(self, config: Config, settings: RandomForest) -> None:
         super().__init__(config)
         self.settings = settings
-        self.features: Features
+        self.features: Inputs
         self.forest: RandomForestClassifier | RandomForestRegressor
         self.residual_var = 0.0
 
@@ -70,11 +71,12 @@ class ForestEstimator(Baseline):
         """
         times = pd.DatetimeIndex(frame.index)
         settings = self.config.data
-        self.features.check_step(times, settings.max_gap)
+        check_cadence(self.features.step_s, times, settings.max_gap)
         samples = self._samples(self._inputs(frame, np.ones(len(frame), bool), settings.max_gap)[rows])
+        causal = not self.config.looks_ahead
         if samples.ndim == 3:
-            return from_probabilities(times[rows], samples)
-        return from_people(times[rows], samples, self.residual_var, settings.max_count)
+            return from_probabilities(times[rows], samples, causal)
+        return from_people(times[rows], samples, self.residual_var, settings.max_count, causal)
 
     def save(self, folder: Path) -> None:
         """Write the forest (skops) and the settings (JSON) into a folder."""
@@ -88,7 +90,7 @@ class ForestEstimator(Baseline):
             InputError: the file of the forest holds another type than a forest's.
         """
         settings = read_settings(folder)
-        self.features = Features.from_settings(settings["features"])
+        self.features = inputs_from(settings["features"])
         self.residual_var = settings["residual_var"]
         path = folder / FOREST
         unexpected = sorted(set(get_untrusted_types(file=path)) - EXPECTED_TYPES)
@@ -101,8 +103,9 @@ class ForestEstimator(Baseline):
 
     def _grow(self, fold: Fold, rows: Rows) -> None:
         """Fit features and a new forest to the given rows (N,) of a fold."""
-        self.features = Features.fit(fold.log, rows, self.config.features)
+        self.features = fit_inputs(fold.log, rows, self.config.features)
         inputs = self._inputs(fold.log.frame, rows, fold.log.max_gap)[rows]
+        weighting = {"class_weight": "balanced"} if self.settings.balanced else {}
         grow = RandomForestRegressor if self.settings.head == "regression" else RandomForestClassifier
         self.forest = grow(
             self.settings.trees,
@@ -110,14 +113,15 @@ class ForestEstimator(Baseline):
             min_samples_leaf=self.settings.min_samples_leaf,
             random_state=int(np.random.SeedSequence(self.config.seed).generate_state(1)[0]),
             n_jobs=1,
+            **weighting,
         )
         self.forest.fit(inputs, fold.counts(rows))
 
-    def _inputs(self, frame: pd.DataFrame, seen: Rows, max_gap: float) -> Inputs:
+    def _inputs(self, frame: pd.DataFrame, seen: Rows, max_gap: float) -> Matrix:
         """Return the inputs of all rows of a frame, (N, F), whose trailing columns look at the rows seen (N,) alone."""
         return self.features.transform(frame, stretches(pd.DatetimeIndex(frame.index), seen, max_gap))
 
-    def _samples(self, inputs: Inputs) -> Floats:
+    def _samples(self, inputs: Matrix) -> Floats:
         """Return each tree's counts (S, N), in people, or probabilities (S, N, C)."""
         trees = self.forest.estimators_
         if self.settings.head == "regression":

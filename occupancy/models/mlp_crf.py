@@ -100,7 +100,7 @@ class ChainEstimator(NetworkEstimator):
         with torch.no_grad():
             for piece in self._pieces(times, rows, stretch):
                 probs[:, piece], path[piece] = self._decode(windows.at(piece))
-        prediction = from_probabilities(times[rows], probs[:, rows])
+        prediction = from_probabilities(times[rows], probs[:, rows], not self.config.looks_ahead)
         if self.settings.decoding == "filter":
             return prediction
         return dataclasses.replace(prediction, label=path[rows], causal=False)

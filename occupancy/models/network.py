@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from occupancy.config import Config
-from occupancy.data.features import Features, Ints, Rows, stretches
+from occupancy.data.features import Ints, Rows, check_cadence, stretches
 from occupancy.data.folds import Fold
+from occupancy.data.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.data.module import Batches, WindowModule, Windows
 from occupancy.models.estimator import SETTINGS, Epoch, OnEpoch, read_settings
 from occupancy.models.task import Monitored, Sizes, Task, train
@@ -54,7 +55,7 @@ class NetworkEstimator:
         self.passes = passes
         self.history = pd.DataFrame()
         self.chosen_epochs = 0
-        self.features: Features
+        self.features: Inputs
         self.networks: list[nn.Module] = []
         self.residual_var = 0.0
 
@@ -95,9 +96,10 @@ class NetworkEstimator:
         with torch.no_grad():
             outputs = [self._outputs(member, windows, positions) for member in range(len(self.networks))]
         samples = torch.cat(outputs).double().numpy()
+        causal = not self.config.looks_ahead
         if samples.ndim == 3:
-            return from_probabilities(times[rows], samples)
-        return from_people(times[rows], samples, self.residual_var, self.config.data.max_count)
+            return from_probabilities(times[rows], samples, causal)
+        return from_people(times[rows], samples, self.residual_var, self.config.data.max_count, causal)
 
     def save(self, folder: Path) -> None:
         """Write weights (readable with ``weights_only=True``) and settings (JSON) into a folder."""
@@ -113,7 +115,7 @@ class NetworkEstimator:
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
         settings = read_settings(folder)
-        self.features = Features.from_settings(settings["features"])
+        self.features = inputs_from(settings["features"])
         self.chosen_epochs = settings["chosen_epochs"]
         self.residual_var = settings["residual_var"]
         self.networks = []
@@ -153,16 +155,16 @@ class NetworkEstimator:
     def _layout(self, frame: pd.DataFrame) -> tuple[Windows, Ints]:
         """Return the windows of a frame of N rows, and the stretch of each row, (N,)."""
         times = pd.DatetimeIndex(frame.index)
-        self.features.check_step(times, self.config.data.max_gap)
+        check_cadence(self.features.step_s, times, self.config.data.max_gap)
         stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
         return Windows(self.features.transform(frame, stretch), stretch, self.window), stretch
 
     def _network(self, rows: int = 1) -> nn.Module:
-        return self.build(Sizes(len(self.features.columns), self.config.data.max_count + 1, rows))
+        return self.build(Sizes(len(self.features.names), self.config.data.max_count + 1, rows))
 
     def _train(self, fold: Fold, fitting: Rows, stopping: Rows | None, epochs: int, on_epoch: OnEpoch) -> list[Task]:
         """Train every member anew on the fitting rows, to which the features are fitted too."""
-        self.features = Features.fit(fold.log, fitting, self.config.features)
+        self.features = fit_inputs(fold.log, fitting, self.config.features)
         learning = self._batches(fold, fitting, self.config.train.batch_size)
         # A stopping row's window may look back into the fitting rows: their sensors are its past.
         stop = None if stopping is None else self._batches(fold, stopping, EVALUATION_BATCH, past=fitting)

@@ -11,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from occupancy.config import Kind
+from occupancy.data import trailing
 from occupancy.data.clock import recordings
-from occupancy.data.features import OUTSIDE, Features, Floats, Ints, Rows, select, stretches, trailing_slope
+from occupancy.data.features import OUTSIDE, Features, Floats, Ints, Rows, select, stretches
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError
@@ -78,32 +79,32 @@ def transformed(features: Features, log: Log, rows: Rows) -> Floats:
 @example([0.0, 1000.0, 1000.0, 1000.0], 2, 1e5)
 def test_a_trailing_slope_is_numpys_least_squares_line(values: list[float], samples: int, offset: float) -> None:
     shifted = np.array([value + offset for value in values], np.float64)
-    assert trailing_slope(shifted, samples) == pytest.approx(fitted_slopes(values, samples), rel=1e-7, abs=1e-7)
+    assert trailing.slope(shifted, samples) == pytest.approx(fitted_slopes(values, samples), rel=1e-7, abs=1e-7)
 
 
 def test_a_constant_series_has_slope_zero_everywhere() -> None:
-    assert trailing_slope(np.full(100, 400.1), SLOPE_SAMPLES) == pytest.approx(np.zeros(100), abs=1e-12)
+    assert trailing.slope(np.full(100, 400.1), SLOPE_SAMPLES) == pytest.approx(np.zeros(100), abs=1e-12)
 
 
 def test_a_straight_line_has_its_own_slope_from_the_second_row_on() -> None:
-    slopes = trailing_slope(np.linspace(1e5, 1e5 - 250, 101), SLOPE_SAMPLES)
+    slopes = trailing.slope(np.linspace(1e5, 1e5 - 250, 101), SLOPE_SAMPLES)
     assert slopes[0] == 0
     assert slopes[1:] == pytest.approx(np.full(100, -2.5), rel=1e-9)
 
 
 def test_a_line_through_one_sample_has_slope_zero() -> None:
-    assert trailing_slope(np.array([3.0, 5.0, 9.0]), 1).tolist() == [0.0, 0.0, 0.0]
+    assert trailing.slope(np.array([3.0, 5.0, 9.0]), 1).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_an_empty_series_has_no_slopes() -> None:
-    assert trailing_slope(np.array([]), SLOPE_SAMPLES).shape == (0,)
+    assert trailing.slope(np.array([]), SLOPE_SAMPLES).shape == (0,)
 
 
 def test_a_trailing_slope_of_a_long_log_does_not_drift() -> None:
     # A year of samples must not eat the digits of its last day, as running sums would.
     values = np.random.default_rng(0).uniform(400, 900, 1_000_000)
-    last_day = trailing_slope(values, SLOPE_SAMPLES)[-2880:]
-    alone = trailing_slope(values[-2880 - SLOPE_SAMPLES :], SLOPE_SAMPLES)[-2880:]
+    last_day = trailing.slope(values, SLOPE_SAMPLES)[-2880:]
+    alone = trailing.slope(values[-2880 - SLOPE_SAMPLES :], SLOPE_SAMPLES)[-2880:]
     assert last_day == pytest.approx(alone, abs=1e-12)
 
 

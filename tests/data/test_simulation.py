@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from scipy.integrate import solve_ivp
 
 from occupancy.config import Room, Simulation
-from occupancy.data.features import trailing_slope
+from occupancy.data import trailing
 from occupancy.data.schema import UCI
 from occupancy.data.simulation import START, State, advance, simulate, simulate_rooms
 from occupancy.errors import InputError
@@ -140,11 +140,11 @@ def test_the_index_covers_whole_days_at_the_rooms_step(step_s: float, rows: int)
 
 def test_the_slope_looks_back_over_the_schemas_span(log: pd.DataFrame) -> None:
     readings = log["S5_CO2"].to_numpy()
-    np.testing.assert_array_equal(log["S5_CO2_Slope"], trailing_slope(readings, 25))
+    np.testing.assert_array_equal(log["S5_CO2_Slope"], trailing.slope(readings, 25))
     line = np.polyfit(np.arange(25), readings[1500:1525], 1)
     assert log["S5_CO2_Slope"].iloc[1524] == pytest.approx(line[0], abs=1e-9)
     by_minute = simulate(Simulation(days=1, room=Room(step_s=60.0)))
-    np.testing.assert_array_equal(by_minute["S5_CO2_Slope"], trailing_slope(by_minute["S5_CO2"].to_numpy(), 13))
+    np.testing.assert_array_equal(by_minute["S5_CO2_Slope"], trailing.slope(by_minute["S5_CO2"].to_numpy(), 13))
 
 
 def test_the_same_seed_gives_the_same_log_and_another_seed_another(log: pd.DataFrame) -> None:

@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from occupancy.config import Config, MassBalance, Room, Simulation
+from occupancy.data.air import USUAL_PER_H
 from occupancy.data.features import Floats, Ints, Rows
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.simulation import simulate
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
-from occupancy.models.mass_balance import USUAL_PER_H, USUAL_VAR, MassBalanceEstimator
+from occupancy.models.mass_balance import USUAL_VAR, MassBalanceEstimator
 from occupancy.prediction import Prediction
 
 RATE_PER_H, OUTDOOR_PPM = 1.3, 420.0
@@ -83,8 +84,8 @@ def steady(rows: int = SLOPE_ROWS) -> Rows:
 
 def test_it_finds_the_ventilation_of_a_simulated_room_from_its_empty_hours() -> None:
     estimator = fit()
-    assert estimator.air_changes_per_h == pytest.approx(RATE_PER_H, rel=0.015)
-    assert estimator.outdoor_ppm == pytest.approx(OUTDOOR_PPM, abs=0.1)
+    assert estimator.air.air_changes_per_h == pytest.approx(RATE_PER_H, rel=0.015)
+    assert estimator.air.outdoor_ppm == pytest.approx(OUTDOOR_PPM, abs=0.1)
     assert estimator.parameters == 2
 
 
@@ -101,7 +102,7 @@ def balance(co2_ppm: Floats, estimator: MassBalanceEstimator) -> Floats:
     for end in range(1, len(co2_ppm) + 1):
         span = co2_ppm[max(end - SLOPE_ROWS, 0) : end]
         slope_ppm = np.polyfit(np.arange(len(span)), span, 1)[0] if len(span) > 1 else 0.0
-        aired_ppm_per_h = estimator.air_changes_per_h * (span.mean() - estimator.outdoor_ppm)
+        aired_ppm_per_h = estimator.air.air_changes_per_h * (span.mean() - estimator.air.outdoor_ppm)
         people.append((slope_ppm * 60 + aired_ppm_per_h) / (20.0 * 1000 / 60.0))
     return np.array(people)
 
@@ -154,18 +155,18 @@ def test_the_residual_variance_is_the_mean_square_of_the_balance_on_empty_rows()
 
 def test_a_door_left_open_for_a_while_does_not_move_the_air_changes() -> None:
     aired = 0.9 * simulated().frame["S5_CO2"].to_numpy()[1200:1215]
-    assert fit(altered("S5_CO2", slice(1200, 1215), aired)).air_changes_per_h == pytest.approx(RATE_PER_H, rel=0.03)
+    assert fit(altered("S5_CO2", slice(1200, 1215), aired)).air.air_changes_per_h == pytest.approx(RATE_PER_H, rel=0.03)
 
 
 def test_a_slip_of_the_sensor_is_not_the_air_outdoors() -> None:
-    assert fit(altered("S5_CO2", [100, 700, 1000], 0.0)).outdoor_ppm == pytest.approx(OUTDOOR_PPM, abs=0.1)
+    assert fit(altered("S5_CO2", [100, 700, 1000], 0.0)).air.outdoor_ppm == pytest.approx(OUTDOOR_PPM, abs=0.1)
 
 
 def test_a_log_that_shows_no_empty_room_gets_the_usual_air_changes_with_a_warning() -> None:
     frame = simulated().frame.assign(**{UCI.count: simulated().frame[UCI.count].clip(lower=1)})
     with pytest.warns(InputWarning, match="show an empty room for 0 s, and 1200 s are needed; 0.75 air changes per"):
         estimator = fit(with_frame(frame))
-    assert estimator.air_changes_per_h == USUAL_PER_H
+    assert estimator.air.air_changes_per_h == USUAL_PER_H
     assert estimator.residual_var == USUAL_VAR
 
 
@@ -196,7 +197,7 @@ def test_an_implausible_air_change_rate_is_not_believed() -> None:
     frame = simulated().frame.copy()
     frame["S5_CO2"] = 400 + np.arange(len(frame)) * 0.5  # rises, whoever is in
     with pytest.warns(InputWarning, match=r"the empty room seems to have -\S+ air changes per hour; 0.75"):
-        assert fit(with_frame(frame)).air_changes_per_h == USUAL_PER_H
+        assert fit(with_frame(frame)).air.air_changes_per_h == USUAL_PER_H
 
 
 def test_several_co2_sensors_are_averaged() -> None:
@@ -235,5 +236,5 @@ def test_a_log_without_co2_is_refused() -> None:
 def test_on_the_real_log_the_room_is_much_the_same_in_every_fold(uci_log: Log) -> None:
     folds = [*cut(uci_log, load_scheme("forward")), *cut(uci_log, load_scheme("blocked"))]
     estimators = [fit(fold, MassBalance()) for fold in folds]
-    assert all(0.5 < estimator.air_changes_per_h < 1 for estimator in estimators)
-    assert all(340 <= estimator.outdoor_ppm <= 390 for estimator in estimators)
+    assert all(0.5 < estimator.air.air_changes_per_h < 1 for estimator in estimators)
+    assert all(340 <= estimator.air.outdoor_ppm <= 390 for estimator in estimators)

@@ -326,7 +326,7 @@ def test_the_refit_is_scaled_on_training_and_validation_rows() -> None:
     log.frame.loc[log.times[180], "air"] = 9000.0  # a test row
     fold = fold_of(log)
     refitted, searched = (fit(config_of(refit=refit, max_epochs=1), fold) for refit in (True, False))
-    position = [column.name for column in refitted.features.columns].index("air")
+    position = refitted.features.names.index("air")
     assert refitted.features.high[position] == 2000
     assert searched.features.high[position] == log.frame.loc[fold.train, "air"].max()
 

@@ -1,0 +1,90 @@
+"""Multinomial logistic regression on the inputs of a row, saved as the numbers that it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from occupancy.config import Config, Logistic
+from occupancy.data.features import Floats, Rows, check_cadence, stretches
+from occupancy.data.folds import Fold
+from occupancy.data.inputs import Inputs, fit_inputs, inputs_from
+from occupancy.models.baselines import Baseline
+from occupancy.models.estimator import OnEpoch, read_settings
+from occupancy.prediction import Prediction, from_probabilities
+
+STEPS = 2000  # of the optimizer at most; on some thousand rows it takes some ten
+
+
+class LogisticEstimator(Baseline):
+    """Scikit-learn's multinomial logistic regression with a ridge penalty, labels weighed equally if asked to.
+
+    The penalty is on standardised inputs, so that it does not depend on their units.
+    """
+
+    def __init__(self, config: Config, settings: Logistic) -> None:
+        super().__init__(config)
+        self.settings = settings
+        self.features: Inputs
+        self.weights: Floats = np.empty((0, 0))  # (C, F + 1) of the inputs and of a constant 1
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs."""
+        return self.features.history_s
+
+    @property
+    def parameters(self) -> int:
+        """How many weights were learned."""
+        return int(np.isfinite(self.weights).sum())
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Learn from a fold's rows; there is no epoch to report."""
+        rows = self.learned(fold)
+        self.features = fit_inputs(fold.log, rows, self.config.features)
+        inputs = self.features.transform(fold.log.frame, stretches(fold.log.times, rows, fold.log.max_gap))[rows]
+        scaler = StandardScaler().fit(inputs.astype(np.float64))
+        model = LogisticRegression(
+            C=self.settings.inverse_penalty,
+            class_weight="balanced" if self.settings.balanced else None,
+            max_iter=STEPS,
+        ).fit(scaler.transform(inputs.astype(np.float64)), fold.counts(rows))
+        slopes = model.coef_ / scaler.scale_
+        known = np.column_stack([slopes, model.intercept_ - slopes @ scaler.mean_])
+        if len(known) == 1:  # of two labels scikit-learn keeps one set of weights, the other's are 0
+            known = np.vstack([np.zeros_like(known), known])
+        self.weights = np.full((self.classes, known.shape[1]), -np.inf)  # a label that was not learned keeps 0
+        self.weights[model.classes_] = known
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
+
+        Raises:
+            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+        """
+        times = pd.DatetimeIndex(frame.index)
+        max_gap = self.config.data.max_gap
+        check_cadence(self.features.step_s, times, max_gap)
+        inputs = self.features.transform(frame, stretches(times, np.ones(len(frame), bool), max_gap))[rows]
+        learned = np.isfinite(self.weights[:, 0])
+        known = self.weights[learned]
+        probs = np.zeros((len(inputs), self.classes))
+        probs[:, learned] = softmax(inputs.astype(np.float64) @ known[:, :-1].T + known[:, -1], axis=1)
+        return from_probabilities(times[rows], probs[None], not self.config.looks_ahead)
+
+    def save(self, folder: Path) -> None:
+        """Write inputs and weights as JSON into a folder; those of a label that was not learned as null."""
+        weights = [row.tolist() if np.isfinite(row).all() else None for row in self.weights]
+        self.write(folder, features=self.features.to_settings(), weights=weights)
+
+    def load(self, folder: Path) -> None:
+        """Become the model that `save` wrote into a folder."""
+        settings = read_settings(folder)
+        self.features = inputs_from(settings["features"])
+        width = len(self.features.names) + 1
+        self.weights = np.array([[-np.inf] * width if row is None else row for row in settings["weights"]])
