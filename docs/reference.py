@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from occupancy.config import Config, Data, Model, Room, Section, Simulation, Tracking, Train
+from occupancy.config import Config, Data, Explanation, Model, Room, Section, Simulation, Tracking, Train
 from occupancy.config.search import AdaptiveSearch, GridSearch, Range
 from occupancy.data.folds import Scheme, Times
 from occupancy.data.schema import Column, Schema
@@ -80,6 +80,7 @@ def reference() -> str:
             *(f"### `model.name: {each().name}`\n\n{_section('model.', each)}" for each in models),
             "## `train`: the training\n\n" + _section("train.", Train),
             "## `tracking`: the record\n\n" + _section("tracking.", Tracking),
+            "## `explanation`: what the counts rest on\n\n" + _section("explanation.", Explanation),
             "## A schema file\n\n" + _section("", Schema),
             "### Each of its columns\n\n" + _section("columns[].", Column),
             "## A fold file\n\n" + _section("", Scheme),

@@ -190,7 +190,8 @@ def put(tree: dict[str, Any], key: str, value: Any, where: str = COMMAND_LINE) -
     """
     *parents, last = key.split(".")
     for parent in parents:
-        below = tree.setdefault(parent, {})
+        if (below := tree.get(parent)) is None:  # a section that is off, as a resolved config writes it
+            below = tree[parent] = {}
         if not isinstance(below, dict):
             raise InputError(f"{where}: {key}: {parent!r} is a single value ({below!r}) and has no keys in it")
         tree = below

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from occupancy.config import BNN, Config, Data, Majority, Network, Room, Simulation, Tracking, Train
+from occupancy.config import BNN, Config, Data, Explanation, Majority, Network, Room, Simulation, Tracking, Train
 from occupancy.parsing import known_keys, load_config, read_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -104,11 +104,19 @@ def test_the_resolved_yaml_of_a_shipped_config_resolves_to_itself(path: Path, tm
 
 
 def test_flat_names_every_setting_as_overrides_do() -> None:
-    flat = Config(name="x").flat()
+    flat = Config(name="x", explanation=Explanation()).flat()
     assert flat["data.schema"] == "uci"
     assert flat["data.simulation.room.step_s"] == 30.0
-    sections = {"data", "data.simulation", "data.simulation.room", "model", "train", "tracking"}
+    sections = {"data", "data.simulation", "data.simulation.room", "model", "train", "tracking", "explanation"}
     assert set(flat) == set(known_keys()) - sections
+
+
+def test_an_explanation_is_asked_for_by_any_of_its_keys_also_where_the_file_says_null(tmp_path: Path) -> None:
+    path = tmp_path / "room.yaml"
+    path.write_text("explanation: null\n")
+    assert load_config(path).explanation is None
+    assert load_config(path, ["explanation={}"]).explanation == Explanation()
+    assert load_config(path, ["explanation.repeats=2"]).explanation == Explanation(repeats=2)
 
 
 def test_settings_cannot_change_after_they_were_checked() -> None:
@@ -171,12 +179,13 @@ def test_an_address_without_a_password_is_shown_as_it_is(uri: str) -> None:
     assert Tracking(uri=uri).shown_uri == uri
 
 
-def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_and_devices_alone() -> None:
+def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_devices_and_explanations_alone() -> None:
     config = Config(name="one")
     twins = [
         config.model_copy(update={"seed": 7}),
         config.model_copy(update={"tracking": Tracking(uri="sqlite:///other.db")}),
         config.model_copy(update={"train": Train(device="cpu")}),
+        config.model_copy(update={"explanation": Explanation(repeats=2)}),
     ]
     assert {twin.key for twin in twins} == {config.key}
     others = [

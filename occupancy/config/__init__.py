@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from occupancy.config.data import EACH_ROOM, LEAVE_ROOMS_OUT, Data, Room, Simulation
+from occupancy.config.explanation import Explanation
 from occupancy.config.model import (
     BNN,
     LSTM,
@@ -39,6 +40,7 @@ __all__ = [
     "Config",
     "Count",
     "Data",
+    "Explanation",
     "Kind",
     "Logistic",
     "Majority",
@@ -98,6 +100,9 @@ class Config(Section):
     """The training of a network."""
     tracking: Tracking = Tracking()
     """The record in MLflow."""
+    explanation: Explanation | None = None
+    """Pictures of which sensors the counts rest on, recorded with each fold; none: they are left out, which is quicker.
+    ``explanation={}`` on the command line asks for them as they are by default."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
@@ -133,7 +138,7 @@ class Config(Section):
     def key(self) -> str:
         """Hash of what decides the results, the seed apart: equal keys, the same experiment with other seeds."""
         tree = self.shown()
-        del tree["seed"], tree["tracking"], tree["train"]["device"]
+        del tree["seed"], tree["tracking"], tree["explanation"], tree["train"]["device"]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
     def shown(self) -> dict[str, Any]:

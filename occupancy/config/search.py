@@ -12,7 +12,7 @@ from occupancy.config.section import Count, Section
 Metric = Literal["mse", "mse_mean"]
 
 # Scores on other rows, or of a model that has learned from those rows, are no scores to choose by.
-_FIXED = ("name", "protocol", "data", "tracking", "train.refit", "train.device")
+_FIXED = ("name", "protocol", "data", "tracking", "explanation", "train.refit", "train.device")
 
 
 class Range(Section):

@@ -1,0 +1,167 @@
+"""What each kind of sensor adds to the count at one moment: exact Shapley values of the predicted mean."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from occupancy.data.clock import recordings
+from occupancy.data.features import Floats, Ints, Rows, stretches
+from occupancy.data.table import Log
+from occupancy.errors import InputError
+from occupancy.explanation.sensors import Groups, groups_of
+from occupancy.models.estimator import Estimator
+
+_WEEK = np.timedelta64(7, "D")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Why a model counts what it counts at one moment.
+
+    Attributes:
+        time: the moment.
+        background: mean prediction with all readings taken from other times, in people.
+        prediction: the predicted mean with the readings that there were, in people; it rests on the window of
+            `window_of` alone, also where a filter would look back over the whole recording.
+        contributions: what each kind of sensor adds, in people; they sum to prediction less background.
+        readings: the last reading of each column that a kind moves, by kind and column.
+        drawn: the last time of each background window.
+        history_s: seconds that the model looks back.
+    """
+
+    time: pd.Timestamp
+    background: float
+    prediction: float
+    contributions: dict[str, float]
+    readings: dict[str, dict[str, float]]
+    drawn: pd.DatetimeIndex
+    history_s: float
+
+
+def explain(estimator: Estimator, log: Log, row: int, source: Rows, backgrounds: int) -> Moment:
+    """Return what each kind of sensor adds to the predicted mean at one row of a log.
+
+    The Shapley value of a kind (Shapley, 1953; Lundberg and Lee, 2017, A Unified Approach to Interpreting Model
+    Predictions) is what its readings add on average over all orders in which the kinds could have become known. Kinds
+    that are known keep their readings over the row's whole window; the others take theirs, together, from a window
+    of the source, and the mean is taken over several of those. The time of the row stays as it is in all of them.
+
+    Args:
+        estimator: the fitted model.
+        log: the log, labelled or not.
+        row: the position of the row to be explained.
+        source: (N,) rows from which the readings of unknown kinds are drawn: those that the model learned from.
+        backgrounds: how many windows of them, at most; fewer where the source holds fewer.
+
+    Raises:
+        InputError: the recording is too short before the row, or the source holds no window.
+    """
+    window = window_of(estimator, log, row)
+    groups = groups_of(log, estimator.config.features)
+    ends = _draw(log, source, len(window), backgrounds, estimator.config.seed)
+    values = _coalition_values(estimator, log, window, ends, groups)
+    contributions = dict(zip(groups, shapley(values).tolist(), strict=True))
+    last = log.frame.iloc[row]
+    readings = {kind: {name: float(last[name]) for name in columns} for kind, columns in groups.items()}
+    background, prediction = float(values[0]), float(values[-1])
+    return Moment(log.times[row], background, prediction, contributions, readings, log.times[ends], estimator.history_s)
+
+
+def window_of(estimator: Estimator, log: Log, row: int) -> Ints:
+    """Return the positions (L,) of a row and of the earlier ones that the model looks back on for it.
+
+    Raises:
+        InputError: the recording has fewer rows before it.
+    """
+    needed = _earlier_rows(estimator, log)
+    recording = recordings(log.times, log.max_gap)
+    first = int(np.searchsorted(recording, recording[row]))
+    if row - first < needed:
+        raise InputError(
+            f"at {log.times[row]} there are {row - first} earlier rows in the recording, and the model looks back "
+            f"{estimator.history_s:g} s, {needed} rows; choose a later time"
+        )
+    return np.arange(row - needed, row + 1)
+
+
+def explainable(estimator: Estimator, log: Log, rows: Rows) -> Rows:
+    """Return which of the given rows (N,) have as many earlier rows in their recording as the model looks back on."""
+    recording = recordings(log.times, log.max_gap)
+    earlier = np.arange(len(recording)) - np.searchsorted(recording, recording)
+    return rows & (earlier >= _earlier_rows(estimator, log))
+
+
+def shapley(values: Floats) -> Floats:
+    """Return the Shapley value of each of G players, (G,).
+
+    Args:
+        values: (2**G,) what each coalition is worth; player g is in coalition i where bit g of i is set.
+    """
+    players = len(values).bit_length() - 1
+    coalitions = np.arange(len(values))
+    size = sum((coalitions >> player & 1 for player in range(players)), np.zeros(len(values), np.int64))
+    # Of the coalitions without a player, each size weighs the same in all, and each of that size the same.
+    weights = np.array([1 / (players * math.comb(players - 1, s)) for s in range(players)])
+    shares = np.zeros(players)
+    for player in range(players):
+        without = coalitions[coalitions >> player & 1 == 0]
+        shares[player] = weights[size[without]] @ (values[without | 1 << player] - values[without])
+    return shares
+
+
+def _earlier_rows(estimator: Estimator, log: Log) -> int:
+    # Clocks wander: a history of 30 s is one row of 30.0001 s.
+    return 0 if math.isnan(log.step_s) else math.ceil(estimator.history_s / log.step_s - 0.01)
+
+
+def _draw(log: Log, source: Rows, length: int, most: int, seed: int) -> Ints:
+    """Return the last positions, sorted, of windows of the source (N,), each in one stretch of it."""
+    stretch = stretches(log.times, source, log.max_gap)
+    ends = np.flatnonzero(source)
+    ends = ends[ends >= length - 1]
+    ends = ends[stretch[ends - (length - 1)] == stretch[ends]]
+    if not len(ends):
+        raise InputError(
+            f"the rows that backgrounds are drawn from hold no {length} rows after one another, as the model looks "
+            "back on; choose another time"
+        )
+    return np.sort(np.random.default_rng(seed).choice(ends, min(most, len(ends)), replace=False))
+
+
+def _coalition_values(estimator: Estimator, log: Log, window: Ints, ends: Ints, groups: Groups) -> Floats:
+    """Return the predicted mean of each coalition of groups, (2**G,), averaged over backgrounds."""
+    sensors = log.frame.drop(columns=log.schema.count, errors="ignore")
+    values = sensors.to_numpy(np.float64)
+    present = values[window]  # (L, K)
+    absent = values[ends[:, None] + np.arange(1 - len(window), 1)]  # (n, L, K)
+    coalitions = list(itertools.product((False, True), repeat=len(groups)))  # the last player's bit changes fastest
+    keeps = np.ones((len(coalitions), sensors.shape[1]), bool)  # what the model does not look at stays
+    for player, columns in enumerate(groups.values()):
+        kept = [coalition[len(groups) - 1 - player] for coalition in coalitions]
+        keeps[:, sensors.columns.get_indexer(pd.Index(columns))] = np.array(kept)[:, None]
+    laid = np.where(keeps[:, None, None, :], present, absent).reshape(-1, len(window), sensors.shape[1])
+    means = _predict_windows(estimator, laid, log.times[window], sensors.columns, log.max_gap)
+    return np.asarray(means.reshape(len(coalitions), len(ends)).mean(axis=1))
+
+
+def _predict_windows(
+    estimator: Estimator, windows: Floats, times: pd.DatetimeIndex, columns: pd.Index[str], max_gap: float
+) -> Floats:
+    """Return the predicted mean at the end of each of M windows (M, L, K) that have the same times (L,).
+
+    They are laid one after another, whole weeks apart: a gap keeps each from seeing the one before, and a model that
+    knows the clock meets each at its own hour and weekday.
+    """
+    span = times[-1] - times[0] + pd.Timedelta(seconds=max_gap)
+    shift = (span // _WEEK + 1) * _WEEK
+    count, length, width = windows.shape
+    laid = times.to_numpy()[None, :] + np.arange(count)[:, None] * shift
+    frame = pd.DataFrame(windows.reshape(-1, width), pd.DatetimeIndex(laid.ravel(), name=times.name), columns)
+    asked = np.zeros((count, length), bool)
+    asked[:, -1] = True
+    return estimator.predict(frame, asked.ravel()).mean
