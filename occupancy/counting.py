@@ -14,12 +14,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from occupancy import plots
+from occupancy.config import Explanation
 from occupancy.data.clock import recordings
 from occupancy.data.table import FILE_FIRST_ROW, Log, validate
 from occupancy.errors import InputError
+from occupancy.explanation import figures
+from occupancy.explanation.moment import explain, window_of
 from occupancy.metrics import score
 from occupancy.prediction import Ints, Prediction
-from occupancy.serving import ServedModel, explain
+from occupancy.serving import ServedModel
+from occupancy.serving import explain as explain_refusal
 
 SHOWN = ("mse", "f1_macro", "coverage_90")
 
@@ -79,6 +83,33 @@ def picture(counted: Counted) -> Figure:
     return plots.counts(counted.prediction, title, counted.log.max_gap, counted.truth)
 
 
+def moment_picture(served: ServedModel, counted: Counted, time: pd.Timestamp) -> Figure:
+    """Return what each kind of sensor adds to the count at one time of a log.
+
+    The readings of other times are those of the log's own earlier rows, for the ones that the model learned from may
+    not be at hand.
+
+    Raises:
+        InputError: the log has no row at that time, or too few before it.
+    """
+    log, estimator = counted.log, served.estimator
+    row = int(log.times.get_indexer(pd.DatetimeIndex([time]), method="nearest")[0])
+    if log.times[row] != time:
+        raise InputError(f"--explain: {log.name} has no row at {time}; the nearest is at {log.times[row]}")
+    settings = estimator.config.explanation or Explanation()
+    try:
+        earlier = np.arange(len(log.frame)) < window_of(estimator, log, row)[0]
+        explained = explain(estimator, log, row, earlier, settings.backgrounds)
+    except InputError as error:
+        raise InputError(f"--explain: {log.name}: {error}") from None
+    truth = None if counted.truth is None else int(counted.truth[row])
+    where, source = (
+        f"{log.name} by {counted.model}",
+        "this log's own earlier rows, as those learned from are not at hand",
+    )
+    return figures.moment(explained, log.schema, where, counted.prediction.at(slice(row, row + 1)), truth, source)
+
+
 def _read(
     served: ServedModel, cells: pd.DataFrame, path: Path, reading: Mapping[str, Any]
 ) -> tuple[Log, Ints | None, str]:
@@ -96,7 +127,7 @@ def _read(
     try:
         return gate(labelled=False), None, remark
     except InputError as error:
-        raise explain(error) from None
+        raise explain_refusal(error) from None
 
 
 def _on_history(log: Log, history_s: float) -> str:

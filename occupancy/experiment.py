@@ -12,6 +12,8 @@ from occupancy.data.rooms import folds_of
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.engine import costs, run_fold
+from occupancy.explanation import report as explanation
+from occupancy.explanation.record import log_files
 from occupancy.metrics import aggregate, score
 from occupancy.models import check_sensors
 from occupancy.models.task import accelerator
@@ -48,19 +50,24 @@ def plan(config: Config) -> Plan:
     log, data = open_log(config.data)
     check_sensors(log, config)
     config = config.model_copy(update={"data": data})
-    return Plan(config, log, folds_of(log, data))
+    folds = folds_of(log, data)
+    explanation.check(config, folds)
+    return Plan(config, log, folds)
 
 
 def conduct(experiment: Plan) -> Outcome:
     """Return what the experiment gave, having trained, scored and recorded every fold."""
     config, log, folds = experiment.config, experiment.log, experiment.folds
-    results = []
+    results, explained = [], []
     with tracking.experiment(config, log, folds) as record:
         with FoldProgress(len(folds), config.epochs) as progress:
             for fold in folds:
                 with record.fold(fold.number):
                     results.append(run_fold(config, fold, progress.fold(fold.number)))
                     record.log_fold(results[-1])
+                    if (why := explanation.explain_fold(results[-1])) is not None:
+                        explained.append(why)
+                        log_files(why.figures, why.texts, why.metrics)
         parts = [(result.prediction, result.truth) for result in results]
         pooled = {f"{key}_pooled": value for key, value in score(parts, log.max_gap).items()}
         metrics = {**aggregate([result.metrics for result in results]), **pooled}
@@ -70,6 +77,8 @@ def conduct(experiment: Plan) -> Outcome:
         title = f"Folds {config.data.folds} of the log {log.name}: what each trains on, chooses with and is tested on"
         drawn = figure.parts(folds, title) if log.rooms else plots.fold_timeline(folds, title)
         record.log_summary(costly, summary.description(outcome), drawn, causal)
+        if explained:
+            log_files({"importance": explanation.draw_folds(explained, config)})
         if outcome.rooms is not None:
             where = f"{config.name}: one model over the rooms of {log.name}, each tested without having been seen"
             record.log_rooms(outcome.rooms, figure.draw(outcome.rooms, where))

@@ -7,6 +7,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from occupancy.config import Tracking
     from occupancy.counting import Counted
+    from occupancy.serving import ServedModel
 
 NAME = "occupancy.predict"
 STORE = "tracking.uri"
@@ -54,6 +56,12 @@ def _parser() -> Parser:
         type=Path,
         help="file for the result, a table (.csv, .jsonl) or a picture (.png, .svg); may be given several times",
     )
+    parser.add_argument(
+        "--explain",
+        metavar="TIME",
+        help="the pictures of --out show what each kind of sensor adds to the count at this time of the log, such as "
+        "'2017-12-23 16:00:00'",
+    )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, see below")
     return parser
 
@@ -66,12 +74,13 @@ def _command(options: argparse.Namespace) -> None:
     targets = list(dict.fromkeys(output.check_target(path) for path in options.out))
     if options.csv.resolve() in targets:
         raise InputError(f"--out: {options.csv} is the log itself; name another file")
+    time = _time(options.explain, targets)
     from occupancy.data.cells import read_cells  # noqa: PLC0415
 
     cells = read_cells(options.csv)
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
-        counted, chosen = _count(options, tracking, reading, decoding, cells)
-        contents = {path: _content(path, counted) for path in targets}
+        served, counted, chosen = _count(options, tracking, reading, decoding, cells)
+        contents = {path: _content(path, served, counted, time) for path in targets}
     output.write(contents)
     for remark in [*chosen, *counted.remarks]:
         print(remark, file=sys.stderr)
@@ -109,8 +118,8 @@ def _count(
     reading: dict[str, Any],
     decoding: str | None,
     cells: pd.DataFrame,
-) -> tuple[Counted, list[str]]:
-    """Return the counts, and which model they are by where there was a choice."""
+) -> tuple[ServedModel, Counted, list[str]]:
+    """Return the model, the counts, and which model it is where there was a choice."""
     with ExitStack() as stack:
         folder, chosen = options.model, []
         if options.run is not None:
@@ -124,18 +133,38 @@ def _count(
         served = ServedModel(find_saved(folder))
         if decoding is not None:
             served.decode_by(decoding)
-        return count_people(served, cells, options.csv, reading), chosen
+        return served, count_people(served, cells, options.csv, reading), chosen
 
 
-def _content(path: Path, counted: Counted) -> bytes:
-    """Return what a file of this name is to hold."""
+def _time(text: str | None, targets: Sequence[Path]) -> datetime | None:
+    """Return the time that is to be explained, if one is."""
     from occupancy import output  # noqa: PLC0415
-    from occupancy.counting import picture  # noqa: PLC0415
+
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is not None:
+        raise InputError(f"--explain: got {text!r}, expected a local time of the log such as '2017-12-23 16:00:00'")
+    if not any(output.ending(path) in output.PICTURES for path in targets):
+        raise InputError("--explain: draws a picture; name a file for it, such as --out moment.png")
+    return time
+
+
+def _content(path: Path, served: ServedModel, counted: Counted, time: datetime | None) -> bytes:
+    """Return what a file of this name is to hold."""
+    import pandas as pd  # noqa: PLC0415
+
+    from occupancy import output  # noqa: PLC0415
+    from occupancy.counting import moment_picture, picture  # noqa: PLC0415
 
     kind = output.ending(path)
     if kind in output.TABLES:
         return output.to_table(counted.prediction, kind).encode()
-    return output.to_picture(picture(counted), kind)
+    figure = picture(counted) if time is None else moment_picture(served, counted, pd.Timestamp(time))
+    return output.to_picture(figure, kind)
 
 
 if __name__ == "__main__":

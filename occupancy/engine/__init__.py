@@ -79,7 +79,7 @@ def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Ro
     """Return what a model learned from a fold as it is shown, and what it gives for the rows asked (N,) of a frame."""
     estimator = make_estimator(config)
     count = fold.log.schema.count
-    with _one_thread():
+    with one_thread():
         start = time.perf_counter()
         estimator.fit(shown, on_epoch)
         fitted = time.perf_counter()
@@ -115,7 +115,7 @@ def costs(results: Sequence[FoldResult]) -> dict[str, float]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Keep torch to one thread: these networks are so small that threads cost more than they give."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

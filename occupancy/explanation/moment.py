@@ -49,7 +49,8 @@ def explain(estimator: Estimator, log: Log, row: int, source: Rows, backgrounds:
     The Shapley value of a kind (Shapley, 1953; Lundberg and Lee, 2017, A Unified Approach to Interpreting Model
     Predictions) is what its readings add on average over all orders in which the kinds could have become known. Kinds
     that are known keep their readings over the row's whole window; the others take theirs, together, from a window
-    of the source, and the mean is taken over several of those. The time of the row stays as it is in all of them.
+    of the source, and the mean is taken over several of those. The time of the row stays as it is in all of them. Where
+    a prediction is drawn by chance (dropout at prediction), what chance does is part of the contributions.
 
     Args:
         estimator: the fitted model.
@@ -84,7 +85,7 @@ def window_of(estimator: Estimator, log: Log, row: int) -> Ints:
     if row - first < needed:
         raise InputError(
             f"at {log.times[row]} there are {row - first} earlier rows in the recording, and the model looks back "
-            f"{estimator.history_s:g} s, {needed} rows; choose a later time"
+            f"{estimator.history_s:g} s, {needed} rows; it takes a later time"
         )
     return np.arange(row - needed, row + 1)
 
@@ -128,7 +129,7 @@ def _draw(log: Log, source: Rows, length: int, most: int, seed: int) -> Ints:
     if not len(ends):
         raise InputError(
             f"the rows that backgrounds are drawn from hold no {length} rows after one another, as the model looks "
-            "back on; choose another time"
+            "back on; it takes a longer stretch"
         )
     return np.sort(np.random.default_rng(seed).choice(ends, min(most, len(ends)), replace=False))
 

@@ -17,6 +17,7 @@ from occupancy.data.folds import PARTS
 from occupancy.data.rooms import StoredRoom, stored_rooms
 from occupancy.engine.unit import Failure, Scores, Unit, code_version
 from occupancy.errors import InputError
+from occupancy.explanation import report as explanation
 from occupancy.models import check_sensors
 from occupancy.models.task import accelerator
 from occupancy.rooms import figure, report, scores
@@ -94,6 +95,7 @@ def plan(config: Config) -> Plan:
     accelerator(config.train.device)
     check_store(config.tracking.uri)
     tracking.check_experiment(config)
+    explanation.check(config, ())
     return Plan(config, stored_rooms(config.data))
 
 

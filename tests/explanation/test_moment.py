@@ -125,7 +125,7 @@ def test_a_moment_with_too_short_a_past_is_refused() -> None:
         window_of(model(4, east=1.0), log, 152)
     assert str(caught.value) == (
         "at 2024-01-01 03:32:00 there are 2 earlier rows in the recording, and the model looks back 180 s, 3 rows; "
-        "choose a later time"
+        "it takes a later time"
     )
 
 

@@ -1,0 +1,210 @@
+"""The figures of an explanation: what a model's errors rest on, and what adds up to its count at one moment."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from occupancy.data.schema import Schema
+from occupancy.explanation.importance import F1, F1_STD, KIND, MSE, MSE_STD, SENSOR
+from occupancy.explanation.moment import Moment
+from occupancy.plots import BLACK, BLUE, GREY, LABELS, SKY, VERMILLION
+from occupancy.prediction import Floats, Prediction
+from occupancy.timeaxis import titled_figure
+
+FOLD = "fold"
+_PANELS = (
+    (MSE, MSE_STD, "increase of the label's mean squared error (people²)"),
+    (F1, F1_STD, "decrease of the label's macro-F1"),
+)
+PALE = "#DDDDDD"
+_NAME = "name"
+_MARKERS = "osD^vP"
+_ROW, _DOT, _APART, _MARGINS = 0.24, 0.075, 0.14, 1.7  # inches, as the sizes below
+_LINE, _BAR, _LETTERS = 0.16, 0.26, 40
+
+
+def importance(table: pd.DataFrame, title: str) -> Figure:
+    """Return how much each kind of sensor (bar) and each sensor (dot) is missed, with the spread over shuffles.
+
+    Args:
+        table: what `occupancy.explanation.importance.importance` gives.
+        title: what is shown.
+    """
+    rows = _arrange(table)
+    figure, panels, places = _lanes(rows, title)
+    kind = (rows[SENSOR] == "").to_numpy()
+    for axes, (mean, std, _) in zip(panels, _PANELS, strict=True):
+        axes.barh(places[kind], rows[mean][kind], height=0.8 * _ROW, color=SKY, label="kind of sensor, all together")
+        axes.plot(rows[mean][~kind], places[~kind], "o", color=BLUE, markersize=5, label="single sensor")
+        spread: dict[str, Any] = {"fmt": "none", "ecolor": BLACK, "elinewidth": 1, "capsize": 2.5}
+        axes.errorbar(rows[mean], places, xerr=rows[std], label="standard deviation over shuffles", **spread)
+    return _finish(figure, panels)
+
+
+def importance_over_folds(table: pd.DataFrame, title: str) -> Figure:
+    """Return how much each kind of sensor and each sensor is missed: a bar for the mean over folds, a dot a fold.
+
+    Args:
+        table: of each fold what `occupancy.explanation.importance.importance` gives, its number as ``fold``.
+        title: what is shown.
+    """
+    rows = _arrange(table.drop(columns=FOLD).groupby([KIND, SENSOR], sort=False).mean().reset_index())
+    # Each fold has a line of its own in a lane, so that no dot hides another one.
+    wide = max(_ROW, _DOT * table[FOLD].nunique())
+    figure, panels, places = _lanes(rows, title, wide)
+    kind = (rows[SENSOR] == "").to_numpy()
+    folds = {fold: part.set_index([KIND, SENSOR]) for fold, part in table.groupby(FOLD)}
+    for axes, (column, *_) in zip(panels, _PANELS, strict=True):
+        axes.barh(places[kind], rows[column][kind], height=0.9 * wide, color=SKY, label="kind, mean over folds")
+        axes.barh(
+            places[~kind], rows[column][~kind], 0.9 * wide, color=GREY, alpha=0.35, label="sensor, mean over folds"
+        )
+        for number, (fold, part) in enumerate(folds.items()):
+            found = part[column].reindex(pd.MultiIndex.from_frame(rows[[KIND, SENSOR]]))
+            shift = 0.9 * wide * ((number + 0.5) / len(folds) - 0.5)
+            marker, colour = _MARKERS[number % len(_MARKERS)], LABELS[number % len(LABELS)]
+            (dots,) = axes.plot(found, places + shift, marker, color=colour, markersize=4, label=f"fold {fold!s}")
+            dots.set(markeredgecolor="white", markeredgewidth=0.4)
+    return _finish(figure, panels)
+
+
+def moment(
+    explained: Moment, schema: Schema, where: str, counted: Prediction, truth: int | None, source: str
+) -> Figure:
+    """Return what each kind of sensor adds at one moment, from readings of other times to those that there were.
+
+    Args:
+        explained: the contributions.
+        schema: the units of the readings.
+        where: which model it is, on what.
+        counted: what the model gave for this one row among all rows of the log, which may differ: a filter looks back
+            over the whole recording, and dropout at prediction has another mask.
+        truth: how many people there were, where it is known.
+        source: what rows the readings of other times are from.
+    """
+    order = sorted(explained.contributions, key=lambda kind: -abs(explained.contributions[kind]))
+    steps = [explained.contributions[kind] for kind in order]
+    ends = explained.background + np.cumsum([0.0, *steps])
+    known = "" if truth is None else f", true\xa0count\xa0{truth}"
+    title = f"{where}, {explained.time!s}: count {counted.label[0]} (predicted mean {counted.mean[0]:.2f}){known}"
+    read = [_read(explained, kind, schema) for kind in order]
+    texts = [_origin(explained, source), *read, _result(explained, counted)]
+    heights = np.array([_APART + _LINE * (1 + text.count("\n")) for text in texts])
+    places = np.cumsum(heights) - heights / 2
+    figure = titled_figure(heights.sum() + _MARGINS, f"{title}. What each kind of sensor adds to the predicted mean")
+    axes = figure.subplots()
+    _draw_steps(axes, ends, places)
+    if truth is not None:
+        axes.axvline(truth, color=BLACK, linestyle="--", linewidth=1.2, label="true count")
+    told = [f"{ends[0]:.2f}", *(f"{step:+.2f}" for step in steps), f"{explained.prediction:.2f}"]
+    _write_rows(axes, places, texts, told)
+    low, high = min(0.0, *ends), max(*ends, truth or 0, 1)
+    axes.set(ylim=(heights.sum(), 0), xlim=(low - 0.04 * (high - low) * (low < 0), high + 0.04 * (high - low)))
+    axes.set(xlabel="people", yticks=[])
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+    return _finish(figure, [axes])
+
+
+def _arrange(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows from the kind that is missed most downwards, each followed by its sensors in the same way.
+
+    A kind's only sensor would say the same twice: it is named in the kind's own row.
+    """
+    rows = table.assign(total=table[KIND].map(table[table[SENSOR] == ""].set_index(KIND)[MSE]))
+    rows["single"] = rows[SENSOR] != ""
+    sensors = rows.groupby(KIND)[SENSOR]
+    only = sensors.transform("size") == 2
+    rows[_NAME] = rows[SENSOR].where(rows["single"], rows[KIND])
+    rows[_NAME] = rows[_NAME].mask(only, rows[KIND] + ": " + sensors.transform("max"))
+    rows = rows[~(only & rows["single"])]
+    order = ["total", KIND, "single", MSE]
+    return rows.sort_values(order, ascending=[False, True, True, False], ignore_index=True)
+
+
+def _lanes(rows: pd.DataFrame, title: str, wide: float = _ROW) -> tuple[Figure, list[Axes], Floats]:
+    """Return a figure with a panel a score, a lane a row of some width in all of them, and the lanes' places."""
+    kind = (rows[SENSOR] == "").to_numpy()
+    places = wide * np.arange(len(rows)) + _APART * np.cumsum(kind)
+    figure = titled_figure(places[-1] + wide + _MARGINS, title)
+    panels = list(figure.subplots(1, len(_PANELS), sharey=True))
+    panels[0].set_yticks(places, rows[_NAME])
+    panels[0].set_ylim(places[-1] + wide, places[0] - wide)
+    for label, is_kind in zip(panels[0].get_yticklabels(), kind, strict=True):
+        label.set(fontweight="bold" if is_kind else "normal", fontsize=9)
+    for axes, (column, _, told) in zip(panels, _PANELS, strict=True):
+        worse = "\nleft of 0: it counts better with those of other times" if (rows[column] < 0).any() else ""
+        axes.set_xlabel(f"{told}{worse}")
+        axes.axvline(0, color=BLACK, linewidth=0.8)
+        axes.grid(axis="x", linewidth=0.3)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    return figure, panels, places
+
+
+def _draw_steps(axes: Axes, ends: Floats, places: Floats) -> None:
+    """Draw a bar from 0 to where the steps begin and to where they end, and between them a bar a step."""
+    axes.barh(places[[0, -1]], ends[[0, -1]], height=_BAR, color=GREY)
+    steps, starts = np.diff(ends), ends[:-1]
+    for rising, colour, label in ((True, BLUE, "adds people"), (False, VERMILLION, "takes people away")):
+        chosen = (steps > 0) if rising else (steps < 0)
+        if chosen.any():
+            axes.barh(places[1:-1][chosen], steps[chosen], _BAR, starts[chosen], color=colour, label=label)
+    for end, (above, below) in zip(ends, itertools.pairwise(places), strict=True):
+        axes.plot([end, end], [above - _BAR / 2, below + _BAR / 2], color=BLACK, linewidth=0.7)
+    axes.grid(axis="x", linewidth=0.3)
+    axes.set_axisbelow(True)
+
+
+def _write_rows(axes: Axes, places: Floats, texts: list[str], told: list[str]) -> None:
+    """Write left of each row what it is, its first line bold, and right of it how much."""
+    for place, text, value in zip(places, texts, told, strict=True):
+        head, *rest = text.split("\n")
+        top = place - _LINE * len(rest) / 2
+        style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 9}
+        axes.text(-0.015, top, head, ha="right", fontweight="bold", **style)
+        for number, line in enumerate(rest, start=1):
+            axes.text(-0.015, top + _LINE * number, line, ha="right", color="dimgrey", **{**style, "fontsize": 8})
+        axes.text(1.015, place, value, ha="left", **style)
+
+
+def _origin(explained: Moment, source: str) -> str:
+    backgrounds = len(explained.drawn)
+    told = f"mean over {backgrounds} stretch{'es' if backgrounds > 1 else ''} of {source}"
+    return "\n".join(["readings of other times", *textwrap.wrap(told, _LETTERS)])
+
+
+def _result(explained: Moment, counted: Prediction) -> str:
+    told = f"from the {explained.history_s:g} s before it" if explained.history_s else "from this row alone"
+    whole = float(counted.mean[0])
+    if abs(whole - explained.prediction) > 0.005:
+        told += f"; {whole:.2f} among all rows of the log"
+    return "\n".join(["readings of this moment", *textwrap.wrap(told, _LETTERS)])
+
+
+def _read(explained: Moment, kind: str, schema: Schema) -> str:
+    """Return a kind with the last readings of its columns, and their units: one for all where it is the same."""
+    readings = explained.readings[kind]
+    units = {column.name: column.unit for column in schema.columns if column.name in readings}
+    shared = len(set(units.values())) == 1
+    values = {name: "none" if np.isnan(value) else f"{value:.4g}" for name, value in readings.items()}
+    items = [f"{name} {value}{'' if shared else f' {units[name]}'}" for name, value in values.items()]
+    # A name stays beside its value.
+    lines = textwrap.wrap(", ".join(item.replace(" ", "\xa0") for item in items), _LETTERS)
+    return "\n".join([f"{kind} ({next(iter(units.values()))})" if shared else kind, *lines])
+
+
+def _finish(figure: Figure, panels: list[Axes]) -> Figure:
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False, fontsize=9)
+    return figure

@@ -1,0 +1,117 @@
+"""The explanation of the folds of an experiment: what is drawn and recorded of each, and of all together."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from occupancy.config import Config
+from occupancy.data.folds import Fold
+from occupancy.engine import FoldResult, one_thread
+from occupancy.errors import InputError, InputWarning
+from occupancy.explanation import figures
+from occupancy.explanation.importance import KIND, MSE, SENSOR, blocks_of, importance
+from occupancy.explanation.moment import Moment, explain, explainable
+
+HOW = "how much worse the model counts the test rows when a sensor's readings are those of other times"
+SOURCE = "the rows that the model learned from"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What one fold's model rests on.
+
+    Attributes:
+        figures: by name.
+        texts: the numbers of the figures as files, by file name.
+        metrics: the increase of the mean squared error without each kind of sensor, by key.
+        table: see `occupancy.explanation.importance.importance`; with the fold's number as ``fold``.
+    """
+
+    figures: dict[str, Figure]
+    texts: dict[str, str]
+    metrics: dict[str, float]
+    table: pd.DataFrame
+
+
+def check(config: Config, folds: Sequence[Fold]) -> None:
+    """Find out whether the explanation that a config asks for can be made, before anything is trained.
+
+    Warns:
+        InputWarning: it is left out, since the log is that of many rooms.
+
+    Raises:
+        InputError: a fold's test rows do not hold two blocks.
+    """
+    if config.explanation is None:
+        return
+    if config.data.rooms is not None:
+        warnings.warn("explanation: is for the log of one room, so it is left out here", InputWarning, stacklevel=3)
+        return
+    for fold in folds:
+        blocks_of(fold.log, fold.test, config.explanation.block_s)
+
+
+def explain_fold(result: FoldResult) -> Explained | None:
+    """Return what the model of a fold rests on; None where its config does not ask, or the log is of many rooms."""
+    config, fold = result.estimator.config, result.fold
+    if config.explanation is None or fold.log.rooms:
+        return None
+    where = f"{config.name}, fold {fold.number} of {config.data.folds}"
+    with one_thread():
+        table = importance(result.estimator, fold, result.prediction, config.explanation)
+        busiest = _explain_busiest(result, config.explanation.backgrounds, where)
+    drawn = {"importance": figures.importance(table, f"{where}: {HOW}")}
+    texts = {"importance.csv": table.to_csv(index=False)}
+    if busiest is not None:
+        drawn["busiest_moment"], texts["busiest_moment.json"] = busiest
+    kinds = table[table[SENSOR] == ""]
+    metrics = {f"importance_mse/{kind}": float(value) for kind, value in zip(kinds[KIND], kinds[MSE], strict=True)}
+    return Explained(drawn, texts, metrics, table.assign(**{figures.FOLD: fold.number}))
+
+
+def draw_folds(explained: Sequence[Explained], config: Config) -> Figure:
+    """Return the figure of all folds: a bar for what each sensor means on average, a dot for what it means in each."""
+    table = pd.concat([one.table for one in explained], ignore_index=True)
+    return figures.importance_over_folds(table, f"{config.name}, {len(explained)} folds of {config.data.folds}: {HOW}")
+
+
+def to_json(moment: Moment, truth: int | None) -> str:
+    """Return the numbers of a moment's figure as text."""
+    tree = {
+        "time": str(moment.time),
+        "truth": truth,
+        "background": moment.background,
+        "contributions": moment.contributions,
+        "prediction": moment.prediction,
+        "history_s": moment.history_s,
+        "readings": moment.readings,
+        "background_times": [str(time) for time in moment.drawn],
+    }
+    return json.dumps(tree, indent=2)
+
+
+def _explain_busiest(result: FoldResult, backgrounds: int, where: str) -> tuple[Figure, str] | None:
+    """Return the figure and the numbers of the test row with the largest predicted mean, of those that have a past.
+
+    Warns:
+        InputWarning: there is none, since recordings or learned stretches are shorter than the model looks back.
+    """
+    estimator, fold = result.estimator, result.fold
+    tested = np.flatnonzero(fold.test)
+    can = explainable(estimator, fold.log, fold.test)[tested]
+    place = int(np.where(can, result.prediction.mean, -np.inf).argmax())
+    learned = fold.train | fold.validation if estimator.config.learns_validation else fold.train
+    try:
+        moment = explain(estimator, fold.log, int(tested[place]), learned, backgrounds)
+    except InputError as error:
+        warnings.warn(f"explanation: no moment of fold {fold.number} is drawn: {error}", InputWarning, stacklevel=3)
+        return None
+    counted, truth = result.prediction.at(slice(place, place + 1)), int(result.truth[place])
+    return figures.moment(moment, fold.log.schema, where, counted, truth, SOURCE), to_json(moment, truth)
