@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from occupancy import counting
 from occupancy.config import Config, Data
-from occupancy.counting import Counted, count_people, picture
+from occupancy.counting import Counted, count_people, moment_picture, picture
 from occupancy.data.features import Rows
 from occupancy.data.schema import Column, Schema
 from occupancy.errors import InputError
@@ -40,14 +40,13 @@ class Estimator:
     config: Config = field(default_factory=lambda: Config(name="den", data=Data(max_gap=100)))
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
-        assert rows.all()
         self.seen.append(frame)
         if not {*self.needs} <= {*frame.columns}:
             raise InputError("missing column lamp; the model was trained on it, so add it")
         people = (frame["air"] // 100).to_numpy(np.int64)
         probs = np.full((1, len(frame), 4), 0.02)
         probs[0, np.arange(len(frame)), people] = 0.94
-        return replace(from_probabilities(pd.DatetimeIndex(frame.index), probs), causal=self.causal)
+        return replace(from_probabilities(pd.DatetimeIndex(frame.index)[rows], probs[:, rows]), causal=self.causal)
 
 
 def served_by(estimator: Estimator) -> ServedModel:
@@ -221,3 +220,44 @@ def test_the_scores_that_are_shown_exist() -> None:
     counted = count(cells([0, 1], people=[0, 1]))
     assert counted.truth is not None
     assert {*counting.SHOWN} <= score([(counted.prediction, counted.truth)], 100).keys()
+
+
+# One moment.
+
+
+def moment_of(raw: pd.DataFrame, time: str, history_s: float = 60.0) -> Figure:
+    estimator = Estimator(history_s=history_s)
+    served = served_by(estimator)
+    return moment_picture(served, count_people(served, raw, DEN, {}), pd.Timestamp(time))
+
+
+def test_the_picture_of_a_moment_draws_other_readings_from_the_logs_own_earlier_rows_and_says_so() -> None:
+    figure = moment_of(cells([0, 120, 310, 0, 120], people=[0, 1, 3, 0, 2]), "2024-01-01 10:04:00")
+    title = figure.get_suptitle().replace("\n", " ").replace("\xa0", " ")
+    assert title.startswith("den.csv by lstm, 2024-01-01 10:04:00: count 1 (predicted mean 1.0")
+    assert "true count 2" in title
+    said = " ".join(text.get_text().replace("\xa0", " ") for text in figure.axes[0].texts)
+    # The row's own window begins at 10:03, so that two windows of two rows are earlier.
+    assert "mean over 2 stretches of this log's own earlier rows, as those learned from are not at hand" in said
+    assert "air 120" in said
+
+
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [
+        (
+            "2024-01-01 10:01:40",
+            "--explain: den.csv has no row at 2024-01-01 10:01:40; the nearest is at 2024-01-01 10:02",
+        ),
+        ("2023-01-01", "--explain: den.csv has no row at 2023-01-01 00:00:00; the nearest is at 2024-01-01 10:00:00"),
+        (
+            "2024-01-01 10:00",
+            "--explain: den.csv: at 2024-01-01 10:00:00 there are 0 earlier rows in the recording",
+        ),
+        ("2024-01-01 10:01", "--explain: den.csv: the rows that backgrounds are drawn from hold no 2 rows after one"),
+    ],
+)
+def test_a_moment_that_cannot_be_explained_is_refused(time: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        moment_of(cells([0, 120, 310]), time)
+    assert str(caught.value).startswith(said)

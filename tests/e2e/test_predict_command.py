@@ -396,6 +396,19 @@ def test_files_get_the_result_by_their_endings_and_standard_output_nothing(
     assert Path("counts.svg").read_text().startswith("<?xml")
 
 
+def test_with_a_time_to_explain_pictures_show_that_moment_and_tables_hold_what_they_do_without(
+    home: Home, desk: Path, capsys: Capture
+) -> None:
+    arguments = ("--model", str(home.models[1]), "--csv", str(home.folder / "log.csv"))
+    table, _ = counted(capsys, *arguments, "--out", "counts.svg", "--format", "csv")
+    moment = ("--explain", "2024-01-02 12:00:00")
+    told, _ = counted(capsys, *arguments, *moment, "--out", "moment.svg", "--out", "moment.png", "--format", "csv")
+    pd.testing.assert_frame_equal(told, table, check_exact=True)
+    assert "readings of this moment" in Path("moment.svg").read_text()
+    assert "readings of this moment" not in Path("counts.svg").read_text()
+    assert Path("moment.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_both_are_had_where_both_are_asked_for(home: Home, desk: Path, capsys: Capture) -> None:
     arguments = ("--model", str(home.models[1]), "--csv", unlabelled(home))
     assert call(predict.main, *arguments, "--format", "csv", "--out", "counts.csv") == 0
@@ -500,6 +513,26 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "fold that is no number": (lambda home: by_run(home, home.run, "--fold", "last"), "invalid int value: 'last'"),
     "fold of a folder": (lambda home: by_model(home, "--fold", "1"), "--fold goes with --run"),
     "store of a folder": (lambda home: by_model(home, "tracking.uri=x"), "tracking.uri goes with --run"),
+    "no time to explain": (
+        lambda home: by_model(home, "--explain", "noon", "--out", "moment.png"),
+        "--explain: got 'noon', expected a local time of the log such as '2017-12-23 16:00:00'",
+    ),
+    "time in a zone": (
+        lambda home: by_model(home, "--explain", "2024-01-02T12:00:00Z", "--out", "moment.png"),
+        "--explain: got '2024-01-02T12:00:00Z', expected a local time",
+    ),
+    "explanation without a picture": (
+        lambda home: by_model(home, "--explain", "2024-01-02 12:00:00", "--out", "counts.csv"),
+        "--explain: draws a picture; name a file for it, such as --out moment.png",
+    ),
+    "time that the log lacks": (
+        lambda home: by_model(home, "--explain", "2024-01-02 12:01:00", "--out", "moment.png", "--out", "counts.csv"),
+        "--explain: log.csv has no row at 2024-01-02 12:01:00; the nearest is at 2024-01-02 12:00:00",
+    ),
+    "time without a past": (
+        lambda home: by_model(home, "--explain", "2024-01-01", "--out", "moment.png"),
+        "--explain: log.csv: at 2024-01-01 00:00:00 there are 0 earlier rows in the recording, and the model looks",
+    ),
     "no key=value": (lambda home: by_model(home, "fast"), "got 'fast', expected key=value"),
     "setting that the model keeps": (
         lambda home: by_model(home, "data.max_gap=900"),
