@@ -18,12 +18,10 @@ from occupancy.config import Explanation
 from occupancy.data.clock import recordings
 from occupancy.data.table import FILE_FIRST_ROW, Log, validate
 from occupancy.errors import InputError
-from occupancy.explanation import figures
-from occupancy.explanation.moment import explain, window_of
+from occupancy.explanation import figures, moment
 from occupancy.metrics import score
 from occupancy.prediction import Ints, Prediction
-from occupancy.serving import ServedModel
-from occupancy.serving import explain as explain_refusal
+from occupancy.serving import ServedModel, explain
 
 SHOWN = ("mse", "f1_macro", "coverage_90")
 
@@ -98,8 +96,8 @@ def moment_picture(served: ServedModel, counted: Counted, time: pd.Timestamp) ->
         raise InputError(f"--explain: {log.name} has no row at {time}; the nearest is at {log.times[row]}")
     settings = estimator.config.explanation or Explanation()
     try:
-        earlier = np.arange(len(log.frame)) < window_of(estimator, log, row)[0]
-        explained = explain(estimator, log, row, earlier, settings.backgrounds)
+        earlier = np.arange(len(log.frame)) < moment.window_of(estimator, log, row)[0]
+        explained = moment.explain(estimator, log, row, earlier, settings.backgrounds)
     except InputError as error:
         raise InputError(f"--explain: {log.name}: {error}") from None
     truth = None if counted.truth is None else int(counted.truth[row])
@@ -127,7 +125,7 @@ def _read(
     try:
         return gate(labelled=False), None, remark
     except InputError as error:
-        raise explain_refusal(error) from None
+        raise explain(error) from None
 
 
 def _on_history(log: Log, history_s: float) -> str:

@@ -125,6 +125,16 @@ def artifact(folder: Path, run_id: str, name: str) -> pd.DataFrame:
     return pd.read_csv(io.StringIO(Path(client.download_artifacts(run_id, name)).read_text()))
 
 
+@pytest.mark.parametrize("folds", ["leave_rooms_out", "each_room"])
+def test_an_explanation_of_many_rooms_is_left_out_with_a_word(
+    office: Path, capsys: pytest.CaptureFixture[str], folds: str
+) -> None:
+    assert run(office, folds, "explanation={}", "--dry-run", "--json") == 0
+    printed, said = capsys.readouterr()
+    assert printed.count("\n") == 1
+    assert "explanation: is for the log of one room, so it is left out here" in said
+
+
 def test_one_model_over_all_rooms_is_tested_on_each_of_them(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(stored, "leave_rooms_out", "--json") == 0
     result = told(capsys)
