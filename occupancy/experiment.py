@@ -66,7 +66,7 @@ def conduct(experiment: Plan) -> Outcome:
                     results.append(run_fold(config, fold, progress.fold(fold.number)))
                     record.log_fold(results[-1])
                     if (why := explanation.explain_fold(results[-1])) is not None:
-                        explained.append(why)
+                        explained.append(why.table)
                         log_files(why.figures, why.texts, why.metrics)
         parts = [(result.prediction, result.truth) for result in results]
         pooled = {f"{key}_pooled": value for key, value in score(parts, log.max_gap).items()}

@@ -76,10 +76,10 @@ def explain_fold(result: FoldResult) -> Explained | None:
     return Explained(drawn, texts, metrics, table.assign(**{figures.FOLD: fold.number}))
 
 
-def draw_folds(explained: Sequence[Explained], config: Config) -> Figure:
-    """Return the figure of all folds: a bar for what each sensor means on average, a dot for what it means in each."""
-    table = pd.concat([one.table for one in explained], ignore_index=True)
-    return figures.importance_over_folds(table, f"{config.name}, {len(explained)} folds of {config.data.folds}: {HOW}")
+def draw_folds(tables: Sequence[pd.DataFrame], config: Config) -> Figure:
+    """Return the figure of all folds: a bar for what a sensor means on average, a dot for what it means in a fold."""
+    title = f"{config.name}, {len(tables)} folds of {config.data.folds}: {HOW}"
+    return figures.importance_over_folds(pd.concat(tables, ignore_index=True), title)
 
 
 def to_json(moment: Moment, truth: int | None) -> str:
