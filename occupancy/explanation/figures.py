@@ -107,7 +107,8 @@ def moment(
     told = [f"{ends[0]:.2f}", *(f"{step:+.2f}" for step in steps), f"{explained.prediction:.2f}"]
     _write_rows(axes, places, texts, told)
     low, high = min(0.0, *ends), max(*ends, truth or 0, 1)
-    axes.set(ylim=(heights.sum(), 0), xlim=(low - 0.04 * (high - low) * (low < 0), high + 0.04 * (high - low)))
+    margin = 0.03 * (high - low)  # also left of 0, where a true count may be
+    axes.set(ylim=(heights.sum(), 0), xlim=(low - margin, high + margin))
     axes.set(xlabel="people", yticks=[])
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
     return _finish(figure, [axes])
@@ -183,7 +184,7 @@ def _origin(explained: Moment, source: str) -> str:
 
 
 def _result(explained: Moment, counted: Prediction) -> str:
-    told = f"from the {explained.history_s:g} s before it" if explained.history_s else "from this row alone"
+    told = f"as above, and the {explained.history_s:g} s before them" if explained.history_s else "as above"
     whole = float(counted.mean[0])
     if abs(whole - explained.prediction) > 0.005:
         told += f"; {whole:.2f} among all rows of the log"

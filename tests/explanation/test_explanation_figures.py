@@ -128,8 +128,16 @@ def test_a_moment_says_what_was_counted_what_was_true_and_what_was_read() -> Non
     assert said.index("co2") + 1 == said.index("air 812 ppm, rise -0.5 ppm per sample")
     assert said.index("temperature (degC)") + 1 == said.index("east 21.25, west none")
     assert said.index("motion (0 or 1)") + 1 == said.index("door 1")
-    assert {"0.50", "+1.50", "-0.40", "+0.00", "1.60", "true count", "from the 762.5 s before it"} <= set(said)
+    assert {"0.50", "+1.50", "-0.40", "+0.00", "1.60", "true count", "as above, and the 762.5 s before them"} <= set(
+        said
+    )
     assert "mean over 16 stretches of the rows that" in said
+
+
+def test_an_empty_room_is_seen_to_be_the_truth() -> None:
+    (axes,) = figures.moment(MOMENT, SCHEMA, "den", COUNTED, 0, SOURCE).axes
+    truth = next(line for line in axes.lines if line.get_label() == "true count")
+    assert axes.get_xlim()[0] < points(truth)[0][0] == 0
 
 
 def test_without_a_truth_none_is_shown() -> None:
@@ -141,7 +149,7 @@ def test_a_prediction_that_differs_among_all_rows_of_the_log_is_told() -> None:
     counted = dataclasses.replace(COUNTED, mean=np.array([1.9]))
     title, *said = all_texts(figures.moment(MOMENT, SCHEMA, "den", counted, 2, SOURCE))
     assert "count 2 (predicted mean 1.90)" in title
-    assert "from the 762.5 s before it; 1.90 among" in said
+    assert "; 1.90 among all rows of the log" in " ".join(said)
 
 
 def test_a_moment_of_many_sensors_with_long_names_is_legible() -> None:
@@ -150,5 +158,5 @@ def test_a_moment_of_many_sensors_with_long_names_is_legible() -> None:
     schema = SCHEMA.model_copy(update={"columns": columns})
     moment = dataclasses.replace(MOMENT, contributions={"temperature": 1.1}, readings=readings, history_s=0.0)
     figure = figures.moment(moment, schema, "a_long_name_of_an_experiment, fold 3 of forward", COUNTED, 0, SOURCE)
-    assert "from this row alone" in all_texts(figure)
+    assert "as above" in all_texts(figure)
     assert_legible(figure)
