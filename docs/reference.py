@@ -14,7 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from occupancy.config import Config, Data, Explanation, Model, Room, Section, Simulation, Tracking, Train
+from occupancy.config import (
+    Calibration,
+    Config,
+    Data,
+    Decoding,
+    Explanation,
+    Model,
+    Room,
+    Section,
+    Simulation,
+    Tracking,
+    Train,
+)
 from occupancy.config.search import AdaptiveSearch, GridSearch, Range
 from occupancy.data.folds import Scheme, Times
 from occupancy.data.schema import Column, Schema
@@ -77,7 +89,9 @@ def reference() -> str:
             "### `data.simulation`: the simulated log\n\n" + _section("data.simulation.", Simulation),
             "### `data.simulation.room`: the simulated room\n\n" + _section("data.simulation.room.", Room),
             "## `model`: one of these, by its name\n\nWithout `model.name` it is the LSTM.",
-            *(f"### `model.name: {each().name}`\n\n{_section('model.', each)}" for each in models),
+            *(f"### `model.name: {_name(each)}`\n\n{_section('model.', each)}" for each in models),
+            "## `decoding`: counts over time\n\n" + _section("decoding.", Decoding),
+            "## `calibration`: what the probabilities are worth\n\n" + _section("calibration.", Calibration),
             "## `train`: the training\n\n" + _section("train.", Train),
             "## `tracking`: the record\n\n" + _section("tracking.", Tracking),
             "## `explanation`: what the counts rest on\n\n" + _section("explanation.", Explanation),
@@ -91,6 +105,10 @@ def reference() -> str:
             "### A range\n\n" + _section("search.over.<key>.", Range),
         ]
     )
+
+
+def _name(model: type[Section]) -> str:
+    return str(model.model_fields["name"].default)
 
 
 def _section(prefix: str, settings: type[Section]) -> str:
@@ -114,7 +132,7 @@ def _rows(prefix: str, settings: type[Section]) -> Iterator[str]:
 def _values(allowed: dict[str, Any]) -> str:
     """Return in words what a JSON schema allows."""
     if options := allowed.get("anyOf", allowed.get("oneOf")):
-        return " or ".join(map(_values, options))
+        return " or ".join(dict.fromkeys(map(_values, options)))
     if "enum" in allowed:
         *values, last = (f"`{value}`" for value in allowed["enum"])
         return f"{', '.join(values)} or {last}"

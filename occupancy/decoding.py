@@ -24,7 +24,7 @@ Mode = Literal["filter", "lag", "smooth", "viterbi"]
 EVIDENCE = (0.003, 3.0)  # the exponents of the evidence that are tried
 DIVISION = (0.0, 2.0)  # and the exponents of the labels' shares, as multiples of it
 MEMORY_S = 300.0  # rows this far apart are usually witnesses of their own: what sensors remember is a time
-SPREAD = np.array([1.0, 0.5])  # how far from the usual either may be, the evidence in logarithms
+SPREAD = np.array([0.3, 0.5])  # how far from the usual either may be, the evidence in logarithms
 POINTS, ROUNDS = 5, 6  # of a grid along each axis, and of ever finer grids
 
 

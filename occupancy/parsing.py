@@ -163,8 +163,9 @@ def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = 
         key = f"{prefix}{field.alias or name}"
         yield key
         below = tree.get(field.alias or name) if isinstance(tree, dict) else None
-        for section in _chosen(list(_sections(field.annotation)), below):
-            yield from known_keys(section, below, f"{key}.")
+        several = typing.get_origin(field.annotation) is list
+        for section in _chosen(list(_sections(field.annotation)), (below or []) if several else [below]):
+            yield from known_keys(section, None if several else below, f"{key}.")
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -174,12 +175,12 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _sections(part)
 
 
-def _chosen(sections: list[type[BaseModel]], tree: Any) -> list[type[BaseModel]]:
-    """Return the section that describes a mapping, of several that are told apart by their ``name``."""
+def _chosen(sections: list[type[BaseModel]], trees: list[Any]) -> list[type[BaseModel]]:
+    """Return the sections that describe some mappings, of several that are told apart by their ``name``."""
     if len(sections) < 2:
         return sections
-    name = tree.get("name", DEFAULT) if isinstance(tree, dict) else DEFAULT
-    return [section for section in sections if section.model_fields["name"].default == name]
+    names = {tree.get("name", DEFAULT) if isinstance(tree, dict) else DEFAULT for tree in trees}
+    return [section for section in sections if section.model_fields["name"].default in names]
 
 
 def put(tree: dict[str, Any], key: str, value: Any, where: str = COMMAND_LINE) -> None:

@@ -19,7 +19,17 @@ INTERVAL = 0.90
 COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")
 """What a table of predictions holds before the probabilities; all but the time in people."""
 
-_OF_ROWS = ("label", "probs", "mean", "std", "lower", "upper", "disagreement", "shares")  # beside times and samples
+_OF_ROWS = (
+    "label",
+    "probs",
+    "mean",
+    "std",
+    "lower",
+    "upper",
+    "disagreement",
+    "shares",
+    "answered",
+)  # beside times and samples
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,7 @@ class Prediction:
         samples: (S, N) sampled means in people, or (S, N, C) sampled probabilities.
         shares: (N, C) share of a classifier's samples whose likeliest label is each.
         disagreement: (N,) how far the samples disagree, in people, where they themselves are not kept.
+        answered: (N,) whether the row is sure enough to be answered; None for a model that always answers.
     """
 
     times: pd.DatetimeIndex
@@ -51,6 +62,7 @@ class Prediction:
     samples: Floats | None = None
     shares: Floats | None = None
     disagreement: Floats | None = None
+    answered: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows N."""
@@ -76,7 +88,7 @@ class Prediction:
         return dataclasses.replace(self, samples=None if self.samples is None else self.samples[:, rows], **taken)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the table people read: `COLUMNS`, then p0..p{C-1}."""
+        """Return the table people read: `COLUMNS`, then p0..p{C-1}, and `answered` where a model may abstain."""
         columns = (
             self.times,
             self.label,
@@ -91,6 +103,7 @@ class Prediction:
             {
                 **dict(zip(COLUMNS, columns, strict=True)),
                 **{f"p{c}": self.probs[:, c] for c in range(self.probs.shape[1])},
+                **({} if self.answered is None else {"answered": self.answered}),
             }
         )
 
@@ -150,6 +163,20 @@ def from_probabilities(times: pd.DatetimeIndex, samples: Floats, causal: bool = 
     lower, upper = central_interval(probs)
     shares = class_shares(samples)
     return Prediction(times, probs.argmax(axis=1), probs, mean, std, lower, upper, causal, samples, shares)
+
+
+def decide(prediction: Prediction, disagreement: Floats | None = None) -> Prediction:
+    """Return a prediction whose label is the count next to its mean, which has the least expected squared error.
+
+    Args:
+        prediction: of a classifier, whose label is the likeliest count.
+        disagreement: (N,) how far its parts disagree, in people, in place of its samples.
+    """
+    last = prediction.probs.shape[1] - 1
+    label = np.clip(np.rint(prediction.mean), 0, last).astype(np.int64)
+    if disagreement is None:
+        return dataclasses.replace(prediction, label=label)
+    return dataclasses.replace(prediction, label=label, samples=None, shares=None, disagreement=disagreement)
 
 
 def class_shares(samples: Floats) -> Floats:

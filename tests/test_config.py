@@ -7,11 +7,24 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from occupancy.config import BNN, Config, Data, Explanation, Majority, Network, Room, Simulation, Tracking, Train
+from occupancy.config import (
+    BNN,
+    Calibration,
+    Config,
+    Data,
+    Decoding,
+    Explanation,
+    Majority,
+    Network,
+    Room,
+    Simulation,
+    Tracking,
+    Train,
+)
 from occupancy.parsing import known_keys, load_config, read_yaml
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "majority", "clock", "mass_balance"]
+MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "logistic", "majority", "clock", "mass_balance", "mixture"]
 SHIPPED = sorted(path for path in CONFIGS.rglob("*.yaml") if CONFIGS / "grids" not in path.parents)
 
 
@@ -104,10 +117,11 @@ def test_the_resolved_yaml_of_a_shipped_config_resolves_to_itself(path: Path, tm
 
 
 def test_flat_names_every_setting_as_overrides_do() -> None:
-    flat = Config(name="x", explanation=Explanation()).flat()
+    flat = Config(name="x", decoding=Decoding(), calibration=Calibration(), explanation=Explanation()).flat()
     assert flat["data.schema"] == "uci"
     assert flat["data.simulation.room.step_s"] == 30.0
-    sections = {"data", "data.simulation", "data.simulation.room", "model", "train", "tracking", "explanation"}
+    sections = {"data", "data.simulation", "data.simulation.room", "model", "train", "tracking"}
+    sections |= {"decoding", "calibration", "explanation"}
     assert set(flat) == set(known_keys()) - sections
 
 

@@ -17,7 +17,7 @@ def allowed_in(section: type[Section]) -> str:
     return ", ".join(field.alias or name for name, field in section.model_fields.items())
 
 
-MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "majority", "clock", "mass_balance"]
+MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "logistic", "majority", "clock", "mass_balance", "mixture"]
 TOP, DATA, TRAIN = allowed_in(Config), allowed_in(Data), allowed_in(Train)
 
 
@@ -79,12 +79,13 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
         ("=5", "got '=5', expected key=value such as data.source=simulated"),
         (
             "features=light",
-            "features: got 'light' (str), expected 'no_light' or 'all'; "
+            "features: got 'light' (str), expected 'no_light', 'all', 'physics' or 'centred_physics'; "
             "command line: features: got 'light' (str), expected a valid list",
         ),
         (
             "features=[co2, lihgt]",
-            "features: got ['co2', 'lihgt'] (list), expected 'no_light' or 'all'; command line: features.1: got "
+            "features: got ['co2', 'lihgt'] (list), expected 'no_light', 'all', 'physics' or 'centred_physics'; "
+            "command line: features.1: got "
             "'lihgt' (str), expected 'temperature', 'light', 'sound', 'co2', 'co2_slope', 'motion' or 'other'",
         ),
         (

@@ -14,7 +14,7 @@ from occupancy.config import Section
 from occupancy.parsing import known_keys
 
 DOCS = Path(__file__).parents[1] / "docs"
-MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "majority", "clock", "mass_balance"]
+MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "logistic", "majority", "clock", "mass_balance", "mixture"]
 GENERATOR = runpy.run_path(str(DOCS / "reference.py"))
 PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
 

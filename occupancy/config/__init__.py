@@ -21,10 +21,13 @@ from occupancy.config.model import (
     Logistic,
     Majority,
     MassBalance,
+    Mixture,
     Model,
     Network,
     RandomForest,
+    Single,
 )
+from occupancy.config.refine import Calibration, Decoding
 from occupancy.config.section import Count, Kind, Positive, Section
 from occupancy.config.train import Train
 
@@ -36,15 +39,18 @@ __all__ = [
     "LSTM",
     "MLPCRF",
     "PHYSICS",
+    "Calibration",
     "Clock",
     "Config",
     "Count",
     "Data",
+    "Decoding",
     "Explanation",
     "Kind",
     "Logistic",
     "Majority",
     "MassBalance",
+    "Mixture",
     "Model",
     "Network",
     "Positive",
@@ -96,6 +102,10 @@ class Config(Section):
     """The log and its folds."""
     model: Model = LSTM()
     """The model, by its ``name``."""
+    decoding: Decoding | None = None
+    """What is made of the model's probabilities over time; none: each row stands for itself."""
+    calibration: Calibration | None = None
+    """What is made of them so that they can be acted on; none: they stay as the model has them."""
     train: Train = Train()
     """The training of a network."""
     tracking: Tracking = Tracking()
@@ -106,23 +116,34 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
-        if isinstance(self.model, BNN) and self.train.weight_decay > 0:
+        if any(isinstance(model, BNN) for model in self.models) and self.train.weight_decay > 0:
             raise ValueError(
                 f"train.weight_decay {self.train.weight_decay:g} conflicts with model bnn, whose prior does that, and "
                 "whose guide's scales it would pull too; set it to 0"
             )
+        refined = [key for key in ("decoding", "calibration") if getattr(self, key) is not None]
+        refined += ["model.weights"] if isinstance(self.model, Mixture) and self.model.weights == "learned" else []
+        if self.protocol == "report" and refined:
+            raise ValueError(
+                f"protocol 'report' conflicts with {refined[0]}, which is learned without the test rows; take protocol "
+                "'honest' or drop it"
+            )
         return self
+
+    @property
+    def models(self) -> list[Single]:
+        """The settings of the model, or of each that a mixture pools."""
+        return self.model.members if isinstance(self.model, Mixture) else [self.model]
 
     @property
     def epochs(self) -> int:
         """How many epochs all networks of a fold take together, at most; 0 for a model without epochs."""
-        if not isinstance(self.model, Network):
-            return 0
+        networks = sum(isinstance(model, Network) for model in self.models)
         if self.protocol == "report":
-            return self.train.members * self.train.max_epochs
+            return networks * self.train.members * self.train.max_epochs
         # A refit takes as many epochs as the search finds best: unknown before, so the most there may be.
         trainings = self.train.trainings
-        return self.train.members * (sum(trainings) + self.train.refit * max(trainings))
+        return networks * self.train.members * (sum(trainings) + self.train.refit * max(trainings))
 
     @property
     def looks_ahead(self) -> bool:
@@ -139,6 +160,9 @@ class Config(Section):
         """Hash of what decides the results, the seed apart: equal keys, the same experiment with other seeds."""
         tree = self.shown()
         del tree["seed"], tree["tracking"], tree["explanation"], tree["train"]["device"]
+        for refinement in ("decoding", "calibration"):  # as it was before there were any
+            if tree[refinement] is None:
+                del tree[refinement]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
     def shown(self) -> dict[str, Any]:

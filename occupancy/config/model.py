@@ -142,7 +142,7 @@ def _named(value: Any) -> Any:
 Network = LSTM | MLPCRF | BNN
 """Models that are trained in epochs."""
 
-Model = Annotated[
+Single = Annotated[
     Annotated[LSTM, Tag("lstm")]
     | Annotated[MLPCRF, Tag("mlp_crf")]
     | Annotated[BNN, Tag("bnn")]
@@ -151,5 +151,33 @@ Model = Annotated[
     | Annotated[Majority, Tag("majority")]
     | Annotated[Clock, Tag("clock")]
     | Annotated[MassBalance, Tag("mass_balance")],
+    Discriminator(_named),
+]
+
+
+class Mixture(Section):
+    """Several models pooled into one."""
+
+    name: Literal["mixture"] = "mixture"
+    members: Annotated[list[Single], Field(min_length=2)]
+    """The models, each a mapping with a ``name`` and its settings as ``model`` takes them."""
+    pool: Literal["mean", "product"] = "product"
+    """How members' probabilities become one: their ``mean``, or their ``product``, in which a count that one member
+    finds unlikely stays so."""
+    weights: Literal["equal", "learned"] = "equal"
+    """Whether all members weigh the same, or as much as the rows that they learn from ask for, each predicted by
+    members that left its visit out."""
+
+
+Model = Annotated[
+    Annotated[LSTM, Tag("lstm")]
+    | Annotated[MLPCRF, Tag("mlp_crf")]
+    | Annotated[BNN, Tag("bnn")]
+    | Annotated[RandomForest, Tag("random_forest")]
+    | Annotated[Logistic, Tag("logistic")]
+    | Annotated[Majority, Tag("majority")]
+    | Annotated[Clock, Tag("clock")]
+    | Annotated[MassBalance, Tag("mass_balance")]
+    | Annotated[Mixture, Tag("mixture")],
     Discriminator(_named),
 ]

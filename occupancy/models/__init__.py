@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Logistic, Majority, MassBalance, RandomForest
+from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Logistic, Majority, MassBalance, Mixture, RandomForest
 from occupancy.data.features import columns_of
 from occupancy.data.table import Log
 from occupancy.models.baselines import ClockEstimator, MajorityEstimator
@@ -16,8 +16,10 @@ from occupancy.models.forest import ForestEstimator
 from occupancy.models.logistic import LogisticEstimator
 from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.mass_balance import MassBalanceEstimator, check_co2
+from occupancy.models.mixture import MixtureEstimator
 from occupancy.models.mlp_crf import ChainEstimator
 from occupancy.models.network import NetworkEstimator
+from occupancy.models.refined import RefinedEstimator
 
 
 def check_sensors(log: Log, config: Config) -> None:
@@ -27,12 +29,14 @@ def check_sensors(log: Log, config: Config) -> None:
         InputError: it has not.
     """
     columns_of(log, config.features)
-    if isinstance(config.model, MassBalance):
+    if any(isinstance(model, MassBalance) for model in config.models):
         check_co2(log, config)
 
 
-def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case a model)
+def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case a model)
     """Return the unfitted model that an experiment asks for."""
+    if config.decoding is not None or config.calibration is not None:
+        return RefinedEstimator(config, make_estimator)
     match config.model:
         case LSTM() as settings:
             return NetworkEstimator(config, partial(LSTMNetwork, settings), settings.window, settings.mc_samples)
@@ -50,6 +54,8 @@ def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case a mode
             return ClockEstimator(config, settings)
         case MassBalance() as settings:
             return MassBalanceEstimator(config, settings)
+        case Mixture() as settings:
+            return MixtureEstimator(config, settings, make_estimator)
         case unknown:
             assert_never(unknown)
 

@@ -1,0 +1,111 @@
+"""Probabilities of the rows that a model learns from, by models that did not: each visit is left out once."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from occupancy.config import Config
+from occupancy.data.clock import label_runs
+from occupancy.data.features import Floats, Ints, Rows, stretches
+from occupancy.data.folds import Fold
+from occupancy.errors import InputWarning
+from occupancy.models.estimator import Estimator
+
+APART_S = 1200.0  # what an empty room must last for, at each end, to part two visits
+MOST = 8  # models that are trained at most; beyond, visits share one
+NONE = -1
+
+
+def visits(fold: Fold, rows: Rows) -> Ints:
+    """Return the number of the visit that each row belongs to, (N,), -1 for rows not asked for.
+
+    The rows of a stretch are parted in the middle of each long time without people, so that a visit has empty
+    rows before and after it. Rows of one visit are alike, and so are those at its edges: parted anywhere else, a
+    model would be asked about rows whose neighbours it has learned by heart.
+
+    Args:
+        fold: the fold, whose log has counts at the rows.
+        rows: (N,) the rows to part.
+    """
+    log = fold.log
+    stretch = stretches(log.times, rows, log.max_gap)
+    positions = np.flatnonzero(rows)
+    counts, stretch = fold.counts(rows), stretch[positions]
+    opens = np.diff(stretch, prepend=NONE) != 0
+    seconds = (log.times[positions] - log.times[0]).total_seconds().to_numpy()
+    cuts = opens.copy()
+    first = np.flatnonzero(opens | (np.diff(label_runs(counts), prepend=0) != 0))
+    for start, end in zip(first, np.append(first, len(counts))[1:], strict=True):
+        whole = opens[start] and (end == len(counts) or opens[end])  # of a stretch: there is no visit to part it from
+        if counts[start] == 0 and not whole and seconds[end - 1] - seconds[start] >= 2 * APART_S:
+            cuts[(start + end) // 2] = True
+    numbers = np.full(len(rows), NONE)
+    numbers[positions] = np.cumsum(cuts) - 1
+    return numbers
+
+
+def left_out(fold: Fold, rows: Rows) -> Ints:
+    """Return which model leaves each row out, (N,), -1 for rows not asked for: a visit each, or some.
+
+    Short visits that are beyond `MOST` join the group that has the fewest rows.
+    """
+    number = visits(fold, rows)
+    sizes = np.bincount(number[rows])
+    group_of, weight = np.empty(len(sizes), np.int64), np.zeros(min(MOST, len(sizes)))
+    for visit in np.argsort(-sizes, kind="stable"):
+        group_of[visit] = weight.argmin()
+        weight[group_of[visit]] += sizes[visit]
+    groups = np.full(len(rows), NONE)
+    groups[rows] = group_of[number[rows]]
+    return groups
+
+
+def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Callable[[Config], Estimator]) -> Floats:
+    """Return the probabilities (N, C) of each grouped row by a model that did not learn from its group.
+
+    Rows of the other groups are the past that a row looks back on, as they are for a row in use: their sensors,
+    not their labels. Rows outside all groups are not there; what the fold tests is so not even seen.
+
+    Args:
+        config: the experiment.
+        fold: the fold, its test rows blank or not.
+        groups: (N,) the group of each row, -1 for rows that are neither learned from nor predicted.
+        make: returns the unfitted model of an experiment.
+    """
+    known = groups != NONE
+    probs = np.full((len(groups), config.data.max_count + 1), np.nan)
+    sensors = fold.log.frame.drop(columns=fold.log.schema.count)[known]
+    for group in range(groups.max() + 1):
+        asked = groups == group
+        estimator = make(config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)  # the model for use gives them, once
+            estimator.fit(_without(fold, asked, known), lambda _epoch: None)
+        probs[asked] = estimator.predict(sensors, asked[known]).probs
+    return probs
+
+
+def _without(fold: Fold, asked: Rows, known: Rows) -> Fold:
+    """Return a fold as it is without some of its rows, which are blank in it."""
+    learned = known & ~asked
+    validation = fold.validation & learned
+    train = learned & ~validation
+    if not validation.any() or not train.any():  # all of one part is left out: half of what is left chooses
+        rest = np.flatnonzero(learned)
+        validation = np.zeros(len(learned), bool)
+        validation[rest[len(rest) // 2 :]] = True
+        train = learned & ~validation
+    return dataclasses.replace(fold, train=train, validation=validation, test=~learned).sealed()
+
+
+def pieces(groups: Ints, times: pd.DatetimeIndex, max_gap: float) -> list[Ints]:
+    """Return the positions of rows that follow each other within one group, an array a piece."""
+    stretch = stretches(times, groups != NONE, max_gap)
+    positions = np.flatnonzero(groups != NONE)
+    ends = (np.diff(groups[positions]) != 0) | (np.diff(stretch[positions]) != 0)
+    return np.split(positions, np.flatnonzero(ends) + 1)

@@ -1,0 +1,138 @@
+"""Several models of different kinds pooled into one: where they err in different places, the pool errs less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from occupancy.config import Config, Mixture
+from occupancy.data.clock import label_runs
+from occupancy.data.features import Floats, Ints, Rows
+from occupancy.data.folds import Fold
+from occupancy.models.baselines import Baseline
+from occupancy.models.crossfit import NONE, left_out, out_of_fold
+from occupancy.models.estimator import Estimator, OnEpoch, read_settings
+from occupancy.prediction import Prediction, decide, from_probabilities
+
+LEAST = 1e-3  # what a member's probability counts for at least: no member may rule a count out by itself
+SPREAD = 0.5  # of the logarithm of a weight about that of equal weights, before any label run was seen
+
+Make = Callable[[Config], Estimator]
+
+
+class MixtureEstimator(Baseline):
+    """Pools its members' probabilities: their mean (a linear pool), or their product (a logarithmic pool).
+
+    Weights are equal, or those by which the pool gives the labels of the learned rows the largest probability,
+    each row predicted by members that did not learn from its visit (stacking, Wolpert 1992). Under a prior
+    about equal weights each label run counts once, for its rows are all but the same.
+
+    A row's label is the count next to the mean: of all counts it has the least expected squared error.
+    """
+
+    def __init__(self, config: Config, settings: Mixture, make: Make) -> None:
+        super().__init__(config)
+        self.settings = settings
+        self.make = make
+        self.members: list[Estimator] = []
+        self.weights: Floats = np.empty(0)
+        self.held_out: Floats | None = None
+        """(N, C) pooled probabilities of the learned rows, each by members and weights of other visits."""
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs."""
+        return max(member.history_s for member in self.members)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers all members learned, and the weights."""
+        learned = sum(member.parameters for member in self.members)
+        return learned + (len(self.members) if self.settings.weights == "learned" else 0)
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Learn from a fold, reporting the epochs of the members that have some."""
+        self.weights = np.full(len(self.settings.members), 1 / len(self.settings.members))
+        if self.settings.weights == "learned":
+            groups, held_out = self._cross_fit(fold)
+            self.weights = self._learn(held_out, groups, fold)
+            self.held_out = np.full(held_out.shape[1:], np.nan)
+            for group in range(groups.max() + 1):
+                others = np.where(groups == group, NONE, groups)
+                self.held_out[groups == group] = pool(
+                    held_out[:, groups == group], self._learn(held_out, others, fold), self.settings.pool
+                )
+        self.members = [self.make(config) for config in self._configs()]
+        for member in self.members:
+            member.fit(fold, on_epoch)
+        histories = [member.history for member in self.members if len(member.history)]
+        self.history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+        self.chosen_epochs = max(member.chosen_epochs for member in self.members)
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
+
+        Raises:
+            InputError: the frame lacks a sensor that a member was trained on, or has another step.
+        """
+        predictions = [member.predict(frame, rows) for member in self.members]
+        probs = np.stack([prediction.probs for prediction in predictions])
+        causal = all(prediction.causal for prediction in predictions)
+        pooled = from_probabilities(predictions[0].times, pool(probs, self.weights, self.settings.pool)[None], causal)
+        return decide(pooled, disagreement=(probs @ np.arange(self.classes)).std(axis=0))
+
+    def save(self, folder: Path) -> None:
+        """Write the weights as JSON into a folder, and each member into a folder of its own in it."""
+        self.write(folder, weights=self.weights.tolist())
+        for number, member in enumerate(self.members, start=1):
+            (folder / f"member_{number}").mkdir()
+            member.save(folder / f"member_{number}")
+
+    def load(self, folder: Path) -> None:
+        """Become the model that `save` wrote into a folder."""
+        self.weights = np.array(read_settings(folder)["weights"])
+        self.members = [self.make(config) for config in self._configs()]
+        for number, member in enumerate(self.members, start=1):
+            member.load(folder / f"member_{number}")
+
+    def _configs(self) -> list[Config]:
+        return [self.config.model_copy(update={"model": member}) for member in self.settings.members]
+
+    def _cross_fit(self, fold: Fold) -> tuple[Ints, Floats]:
+        """Return which model left out each row, (N,), and each member's probabilities of the learned rows (M, N, C)."""
+        groups = left_out(fold, self.learned(fold))
+        return groups, np.stack([out_of_fold(config, fold, groups, self.make) for config in self._configs()])
+
+    def _learn(self, held_out: Floats, groups: Ints, fold: Fold) -> Floats:
+        """Return the weights (M,) that the rows of some groups (N,) ask for, by members' probabilities (M, N, C)."""
+        rows = groups != NONE
+        return learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
+
+
+def pool(probs: Floats, weights: Floats, how: str) -> Floats:
+    """Return the pooled probabilities (N, C) of members (M, N, C) with weights (M,): their ``mean`` or ``product``."""
+    floored = probs.clip(LEAST)
+    floored /= floored.sum(axis=2, keepdims=True)
+    if how == "mean":
+        return np.asarray(np.tensordot(weights / weights.sum(), floored, 1))
+    return np.asarray(np.exp(log_softmax(np.tensordot(weights, np.log(floored), 1), axis=1)))
+
+
+def learn_weights(probs: Floats, counts: Ints, how: str) -> Floats:
+    """Return the weights (M,) by which a pool of members (M, N, C) gives counts (N,) the largest probability.
+
+    Those of a product need not add up to 1: a smaller sum makes all members less sure, as a temperature does.
+    """
+    equal = np.log(1 / len(probs))
+    runs = int(label_runs(counts)[-1]) + 1
+
+    def loss(logarithms: Floats) -> float:
+        pooled = pool(probs, np.exp(logarithms), how)[np.arange(len(counts)), counts]
+        return float(-runs * np.log(pooled).mean() + np.square((logarithms - equal) / SPREAD).sum() / 2)
+
+    return np.asarray(np.exp(minimize(loss, np.full(len(probs), equal), method="L-BFGS-B").x))
