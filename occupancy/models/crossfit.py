@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from occupancy.data.features import Floats, Ints, Rows, stretches
 from occupancy.data.folds import Fold
 from occupancy.errors import InputWarning
 from occupancy.models.estimator import Estimator
+from occupancy.prediction import Prediction
 
 APART_S = 1200.0  # what an empty room must last for, at each end, to part two visits
 MOST = 8  # models that are trained at most; beyond, visits share one
@@ -66,7 +67,17 @@ def left_out(fold: Fold, rows: Rows) -> Ints:
 
 
 def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Callable[[Config], Estimator]) -> Floats:
-    """Return the probabilities (N, C) of each grouped row by a model that did not learn from its group.
+    """Return the probabilities (N, C) of each grouped row by a model that left out its group; see `predictions`."""
+    probs = np.full((len(groups), config.data.max_count + 1), np.nan)
+    for asked, prediction in predictions(config, fold, groups, make):
+        probs[asked] = prediction.probs
+    return probs
+
+
+def predictions(
+    config: Config, fold: Fold, groups: Ints, make: Callable[[Config], Estimator]
+) -> Iterator[tuple[Rows, Prediction]]:
+    """Yield the rows (N,) of each group and their prediction by a model that did not learn from them.
 
     Rows of the other groups are the past that a row looks back on, as they are for a row in use: their sensors,
     not their labels. Rows outside all groups are not there; what the fold tests is so not even seen.
@@ -78,7 +89,6 @@ def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Callable[[Config
         make: returns the unfitted model of an experiment.
     """
     known = groups != NONE
-    probs = np.full((len(groups), config.data.max_count + 1), np.nan)
     sensors = fold.log.frame.drop(columns=fold.log.schema.count)[known]
     for group in range(groups.max() + 1):
         asked = groups == group
@@ -86,8 +96,7 @@ def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Callable[[Config
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)  # the model for use gives them, once
             estimator.fit(_without(fold, asked, known), lambda _epoch: None)
-        probs[asked] = estimator.predict(sensors, asked[known]).probs
-    return probs
+        yield asked, estimator.predict(sensors, asked[known])
 
 
 def _without(fold: Fold, asked: Rows, known: Rows) -> Fold:
