@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 
@@ -19,18 +19,18 @@ from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
 import mlflow
 import psutil
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunStatus
+from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from occupancy.errors import InputError
 
-LONGEST = 5_000  # characters of a tag, and fewer of a parameter
 FINISHED, FAILED, KILLED, RUNNING = (
     RunStatus.to_string(status)
     for status in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)
 )
 _HOST, _PID, _STARTED = "host", "pid", "process_started"
+_LONGEST = 5_000  # characters of a tag or a parameter
 
 
 @contextmanager
@@ -114,14 +114,18 @@ def code_tags() -> dict[str, str]:
     return {} if commit is None else {MLFLOW_GIT_COMMIT: commit}
 
 
-def refuse_twice(run: Run) -> NoReturn:
-    """Say that a run can't be begun a second time while it is under way.
+def resume(client: MlflowClient, run: Run, tags: Mapping[str, str]) -> Run:
+    """Return a run that was stopped, open again as that of the process which these tags tell of.
 
     Raises:
-        InputError: always.
+        InputError: it is still under way.
     """
-    where = f"process {run.data.tags.get(_PID)} on {run.data.tags.get(_HOST)}"
-    raise InputError(f"tracking.uri: run {run.info.run_id} is this very command, under way in {where}; wait for it")
+    if run.info.status == RUNNING:
+        where = f"process {run.data.tags.get(_PID)} on {run.data.tags.get(_HOST)}"
+        raise InputError(f"tracking.uri: run {run.info.run_id} is this very command, under way in {where}; wait for it")
+    write(client, run.info.run_id, tags=tags)
+    client.update_run(run.info.run_id, RUNNING)
+    return run
 
 
 def find_runs(client: MlflowClient, experiment_id: str, query: str) -> Iterator[Run]:
@@ -140,18 +144,22 @@ def defined(metrics: Mapping[str, float]) -> dict[str, float]:
     return {key: value for key, value in metrics.items() if value == value}  # noqa: PLR0124 (NaN is not itself)
 
 
-def metrics_of(metrics: Mapping[str, float]) -> list[Metric]:
-    """Return metrics as a batch takes them, without what could not be computed."""
+def write(
+    client: MlflowClient,
+    run_id: str,
+    metrics: Mapping[str, float] | None = None,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Write into a run at once: metrics that could be computed, settings and tags; what is too long is cut off."""
     now = int(time.time() * 1000)
-    return [Metric(name, value, now, 0) for name, value in defined(metrics).items()]
-
-
-def params_of(values: Mapping[str, Any]) -> list[Param]:
-    """Return settings as a batch takes them; one that is too long is cut off."""
-    return [
-        Param(name, (value if isinstance(value, str) else json.dumps(value))[:LONGEST])
-        for name, value in values.items()
-    ]
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (params or {}).items()}
+    client.log_batch(
+        run_id,
+        metrics=[Metric(name, value, now, 0) for name, value in defined(metrics or {}).items()],
+        params=[Param(name, text[:_LONGEST]) for name, text in texts.items()],
+        tags=[RunTag(name, text[:_LONGEST]) for name, text in (tags or {}).items()],
+    )
 
 
 def _is_alive(tags: Mapping[str, str]) -> bool:

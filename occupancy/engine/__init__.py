@@ -19,6 +19,9 @@ from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator, OnEpoch
 from occupancy.prediction import Ints, Prediction, join
 
+COSTS = ("fit_s", "predict_us", "parameters")
+"""What folds take: seconds to fit, microseconds to predict a row, numbers learned in a fold."""
+
 
 @dataclass(frozen=True)
 class FoldResult:
@@ -105,18 +108,17 @@ def _predict(estimator: Estimator, frame: pd.DataFrame, asked: Rows, log: Log) -
 
 
 def costs(results: Sequence[FoldResult]) -> dict[str, float]:
-    """Return what folds took together: seconds to fit, microseconds to predict a row, numbers learned in a fold."""
+    """Return what folds took together, see `COSTS`."""
     rows = sum(len(result.truth) for result in results)
-    return {
-        "fit_s": sum(result.fit_s for result in results),
-        "predict_us": 1e6 * sum(result.predict_s for result in results) / rows,
-        "parameters": float(max(result.estimator.parameters for result in results)),
-    }
+    fit_s = sum(result.fit_s for result in results)
+    predict_us = 1e6 * sum(result.predict_s for result in results) / rows
+    parameters = float(max(result.estimator.parameters for result in results))
+    return dict(zip(COSTS, (fit_s, predict_us, parameters), strict=True))
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch to one thread: these networks are so small that threads cost more than they give."""
+    """Keep torch to one thread within: these networks are so small that threads cost more than they give."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

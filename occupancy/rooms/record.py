@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
+from occupancy import outcomes  # first: it makes MLflow quiet
 
 # isort: split
 import pandas as pd
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
-from mlflow.entities import Run, RunTag
+from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from occupancy.data.rooms import StoredRoom
-from occupancy.engine.unit import Failure, Outcome, Scores
-from occupancy.runs import (
-    FAILED,
-    FINISHED,
-    LONGEST,
-    RUNNING,
-    code_tags,
-    ending,
-    find_runs,
-    metrics_of,
-    params_of,
-    process_tags,
-    refuse_twice,
-    uninterrupted,
-)
+from occupancy.engine.unit import Outcome
+from occupancy.runs import FINISHED, code_tags, ending, find_runs, process_tags, resume, uninterrupted, write
 from occupancy.tracking import open_experiment
 
 if TYPE_CHECKING:
     from occupancy.rooms.conduct import Plan
 
-_KEY, _ROOM, _ERROR, _ROWS = "rooms_key", "room", "error", "rows"
-_COSTS = ("fit_s", "predict_us", "parameters")
+_KEY, _ROOM = "rooms_key", "room"
 
 
 class Record:
@@ -55,7 +40,7 @@ class Record:
         children = {run.data.tags[_ROOM]: run for run in runs if _parent_id(run) == self.run_id}
         self._left = {name: run for name, run in children.items() if run.info.status != FINISHED}
         done = {name: run for name, run in children.items() if name not in self._left}
-        self.known: Mapping[str, Outcome] = {name: _scores(run) for name, run in done.items()}
+        self.known: Mapping[str, Outcome] = {name: outcomes.read(run) for name, run in done.items()}
         self._client = client
         self._experiment_id = parent.info.experiment_id
         self._tags = dict(tags)
@@ -64,36 +49,22 @@ class Record:
     def write(self, room: StoredRoom, outcome: Outcome) -> None:
         """Record what a room gave, as a run of its own: the one that it failed in, if it was tried before."""
         run = self._left.get(room.name) or self._create(room.name)
-        run_id = run.info.run_id
-        params = {_ROOM: room.name, "file": str(room.path), "file_digest": room.digest}
-        if isinstance(outcome, Failure):
-            self._log(run, params, tags=[RunTag(_ERROR, outcome.error[:LONGEST])])
-            self._client.set_terminated(run_id, FAILED)
-            return
-        params |= {"chosen_epochs": str(outcome.chosen_epochs), _ROWS: json.dumps(dict(outcome.rows))}
-        self._log(run, params, metrics=metrics_of({**outcome.metrics, **outcome.costs}))
-        if _ERROR in run.data.tags:
-            self._client.delete_tag(run_id, _ERROR)
-        self._client.set_terminated(run_id, FINISHED)
+        told = {_ROOM: room.name, "file": str(room.path), "file_digest": room.digest}
+        outcomes.write(self._client, run, outcome, told)
 
     @uninterrupted()
     def summarize(
         self, metrics: Mapping[str, float], table: pd.DataFrame, description: str, figure: Figure, failed: int
     ) -> None:
         """Record what the rooms gave together: scores over them, their table and their figure."""
-        tags = {MLFLOW_RUN_NOTE: description[:LONGEST], "failed_rooms": str(failed)}
-        self._client.log_batch(self.run_id, metrics_of(metrics), tags=[RunTag(*tag) for tag in tags.items()])
+        tags = {MLFLOW_RUN_NOTE: description, "failed_rooms": str(failed)}
+        write(self._client, self.run_id, metrics, tags=tags)
         self._client.log_text(self.run_id, table.to_csv(index=False), "rooms.csv")
         self._client.log_figure(self.run_id, figure, "figures/rooms.png")
 
     def _create(self, room: str) -> Run:
         tags = {**self._tags, MLFLOW_PARENT_RUN_ID: self.run_id, _ROOM: room}
         return self._client.create_run(self._experiment_id, tags=tags, run_name=room)
-
-    def _log(self, run: Run, params: Mapping[str, str], **batch: Any) -> None:
-        # MLflow takes a parameter once, and the rooms may have been moved to another folder since.
-        new = {name: value for name, value in params.items() if name not in run.data.params}
-        self._client.log_batch(run.info.run_id, params=params_of(new), **batch)
 
 
 @contextmanager
@@ -130,14 +101,10 @@ def _parent(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], p
     """Return the parent run to go on with, the newest if it was stopped, or a new one: what is finished is run anew."""
     parents = [run for run in found if _parent_id(run) is None]
     newest = max(parents, key=lambda run: run.info.start_time, default=None)
-    if newest is not None and newest.info.status == RUNNING:
-        refuse_twice(newest)
     if newest is not None and newest.info.status != FINISHED:
-        client.log_batch(newest.info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        client.update_run(newest.info.run_id, RUNNING)
-        return newest
+        return resume(client, newest, tags)
     run = client.create_run(experiment_id, tags=dict(tags), run_name=plan.config.name)
-    client.log_batch(run.info.run_id, params=params_of(plan.config.flat()))
+    write(client, run.info.run_id, params=plan.config.flat())
     client.log_text(run.info.run_id, plan.config.to_yaml(), "config.yaml")
     return run
 
@@ -145,9 +112,3 @@ def _parent(client: MlflowClient, experiment_id: str, tags: Mapping[str, str], p
 def _parent_id(run: Run) -> str | None:
     found: str | None = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
     return found
-
-
-def _scores(run: Run) -> Scores:
-    metrics = dict(run.data.metrics)
-    costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
-    return Scores(metrics, costs, int(run.data.params["chosen_epochs"]), json.loads(run.data.params[_ROWS]))

@@ -10,36 +10,33 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from occupancy import store  # noqa: F401 (first: it makes MLflow quiet)
+from occupancy import outcomes  # first: it makes MLflow quiet
 
 # isort: split
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
-from mlflow.entities import Param, Run, RunTag
+from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from occupancy.engine.unit import Failure, Outcome, Scores, Unit
+from occupancy.engine.unit import Failure, Outcome, Unit
 from occupancy.errors import InputError
+from occupancy.outcomes import ERROR
 from occupancy.runs import (
     FAILED,
     FINISHED,
-    LONGEST,
     RUNNING,
     code_tags,
     ending,
     find_runs,
-    metrics_of,
-    params_of,
     process_tags,
-    refuse_twice,
+    resume,
     uninterrupted,
+    write,
 )
 from occupancy.search.plan import Plan
 from occupancy.tracking import open_experiment
 
-_KEY, _UNIT, _GROUP, _ERROR = "search_key", "unit_key", "group", "error"
-_VALIDATION = "validation_"  # before the names of scores on validation rows, which are no test scores
-_COSTS = ("fit_s", "predict_us", "parameters")
+_KEY, _UNIT, _GROUP = "search_key", "unit_key", "group"
 
 
 @dataclass(frozen=True)
@@ -103,17 +100,17 @@ class Record:
                 self._groups[run.data.tags[_GROUP]] = run.info.run_id
                 if run.info.status == FINISHED:
                     self._closed.add(run.data.tags[_GROUP])
-            if _ERROR in run.data.tags and not failures_stand:  # it is tried again
-                self._client.delete_tag(run.info.run_id, _ERROR)
+                elif ERROR in run.data.tags and not failures_stand:  # it is tried again
+                    self._client.delete_tag(run.info.run_id, ERROR)
         for run in runs:
             group, key = run.data.tags.get(_GROUP, ""), run.data.tags.get(_UNIT)
             if key is None or run.data.tags.get(MLFLOW_PARENT_RUN_ID) != self._groups.get(group):
                 continue
             self._runs[group, key] = run
             if run.info.status == FINISHED:
-                self.known[key] = _scores(run)
-            elif self.is_finished or (failures_stand and _ERROR in run.data.tags):
-                self.known[key] = Failure(run.data.tags.get(_ERROR, "unknown"))
+                self.known[key] = outcomes.read(run)
+            elif self.is_finished or (failures_stand and ERROR in run.data.tags):
+                self.known[key] = Failure(run.data.tags.get(ERROR, "unknown"))
 
     @uninterrupted()
     def write(self, job: Job, outcome: Outcome) -> None:
@@ -138,16 +135,7 @@ class Record:
         if run is None:
             tags = {_UNIT: key, _GROUP: job.group, "fold": str(job.unit.fold.number)}
             run = self._create(f"fold {job.unit.fold.number}", self._group(job.group), tags)
-        params = params_of(job.setting)
-        if isinstance(outcome, Failure):
-            self._client.log_batch(run.info.run_id, params=params, tags=[RunTag(_ERROR, outcome.error[:LONGEST])])
-            self._end(run.info.run_id, FAILED)
-        else:
-            prefix = _VALIDATION if job.unit.scored == "validation" else ""
-            metrics = {f"{prefix}{key}": value for key, value in outcome.metrics.items()} | dict(outcome.costs)
-            params.append(Param("chosen_epochs", str(outcome.chosen_epochs)))
-            self._client.log_batch(run.info.run_id, metrics=metrics_of(metrics), params=params)
-            self._end(run.info.run_id, FINISHED)
+        outcomes.write(self._client, run, outcome, job.setting, job.unit.scored)
 
     @uninterrupted()
     def close(
@@ -158,8 +146,8 @@ class Record:
             return
         run_id = self._group(group)
         if error is not None:
-            tags[_ERROR] = error[:LONGEST]
-        self._client.log_batch(run_id, metrics_of(metrics), params_of(setting), [RunTag(*tag) for tag in tags.items()])
+            tags[ERROR] = error
+        write(self._client, run_id, metrics, setting, tags)
         self._end(run_id, FINISHED if error is None else FAILED)
         self._open.discard(group)
 
@@ -167,7 +155,7 @@ class Record:
     def summarize(self, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Write what the whole search gave into the parent run."""
         if not self.is_finished:
-            self._client.log_batch(self.run_id, metrics_of(metrics), tags=[RunTag(*tag) for tag in tags.items()])
+            write(self._client, self.run_id, metrics, tags=tags)
 
     @uninterrupted()
     def draw(self, figures: Mapping[str, Figure]) -> None:
@@ -231,21 +219,11 @@ def _parent(client: MlflowClient, experiment_id: str, tags: dict[str, str], plan
     by_status = {run.info.status: run for run in parents}
     if FINISHED in by_status:
         return by_status[FINISHED]
-    if (running := by_status.get(RUNNING)) is not None:
-        refuse_twice(running)
     if parents:
-        client.log_batch(parents[0].info.run_id, tags=[RunTag(*tag) for tag in tags.items()])
-        client.update_run(parents[0].info.run_id, RUNNING)
-        return parents[0]
+        return resume(client, by_status.get(RUNNING, parents[0]), tags)
     run = client.create_run(experiment_id, tags=tags, run_name=plan.config.name)
     search = plan.search.model_dump()
     searched = {f"over.{key}": values for key, values in search.pop("over").items()}
-    client.log_batch(run.info.run_id, params=params_of({**plan.config.flat(), **searched, **search}))
+    write(client, run.info.run_id, params={**plan.config.flat(), **searched, **search})
     client.log_text(run.info.run_id, plan.to_yaml(), "search.yaml")
     return run
-
-
-def _scores(run: Run) -> Scores:
-    metrics = {name.removeprefix(_VALIDATION): value for name, value in run.data.metrics.items()}
-    costs = {name: metrics.pop(name) for name in _COSTS if name in metrics}
-    return Scores(metrics, costs, int(run.data.params["chosen_epochs"]))
