@@ -38,15 +38,24 @@ class Plan:
     folds: list[Fold]
 
 
+def check_means(config: Config) -> None:
+    """Find out whether device and store are there, which takes no look at a log.
+
+    Raises:
+        InputError: they are not; nothing has been written.
+    """
+    accelerator(config.train.device)
+    check_store(config.tracking.uri)
+    tracking.check_experiment(config)
+
+
 def plan(config: Config) -> Plan:
     """Return the experiment that a configuration asks for, after checking device, store, log and folds.
 
     Raises:
         InputError: something about it is wrong; nothing has been written.
     """
-    accelerator(config.train.device)
-    check_store(config.tracking.uri)
-    tracking.check_experiment(config)
+    check_means(config)
     log, data = open_log(config.data)
     check_sensors(log, config)
     config = config.model_copy(update={"data": data})

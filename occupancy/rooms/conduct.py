@@ -10,19 +10,17 @@ from typing import Any
 
 import pandas as pd
 
-from occupancy import tracking
 from occupancy.config import Config
 from occupancy.console import UnitProgress
 from occupancy.data.folds import PARTS
 from occupancy.data.rooms import StoredRoom, stored_rooms
 from occupancy.engine.unit import Failure, Scores, Unit, code_version
 from occupancy.errors import InputError
+from occupancy.experiment import check_means
 from occupancy.explanation import report as explanation
 from occupancy.models import check_sensors
-from occupancy.models.task import accelerator
 from occupancy.rooms import figure, report, scores
 from occupancy.rooms.record import record_of
-from occupancy.store import check_store
 from occupancy.workers import Workers
 
 
@@ -92,9 +90,7 @@ def plan(config: Config) -> Plan:
     Raises:
         InputError: something about it is wrong; nothing has been written.
     """
-    accelerator(config.train.device)
-    check_store(config.tracking.uri)
-    tracking.check_experiment(config)
+    check_means(config)
     explanation.check(config, ())
     return Plan(config, stored_rooms(config.data))
 
