@@ -53,14 +53,14 @@ def read_comparison(tracking: Tracking, scheme: str, least: int = 0) -> Comparis
     return comparison
 
 
-def find_experiment(tracking: Tracking) -> str:
-    """Return the id by which MLflow knows the experiment.
+def find_experiment(tracking: Tracking) -> Experiment:
+    """Return the experiment as MLflow knows it.
 
     Raises:
         InputError: there is no store, it holds no such experiment, or it does not answer as MLflow does.
     """
     with _asked(tracking) as client:
-        return str(_experiment(client, tracking).experiment_id)
+        return _experiment(client, tracking)
 
 
 def read_runs(tracking: Tracking) -> list[Run]:

@@ -48,7 +48,8 @@ def _command(options: argparse.Namespace) -> None:
 
     from occupancy.records import find_experiment  # noqa: PLC0415 (so that --help is quick)
 
-    route = view.route(find_experiment(tracking))
+    found = find_experiment(tracking)
+    route = view.route(found.experiment_id, found.tags)
     if tracking.uri.startswith("http"):
         print(f"open {tracking.uri.rstrip('/')}{route}")
         return

@@ -7,8 +7,10 @@ saved in the experiment's tags says otherwise; MLflow lists it under "Views", an
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 NAME = "scores"
+_SAVED = f"mlflow.sharedViewState.{NAME}"
 _COLUMNS = {  # those that people compare come first; widths in pixels
     "attributes.`Run Name`": 190,
     "runDateAndNestInfo": 150,
@@ -50,11 +52,13 @@ def tags() -> dict[str, str]:
         "mlflow.experimentKind": "custom_model_development",  # older versions of MLflow ask for it in a dialog
         "mlflow.experiment.primaryMetric.name": "mse_avg",
         "mlflow.experiment.primaryMetric.greaterIsBetter": "False",
-        f"mlflow.sharedViewState.{NAME}": json.dumps({"name": NAME, "createdAt": 0, "state": json.dumps(state)}),
+        _SAVED: json.dumps({"name": NAME, "createdAt": 0, "state": json.dumps(state)}),
     }
 
 
-def route(experiment_id: str) -> str:
-    """Return what follows a server's address to open the experiment's runs in that view."""
-    # Without its workflow MLflow takes any experiment for one with language models, and shows their traces.
-    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={NAME}"
+def route(experiment_id: str, tags: Mapping[str, str]) -> str:
+    """Return what follows a server's address to open an experiment's runs, in that view if its tags have it."""
+    # Without its workflow, or with a view that is not there, MLflow takes any experiment for one with language models,
+    # and shows their traces.
+    view = f"&viewStateShareKey={NAME}" if _SAVED in tags else ""
+    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning{view}"

@@ -20,6 +20,7 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     uri = f"sqlite:///{tmp_path_factory.mktemp('ui') / 'mlflow.db'}"
     prepare_store(uri)
     MlflowClient(uri).create_experiment("occupancy", tags=view.tags())
+    MlflowClient(uri).create_experiment("another")
     return uri
 
 
@@ -82,3 +83,11 @@ def test_it_tells_the_address_and_serves_this_machine_alone_without_jobs_or_tele
     assert command[command.index("--port") + 1] == str(port)
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_an_experiment_of_another_make_is_opened_without_the_view_that_it_lacks(
+    uri: str, capsys: pytest.CaptureFixture[str], replaced: list[Any]
+) -> None:
+    assert ui.main([f"tracking.uri={uri}", "tracking.experiment=another", f"--port={free_port()}"]) == 0
+    assert "/#/experiments/2/runs?workflowType=machine_learning (Ctrl-C ends)" in capsys.readouterr().out
+    assert replaced
