@@ -2,7 +2,8 @@
 
     python docs/screenshots.py "http://127.0.0.1:5000/#/experiments/1/runs?..."
 
-Needs Chromium and its driver. Writes docs/images/mlflow_runs.png, with the folds of the first run.
+Needs Chromium and its driver, and about five seconds. Writes docs/images/mlflow_runs.png, with the folds of the first
+run.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import sys
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 IMAGES = Path(__file__).parent / "images"
+PATIENCE_S = 60  # with other work on the machine, the page may take long
 EXPAND = "const button = document.querySelector('.ag-cell button'); button?.click(); return button"
 DRAWN = "return [...document.querySelectorAll('.ag-cell a')].some(link => link.textContent === 'fold 1')"
 
@@ -35,8 +38,12 @@ def main(address: str) -> None:
         closed = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": closed})
         browser.get(address)
-        for script in (EXPAND, DRAWN):
-            WebDriverWait(browser, 60).until(lambda _, script=script: browser.execute_script(script))
+        try:
+            for script in (EXPAND, DRAWN):
+                WebDriverWait(browser, PATIENCE_S).until(lambda _, script=script: browser.execute_script(script))
+        except TimeoutException:
+            shown = browser.execute_script("return document.body.innerText")
+            sys.exit(f"no table with the folds of a run at {browser.current_url}, which shows:\n{shown}")
         browser.save_screenshot(str(IMAGES / "mlflow_runs.png"))
 
 
