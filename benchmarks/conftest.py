@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import pytest
-import torch
 from rich.console import Console
 from rich.table import Table
+
+from occupancy.engine import one_thread
 
 Action = Callable[[], Any]
 
@@ -115,11 +116,9 @@ def race(benchmark: Any, request: pytest.FixtureRequest) -> Race:
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread, as training does: both sides alike, and less at the mercy of other programs."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    """Both sides alike, as training does, and less at the mercy of other programs."""
+    with one_thread():
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before any test imports MLflow
 
 import pytest
-import torch
 from hypothesis import settings
 
 from occupancy.config import Data, Room, Simulation
@@ -22,6 +21,7 @@ from occupancy.data.download import UCI_FILE
 from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
 from occupancy.data.table import Log, read_log
+from occupancy.engine import one_thread
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,11 +32,9 @@ settings.load_profile("occupancy")
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: for networks this small, threads that wait for each other cost seconds."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    """As training does; for networks this small, threads that wait for each other cost seconds."""
+    with one_thread():
+        yield
 
 
 @pytest.fixture
@@ -73,6 +71,21 @@ def _absent(what: str) -> NoReturn:
     if os.environ.get("OCCUPANCY_REQUIRE_ALL"):
         pytest.fail(what)
     pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
+    """Return what puts an empty store into a file and gives its address; MLflow would take seconds for each."""
+    from occupancy.store import prepare_store
+
+    made = tmp_path_factory.mktemp("store") / "mlflow.db"
+    prepare_store(f"sqlite:///{made}")
+
+    def copy(path: Path) -> str:
+        shutil.copy(made, path)
+        return f"sqlite:///{path}"
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +18,6 @@ from occupancy.data.__main__ import main as data
 from occupancy.engine.unit import Failure, Outcome, Scores, Unit, carry_out
 from occupancy.predict import main as predict
 from occupancy.rooms.record import Record
-from occupancy.store import prepare_store
 from occupancy.train import main as train
 from occupancy.tune import main as tune
 
@@ -56,17 +54,10 @@ def office(rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    prepare_store(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def stored(office: Path, empty_store: Path) -> Path:
-    """The working directory, with a store: to copy one takes less time than to make one."""
-    shutil.copy(empty_store, office)
+def stored(office: Path, new_store: Callable[[Path], str]) -> Path:
+    """The working directory, with a store."""
+    new_store(office / "mlflow.db")
     return office
 
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,9 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], str]) -> Told:
     whole, folder = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("stopped")
+    new_store(whole / "mlflow.db")
     told = Told(folder=folder)
     undisturbed = start(whole, "--json", "--workers", "2")
     for units, number in ((1, signal.SIGKILL), (5, signal.SIGINT), (TRIALS * FOLDS + 1, signal.SIGKILL)):

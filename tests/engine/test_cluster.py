@@ -137,7 +137,7 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def told(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], str]) -> Iterator[Told]:
     folder, always, once = (tmp_path_factory.mktemp(name) for name in ("site", "always", "once"))
     failing = Unit(model_of(Majority()), quick_fold(validation=slice(0, 0)), "validation")
     told = Told(units_of(6), failing, killer(always, deaths=99), killer(once, deaths=1))
@@ -160,6 +160,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             told.sent = waiting(site)
             run.close()
             wait_until(lambda: not waiting(site))
+        new_store(folder / "mlflow.db")
         told.command = tune(folder, "--cluster", site.address)
         told.scheduler_modules = modules(site)
         with pytest.MonkeyPatch.context() as here:
@@ -234,13 +235,17 @@ def test_without_its_scheduler_a_run_ends_in_one_line_that_says_how_to_go_on(tol
 
 
 def test_a_search_on_a_cluster_gives_what_it_gives_on_the_cores(
-    told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    told: Told,
+    tmp_path: Path,
+    new_store: Callable[[Path], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     code, output, errors = told.command
     assert (code, errors) == (0, "")
     monkeypatch.chdir(tmp_path)
     Path("quick.yaml").write_text(SEARCH)
-    store = f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}"
+    store = f"tracking.uri={new_store(tmp_path / 'mlflow.db')}"
     assert main(["--config", "quick.yaml", "--json", "--workers", "1", store]) == 0
     there, here = (without_run(text) for text in (output, capsys.readouterr().out))
     assert there == here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -26,13 +27,19 @@ class Carried:
 
 
 @pytest.fixture(scope="module")
-def carried(tmp_path_factory: pytest.TempPathFactory) -> Carried:
+def pool() -> Iterator[Pool]:
+    """Two processes, for all tests: what is slow is that they import torch."""
+    with Pool(2) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def carried(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Carried:
     """What two processes made of units that are easy, that fail, that always kill their process, and once."""
     always, once = (tmp_path_factory.mktemp(name) for name in ("always", "once"))
     easy, failing = units_of(6), Unit(model_of(Majority()), quick_fold(validation=slice(0, 0)), "validation")
     deadly, unlucky = killer(always, deaths=99), killer(once, deaths=1)
-    with Pool(2) as pool:
-        outcomes = dict(pool.execute([*easy[:3], deadly, failing, unlucky, *easy[3:]]))
+    outcomes = dict(pool.execute([*easy[:3], deadly, failing, unlucky, *easy[3:]]))
     return Carried(outcomes, easy, failing, deadly, unlucky, len([*always.iterdir()]))
 
 
@@ -65,9 +72,11 @@ def children() -> list[psutil.Process]:
     return [child for child in found if "popen_loky" in " ".join(child.cmdline())]
 
 
-def test_a_process_killed_from_outside_costs_no_unit_and_who_stops_asking_leaves_none_behind() -> None:
+def test_a_process_killed_from_outside_costs_no_unit_and_who_stops_asking_leaves_none_behind(
+    pool: Pool,
+) -> None:
     units = units_of(12)
-    run = Pool(2).execute(units)
+    run = pool.execute(units)
     outcomes = [next(run)]
     os.kill(children()[0].pid, signal.SIGKILL)
     outcomes += [next(run) for _ in units[2:]]

@@ -11,6 +11,7 @@ from occupancy.search.adaptive import Adaptive
 from occupancy.search.request import load_search
 
 FOLDS = Path(__file__).parents[1] / "e2e" / "two_folds.yaml"
+STORE = "m.db"
 OVER = {
     "model.window": {"low": 2, "high": 20, "step": 3},
     "model.hidden": [[8], [16, 8], [32]],
@@ -24,7 +25,7 @@ def search_in(folder: Path, **search: Any) -> Adaptive:
     data["simulation"] = {"days": 3, "room": {"step_s": 300}}
     asked = {"method": "adaptive", "trials": 5, "batch": 2, "over": OVER, **search}
     tree = {"data": data, "model": {"name": "mlp_crf", "hidden": [16, 8], "window": 5}, "search": asked}
-    tree["tracking"] = {"uri": f"sqlite:///{folder}/m.db"}
+    tree["tracking"] = {"uri": f"sqlite:///{folder / STORE}"}
     path = folder / "crf.yaml"
     path.write_text(yaml.safe_dump({**tree, "train": {"learning_rate": 1e-2}}))
     method = load_search(path)

@@ -12,7 +12,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from made_search import search_in
+from made_search import STORE, search_in
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
@@ -79,10 +79,11 @@ def failing(*numbers: int, fold: int = 2) -> Act:
 
 
 @pytest.fixture
-def search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
+def search(tmp_path: Path, new_store: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
     """A search of five trials a fold, all of which but the first two are led by scores."""
     monkeypatch.setattr("occupancy.search.adaptive._RANDOM", 2)
     tracked_in = mlflow.get_tracking_uri()
+    new_store(tmp_path / STORE)
     yield plan(search_in(tmp_path))
     mlflow.set_tracking_uri(tracked_in)
 
@@ -93,9 +94,10 @@ def told(result: Result) -> dict[str, Any]:
     return tree
 
 
-def elsewhere(folder: Path) -> Plan:
+def elsewhere(folder: Path, new_store: Callable[[Path], str]) -> Plan:
     """Return the same search on another store."""
     folder.mkdir()
+    new_store(folder / STORE)
     return plan(search_in(folder))
 
 
@@ -118,9 +120,9 @@ def recorded(search: Plan) -> dict[str, list[Run]]:
 
 
 def test_a_search_stopped_after_every_three_fits_ends_as_one_that_was_let_be_in_any_order(
-    search: Plan, tmp_path: Path
+    search: Plan, tmp_path: Path, new_store: Callable[[Path], str]
 ) -> None:
-    whole = conduct(elsewhere(tmp_path / "whole"), Fake(scores))
+    whole = conduct(elsewhere(tmp_path / "whole", new_store), Fake(scores))
     fits, stops = 0, 0
     while True:
         pool = Fake(scores, random.Random(stops).shuffle, most=3)
@@ -136,13 +138,15 @@ def test_a_search_stopped_after_every_three_fits_ends_as_one_that_was_let_be_in_
     assert {run.info.status for runs in recorded(search).values() for run in runs} == {"FINISHED"}
 
 
-def test_what_one_fold_tries_does_not_depend_on_how_another_fold_scores(search: Plan, tmp_path: Path) -> None:
+def test_what_one_fold_tries_does_not_depend_on_how_another_fold_scores(
+    search: Plan, tmp_path: Path, new_store: Callable[[Path], str]
+) -> None:
     def turned(unit: Unit) -> Outcome:
         given = scores(unit)
         return Scores({"mse": -given.metrics["mse"]}, {}, 3) if unit.fold.number == 2 else given
 
     one, other = Fake(scores), Fake(turned)
-    first, second = conduct(search, one), conduct(elsewhere(tmp_path / "turned"), other)
+    first, second = conduct(search, one), conduct(elsewhere(tmp_path / "turned", new_store), other)
     own = [pool.asked for pool in (one, other)]
     early = [[unit.config.key for unit in units if unit.fold.number == 1][:5] for units in own]
     assert sorted(early[0]) == sorted(early[1])
@@ -219,9 +223,9 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on_and_it_stands_aft
 
 
 def test_a_worker_that_died_ends_the_search_and_the_same_command_ends_as_if_it_had_not(
-    search: Plan, tmp_path: Path
+    search: Plan, tmp_path: Path, new_store: Callable[[Path], str]
 ) -> None:
-    whole = conduct(elsewhere(tmp_path / "whole"), Fake(scores))
+    whole = conduct(elsewhere(tmp_path / "whole", new_store), Fake(scores))
     lost: list[str] = []
 
     def act(unit: Unit) -> Outcome:
@@ -262,7 +266,8 @@ def test_a_fold_on_which_all_fail_ends_the_search_in_one_line(search: Plan) -> N
     assert {run.info.status for run in recorded(search)[""]} == {"FAILED"}
 
 
-def test_equal_proposals_are_carried_out_once(tmp_path: Path) -> None:
+def test_equal_proposals_are_carried_out_once(tmp_path: Path, new_store: Callable[[Path], str]) -> None:
+    new_store(tmp_path / STORE)
     tracked_in = mlflow.get_tracking_uri()
     pool = Fake(scores)
     result = conduct(plan(search_in(tmp_path, over={"model.window": [5, 6]}, trials=5)), pool)

@@ -47,13 +47,13 @@ class Here(Pool):
 
 
 @pytest.fixture
-def search(tmp_path: Path) -> Iterator[Plan]:
+def search(tmp_path: Path, new_store: Callable[[Path], str]) -> Iterator[Plan]:
     data = {"source": "simulated", "folds": str(FOLDS), "max_gap": 600}
     data["simulation"] = {"days": 3, "room": {"step_s": 300}}
     tree = {
         "data": data,
         "model": {"name": "random_forest", "trees": 3},
-        "tracking": {"uri": f"sqlite:///{tmp_path}/m.db"},
+        "tracking": {"uri": new_store(tmp_path / "m.db")},
     }
     path = tmp_path / "forest.yaml"
     path.write_text(yaml.safe_dump({**tree, "search": {"over": {"model.min_samples_leaf": [1, 20, 60]}}}))
