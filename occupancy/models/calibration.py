@@ -18,6 +18,7 @@ from occupancy.prediction import INTERVAL, Prediction, central_interval, decide,
 
 LEAST = 1e-6  # a probability counts for at least: a 0 can't be mended by any temperature
 SPREAD = 0.5  # of the logarithm of the exponent about 1, and of the prior's exponent about 0, before any label run
+MOST_TAIL = 0.2  # at each end; by leave-visits-out, intervals held 90 % of the rows up to there
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,9 @@ class Calibrator:
         """Return the calibrator that rows ask for.
 
         The two exponents give the counts the largest probability, under a prior about changing nothing, against
-        which each label run counts once. The tail is the largest, up to that of a 90 % interval of the
-        distribution itself, at which the intervals hold 90 % of the rows and of the occupied rows. The standard
+        which each label run counts once. The tail is the largest, up to `MOST_TAIL`, at which the
+        intervals hold 90 % of the rows and of the occupied rows: a model that is less sure than it could
+        be has too wide intervals at its own 90 %, one that is too sure has too narrow ones. The standard
         deviation is the largest at which the surer rows have the mean squared error asked for.
 
         Args:
@@ -69,7 +71,7 @@ class Calibrator:
         fitted = cls(float(np.exp(change)), float(prior), shares, (1 - INTERVAL) / 2, np.inf)
         adjusted = _adjust(probs, fitted.exponent, fitted.prior, shares)
         tail = min(_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any())
-        fitted = dataclasses.replace(fitted, tail=min(tail, fitted.tail))
+        fitted = dataclasses.replace(fitted, tail=min(tail, MOST_TAIL))
         return dataclasses.replace(fitted, most_std=_most_std(adjusted, counts, settings))
 
     def apply(self, prediction: Prediction, settings: Calibration, keep_label: bool = False) -> Prediction:
