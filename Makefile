@@ -1,7 +1,7 @@
 # Every target makes .venv first; nothing but Python 3.11 or later with pip is needed.
 
 PYTHON ?= python3
-CONFIG ?= configs/lstm_regression.yaml
+CONFIG ?= configs/best.yaml
 ARGS ?=
 # STORE is where runs are recorded; without it, where the config says.
 PORT ?= 5000

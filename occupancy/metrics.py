@@ -50,6 +50,7 @@ def score(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> dict[str,
         "mse_kept_80": float(risk[-(-4 * len(risk) // 5) - 1]),
         "latency_s": float(np.median(seconds)) if len(seconds) else np.nan,
         "missed_changes": float((~answered).sum()),
+        **_answer_scores(parts),
     }
 
 
@@ -124,6 +125,18 @@ def _held_rows(right: NDArray[np.bool_], times: Ints, stops: Ints, starts: Ints)
     next_wrong = np.minimum.accumulate(np.where(right, len(right), rows)[::-1])[::-1]
     hold_stop = np.searchsorted(times, times + int(HOLD_S * _NANOSECONDS), side="right")
     return np.flatnonzero(next_wrong >= np.minimum(hold_stop, np.repeat(stops, stops - starts)))
+
+
+def _answer_scores(parts: Sequence[tuple[Prediction, Ints]]) -> dict[str, float]:
+    """Return the share of rows that a model answered and the mean squared error of these, where it may abstain."""
+    given = [(prediction.answered, np.square(prediction.label - truth)) for prediction, truth in parts]
+    if any(answered is None for answered, _ in given):
+        return {}
+    answered, errors = (np.concatenate(columns) for columns in zip(*given, strict=True))
+    return {
+        "answered": float(answered.mean()),
+        "mse_answered": float(errors[answered].mean()) if answered.any() else np.nan,
+    }
 
 
 def _label_scores(label: Ints, truth: Ints, classes: int) -> dict[str, float]:
