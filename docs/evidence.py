@@ -3,7 +3,8 @@
     python docs/evidence.py [tracking.uri=sqlite:///mlflow.db] [data.folds=forward]
 
 Prints tables in Markdown: how often each model changes its label, and where; and how many rows lie within
-two standard deviations of the predicted mean. Draws docs/images/labels_<scheme>.png: every model over one fold.
+two standard deviations of the predicted mean. Draws docs/images/labels_<scheme>.png: every model over one fold; and
+of the calibrated models, by their names, how often they were right when they said so and what abstaining saves.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ def main(overrides: Sequence[str]) -> None:
     title = f"Fold {FOLD} of {question.data.folds}: where each model's label leaves the truth"
     figure = panels.labels_over_time(groups, FOLD, title, max_gap)
     figure.savefig(IMAGES / f"labels_{question.data.folds}.png")
+    for group in groups:
+        if "calibration.label" in group.runs[0].params:
+            for name, draw in (("reliability", panels.reliability), ("refusal", uncertainty.refusal)):
+                draw(group).savefig(IMAGES / f"{name}_{group.name}_{question.data.folds}.png")
 
 
 def _changes(group: Group) -> list[str]:

@@ -152,13 +152,13 @@ def _rows(uri: str, fold: FoldRun) -> Rows:
         table = pd.read_csv(io.StringIO(text), float_precision="round_trip")
         if table.isna().any(axis=None):  # a file that was cut off; numpy would make numbers of it
             raise ValueError
-        # The probabilities p0..p{C-1} are the last columns.
+        # The probabilities p0..p{C-1} are the last columns but one that not every model has.
         return Rows(
             number=fold.number,
             times=pd.to_datetime(table["time"], format="ISO8601").to_numpy("datetime64[ns]"),
             truth=table["truth"].to_numpy(np.int64),
             label=table["count"].to_numpy(np.int64),
-            probs=table.loc[:, "p0":].to_numpy(np.float64),
+            probs=table.loc[:, "p0":].drop(columns="answered", errors="ignore").to_numpy(np.float64),
             mean=table["mean"].to_numpy(np.float64),
             std=table["std"].to_numpy(np.float64),
             epistemic=table.get("epistemic", table["std"] * np.nan).to_numpy(np.float64),

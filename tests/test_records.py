@@ -117,6 +117,13 @@ def test_predictions_are_read_as_they_were_recorded(tracking: Tracking, whole: R
         assert (rows.probs == expected[["p0", "p1", "p2"]].to_numpy()).all()
 
 
+def test_what_a_model_answered_is_no_probability(tracking: Tracking, whole: Run, predictions: Path) -> None:
+    answered = pd.read_csv(predictions).assign(answered=True)
+    answered.to_csv(predictions, index=False)
+    probs = [rows.probs for rows in read_predictions(tracking.uri, whole)]
+    assert {part.shape[1] for part in probs} == {3}
+
+
 def test_artifacts_elsewhere_are_fetched_through_the_store(
     tracking: Tracking, whole: Run, predictions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
