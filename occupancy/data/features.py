@@ -25,6 +25,7 @@ Rows = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 STEP_TOLERANCE = 0.1  # clocks wander; a window of samples at another step means another time
+PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")  # that `PHYSICS` is made of
 OUTSIDE = -1  # the stretch of a row that may not be looked at
 
 
@@ -179,11 +180,13 @@ def columns_of(log: Log, selection: str | Sequence[Kind]) -> tuple[Column, ...]:
 
 
 def select(schema: Schema, selection: str | Sequence[Kind]) -> list[Column]:
-    """Return the columns that a selection of features means: ``all``, ``no_light``, or kinds."""
+    """Return the columns that a selection of features means: ``all``, ``no_light``, physics, or kinds."""
     if selection == "all":
         return list(schema.columns)
-    if selection in ("no_light", *PHYSICS):
+    if selection == "no_light":
         return [column for column in schema.columns if column.kind != "light"]
+    if selection in PHYSICS:
+        return schema.of_kind(*PHYSICS_KINDS)
     return schema.of_kind(*selection)
 
 

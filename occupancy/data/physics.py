@@ -12,21 +12,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from occupancy.config import Kind
+from occupancy.config import CENTRED, Kind
 from occupancy.data import trailing
 from occupancy.data.air import Air, span_of
-from occupancy.data.features import OUTSIDE, Features, Floats, Ints, Rows
+from occupancy.data.features import OUTSIDE, PHYSICS_KINDS, Features, Floats, Ints, Rows, columns_of
 from occupancy.data.table import Log
 from occupancy.data.trailing import by_stretch, samples_of
-from occupancy.errors import InputError, InputWarning
+from occupancy.errors import InputWarning
 
-KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")
 BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
 LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion are averaged, each sensor by itself
 PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # spans that tell quickly whether anybody is in
 LATELY_S = (300.0, 1200.0)  # spans in which any motion counts
 WARMING_S = 1200.0
 QUIET = 0.05  # share of the learned rows that are more silent than what a sound sensor reads in silence
+CONSTANT = 1e-6  # an input that varies by less on the training rows does so by rounding, whatever its unit
 LOUD = 0.25  # of loudness: 28 % above silence
 
 
@@ -80,13 +80,12 @@ class PhysicsFeatures:
         Raises:
             InputError: all are.
         """
-        there = {column.kind for column in log.schema.columns if column.name in log.frame}
-        kinds = [kind for kind in KINDS if kind in there]
-        if not kinds:
-            raise InputError(f"features: got 'physics', but the log {log.name!r} has none of {', '.join(KINDS)}")
-        for kind in sorted(set(KINDS) - set(kinds)):
+        asked = CENTRED if centred else "physics"
+        there = {column.kind for column in columns_of(log, asked)}
+        kinds = [kind for kind in PHYSICS_KINDS if kind in there]
+        for kind in sorted(set(PHYSICS_KINDS) - there):
             warnings.warn(
-                f"features physics: the log {log.name!r} has no column of kind {kind}; what needs it is left out",
+                f"features {asked}: the log {log.name!r} has no column of kind {kind}; what needs it is left out",
                 InputWarning,
                 stacklevel=3,
             )
@@ -96,7 +95,7 @@ class PhysicsFeatures:
         if "co2" in readings:
             counts = log.frame[log.schema.count].fillna(-1).to_numpy(np.int64)
             co2_ppm = readings["co2"].mean(axis=1)
-            air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, "features physics")
+            air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, f"features {asked}")
         sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
         # A sensor that reads 0 in silence has no ratio to that: a hundredth of its loudest then.
         quiet = np.maximum(np.quantile(sound, QUIET, axis=0), sound.max(axis=0, initial=1e-6) / 100)
@@ -108,7 +107,8 @@ class PhysicsFeatures:
     @property
     def names(self) -> tuple[str, ...]:
         """What each input is called, (F,)."""
-        readings: Readings = {kind: np.zeros((1, len(self._columns(kind)))) for kind in KINDS if self._columns(kind)}
+        widths = {kind: len(self._columns(kind)) for kind in PHYSICS_KINDS}
+        readings: Readings = {kind: np.zeros((1, width)) for kind, width in widths.items() if width}
         return tuple(name for name, _ in self._inputs(readings, np.zeros(1, np.int64)))
 
     @property
@@ -119,7 +119,7 @@ class PhysicsFeatures:
     @property
     def history_s(self) -> float:
         """How far back, in seconds, the inputs of one row look."""
-        return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S)
+        return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S, self.step_s)
 
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
         """Return the scaled inputs (N, F): 0..1 on the training rows, NaN outside every stretch.
@@ -132,7 +132,8 @@ class PhysicsFeatures:
             InputError: the frame lacks a column that the model was trained on.
         """
         scaled = np.empty((len(frame), len(self.low)), np.float32)
-        width = np.where(self.high > self.low, self.high - self.low, 1.0)
+        width = self.high - self.low
+        width = np.where(width > CONSTANT, width, 1.0)
         for position, (_, values) in enumerate(self._inputs(_by_kind(self.sensors, frame, stretch), stretch)):
             scaled[:, position] = (values - self.low[position]) / width[position]
         scaled[stretch == OUTSIDE] = np.nan
@@ -204,7 +205,7 @@ def _by_kind(sensors: Features, frame: pd.DataFrame, stretch: Ints) -> Readings:
     """Return the readings (N, sensors) of each kind; NaN outside every stretch."""
     values = sensors.transform(frame, stretch).astype(np.float64)
     kinds = [column.kind for column in sensors.columns]
-    return {kind: values[:, [each == kind for each in kinds]] for kind in KINDS if kind in kinds}
+    return {kind: values[:, [each == kind for each in kinds]] for kind in PHYSICS_KINDS if kind in kinds}
 
 
 def _over(

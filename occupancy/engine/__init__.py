@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from threadpoolctl import threadpool_limits
 
 from occupancy.config import Config
 from occupancy.data.folds import Fold, Rows
@@ -118,10 +119,11 @@ def costs(results: Sequence[FoldResult]) -> dict[str, float]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep torch to one thread within: these networks are so small that threads cost more than they give."""
+    """Keep torch and numpy to one thread within: models are so small that threads cost more than they give."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1):
+            yield
     finally:
         torch.set_num_threads(threads)

@@ -17,6 +17,7 @@ from occupancy.data.features import Floats, Ints
 from occupancy.prediction import INTERVAL, Prediction, central_interval, decide, from_probabilities
 
 LEAST = 1e-6  # a probability counts for at least: a 0 can't be mended by any temperature
+SLACK = 1e-9  # what rounding may do to a probability or a standard deviation
 SPREAD = 0.5  # of the logarithm of the exponent about 1, and of the prior's exponent about 0, before any label run
 MOST_TAIL = 0.2  # at each end; by leave-visits-out, intervals held 90 % of the rows up to there
 
@@ -44,7 +45,9 @@ class Calibrator:
     most_std: float
 
     @classmethod
-    def fit(cls, probs: Floats, counts: Ints, pieces: Sequence[Ints], settings: Calibration) -> Self:
+    def fit(
+        cls, probs: Floats, counts: Ints, pieces: Sequence[Ints], settings: Calibration, path: Ints | None = None
+    ) -> Self:
         """Return the calibrator that rows ask for.
 
         The two exponents give the counts the largest probability, under a prior about changing nothing, against
@@ -58,6 +61,7 @@ class Calibrator:
             counts: (N,) people at these rows.
             pieces: positions of the rows that follow each other.
             settings: the label, and the error of answered rows.
+            path: (N,) the labels, where `apply` keeps them.
         """
         classes = probs.shape[1]
         shares = (np.bincount(counts, minlength=classes) + 0.5) / (len(counts) + 0.5 * classes)
@@ -72,7 +76,7 @@ class Calibrator:
         adjusted = _adjust(probs, fitted.exponent, fitted.prior, shares)
         tail = min(_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any())
         fitted = dataclasses.replace(fitted, tail=min(tail, MOST_TAIL))
-        return dataclasses.replace(fitted, most_std=_most_std(adjusted, counts, settings))
+        return dataclasses.replace(fitted, most_std=_most_std(adjusted, counts, settings, path))
 
     def apply(self, prediction: Prediction, settings: Calibration, keep_label: bool = False) -> Prediction:
         """Return a prediction with calibrated probabilities, intervals and answers.
@@ -125,20 +129,25 @@ def _tail(probs: Floats, counts: Ints) -> float:
     cumulative = probs.cumsum(axis=1)
     rows = np.arange(len(counts))
     below = np.where(counts > 0, cumulative[rows, counts - 1], 0.0)
-    # A count is in its interval up to the tail that is as large as what lies on either side of it.
+    # A count is in its interval up to the tail that is as large as what lies on either side of it; where it is as
+    # large to the last digit, the upper end is below already.
     room = np.minimum(cumulative[rows, counts], 1 - below)
-    return float(np.quantile(room, 1 - INTERVAL, method="lower"))
+    return max(float(np.quantile(room, 1 - INTERVAL, method="lower")) - SLACK, 0.0)
 
 
-def _most_std(probs: Floats, counts: Ints, settings: Calibration) -> float:
+def _most_std(probs: Floats, counts: Ints, settings: Calibration, path: Ints | None) -> float:
     """Return the largest standard deviation up to which rows have the mean squared error that is asked for."""
     labels = np.arange(probs.shape[1])
     mean = probs @ labels
     std = np.sqrt((probs * np.square(labels - mean[:, None])).sum(axis=1))
-    label = np.rint(mean) if settings.label == "nearest" else probs.argmax(axis=1)
+    label = path
+    if label is None:
+        label = np.rint(mean) if settings.label == "nearest" else probs.argmax(axis=1)
     order = np.argsort(std, kind="stable")
     risk = np.cumsum(np.square(label - counts)[order]) / np.arange(1, len(counts) + 1)
-    within = np.flatnonzero(risk <= settings.answered_mse)
+    # Rows that are as sure as each other are answered together, or none of them is.
+    last = np.diff(std[order], append=np.inf) > SLACK
+    within = np.flatnonzero(last & (risk <= settings.answered_mse))
     if not len(within):
         return 0.0
-    return np.inf if within[-1] == len(counts) - 1 else float(std[order][within[-1]])
+    return np.inf if within[-1] == len(counts) - 1 else float(std[order][within[-1]]) + SLACK

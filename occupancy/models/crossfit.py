@@ -19,6 +19,7 @@ from occupancy.prediction import Prediction
 
 APART_S = 1200.0  # what an empty room must last for, at each end, to part two visits
 MOST = 8  # models that are trained at most; beyond, visits share one
+PARTS = 4  # of rows that no visits part well
 NONE = -1
 
 
@@ -53,7 +54,12 @@ def visits(fold: Fold, rows: Rows) -> Ints:
 def left_out(fold: Fold, rows: Rows) -> Ints:
     """Return which model leaves each row out, (N,), -1 for rows not asked for: a visit each, or some.
 
-    Short visits that are beyond `MOST` join the group that has the fewest rows.
+    Short visits that are beyond `MOST` join the group that has the fewest rows. Where so few visits were seen that
+    the others of one have a single label, from which nothing is learned, the rows are cut in time instead.
+
+    Args:
+        fold: the fold, whose log has counts at the rows.
+        rows: (N,) the rows that a model learns from, of two labels or more.
     """
     number = visits(fold, rows)
     sizes = np.bincount(number[rows])
@@ -61,9 +67,22 @@ def left_out(fold: Fold, rows: Rows) -> Ints:
     for visit in np.argsort(-sizes, kind="stable"):
         group_of[visit] = weight.argmin()
         weight[group_of[visit]] += sizes[visit]
+    counts, found = fold.counts(rows), group_of[number[rows]]
+    if any(len(np.unique(counts[found != group])) < 2 for group in range(len(weight))):
+        found = _in_time(counts)
     groups = np.full(len(rows), NONE)
-    groups[rows] = group_of[number[rows]]
+    groups[rows] = found
     return groups
+
+
+def _in_time(counts: Ints) -> Ints:
+    """Return which of `PARTS` successive parts rows (N,) with such counts belong to, (N,).
+
+    Each label weighs the same, and so does each part: what is left without one holds two labels or more.
+    """
+    weights = 1 / np.bincount(counts)[counts]
+    middles = weights.cumsum() - weights / 2
+    return np.asarray(PARTS * middles / weights.sum(), np.int64)
 
 
 def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Callable[[Config], Estimator]) -> Floats:
@@ -80,7 +99,8 @@ def predictions(
     """Yield the rows (N,) of each group and their prediction by a model that did not learn from them.
 
     Rows of the other groups are the past that a row looks back on, as they are for a row in use: their sensors,
-    not their labels. Rows outside all groups are not there; what the fold tests is so not even seen.
+    not their labels. Validation rows that are in no group choose the number of epochs, as they do for the model in
+    use. Other rows outside all groups are not there; what the fold tests is so not even seen.
 
     Args:
         config: the experiment.
@@ -88,28 +108,28 @@ def predictions(
         groups: (N,) the group of each row, -1 for rows that are neither learned from nor predicted.
         make: returns the unfitted model of an experiment.
     """
-    known = groups != NONE
+    grouped = groups != NONE
+    known = grouped | fold.validation
     sensors = fold.log.frame.drop(columns=fold.log.schema.count)[known]
     for group in range(groups.max() + 1):
         asked = groups == group
         estimator = make(config)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)  # the model for use gives them, once
-            estimator.fit(_without(fold, asked, known), lambda _epoch: None)
+            estimator.fit(_without(fold, asked, grouped), lambda _epoch: None)
         yield asked, estimator.predict(sensors, asked[known])
 
 
-def _without(fold: Fold, asked: Rows, known: Rows) -> Fold:
-    """Return a fold as it is without some of its rows, which are blank in it."""
-    learned = known & ~asked
-    validation = fold.validation & learned
-    train = learned & ~validation
+def _without(fold: Fold, asked: Rows, grouped: Rows) -> Fold:
+    """Return a fold as it is without some of its grouped rows, which are blank in it."""
+    validation = fold.validation & ~asked
+    train = grouped & ~asked & ~validation
     if not validation.any() or not train.any():  # all of one part is left out: half of what is left chooses
-        rest = np.flatnonzero(learned)
-        validation = np.zeros(len(learned), bool)
+        rest = np.flatnonzero(train | validation)
+        train, validation = np.zeros((2, len(asked)), bool)
+        train[rest[: len(rest) // 2]] = True
         validation[rest[len(rest) // 2 :]] = True
-        train = learned & ~validation
-    return dataclasses.replace(fold, train=train, validation=validation, test=~learned).sealed()
+    return dataclasses.replace(fold, train=train, validation=validation, test=~(train | validation)).sealed()
 
 
 def pieces(groups: Ints, times: pd.DatetimeIndex, max_gap: float) -> list[Ints]:

@@ -48,17 +48,21 @@ class LogisticEstimator(Baseline):
         rows = self.learned(fold)
         self.features = fit_inputs(fold.log, rows, self.config.features)
         inputs = self.features.transform(fold.log.frame, stretches(fold.log.times, rows, fold.log.max_gap))[rows]
+        counts = fold.counts(rows)
+        self.weights = np.full((self.classes, inputs.shape[1] + 1), -np.inf)  # a label that is not learned keeps 0
+        if len(labels := np.unique(counts)) == 1:  # scikit-learn refuses them; nothing else may be expected
+            self.weights[labels] = 0.0
+            return
         scaler = StandardScaler().fit(inputs.astype(np.float64))
         model = LogisticRegression(
             C=self.settings.inverse_penalty,
             class_weight="balanced" if self.settings.balanced else None,
             max_iter=STEPS,
-        ).fit(scaler.transform(inputs.astype(np.float64)), fold.counts(rows))
+        ).fit(scaler.transform(inputs.astype(np.float64)), counts)
         slopes = model.coef_ / scaler.scale_
         known = np.column_stack([slopes, model.intercept_ - slopes @ scaler.mean_])
         if len(known) == 1:  # of two labels scikit-learn keeps one set of weights, the other's are 0
             known = np.vstack([np.zeros_like(known), known])
-        self.weights = np.full((self.classes, known.shape[1]), -np.inf)  # a label that was not learned keeps 0
         self.weights[model.classes_] = known
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:

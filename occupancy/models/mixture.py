@@ -70,8 +70,7 @@ class MixtureEstimator(Baseline):
         self.members = [self.make(config) for config in self._configs()]
         for member in self.members:
             member.fit(fold, on_epoch)
-        histories = [member.history for member in self.members if len(member.history)]
-        self.history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame()
+        self.history = _join([member.history for member in self.members if len(member.history)])
         self.chosen_epochs = max(member.chosen_epochs for member in self.members)
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
@@ -99,6 +98,7 @@ class MixtureEstimator(Baseline):
         self.members = [self.make(config) for config in self._configs()]
         for number, member in enumerate(self.members, start=1):
             member.load(folder / f"member_{number}")
+        self.chosen_epochs = max(member.chosen_epochs for member in self.members)
 
     def _configs(self) -> list[Config]:
         return [self.config.model_copy(update={"model": member}) for member in self.settings.members]
@@ -112,6 +112,16 @@ class MixtureEstimator(Baseline):
         """Return the weights (M,) that the rows of some groups (N,) ask for, by members' probabilities (M, N, C)."""
         rows = groups != NONE
         return learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
+
+
+def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the epochs of several models as one table, in which their networks are numbered one after another."""
+    sizes = [0, *(int(history["member"].max()) + 1 for history in histories)]
+    numbered = [
+        history.assign(member=history["member"] + before)
+        for history, before in zip(histories, np.cumsum(sizes[:-1]), strict=True)
+    ]
+    return pd.concat(numbered, ignore_index=True) if numbered else pd.DataFrame()
 
 
 def pool(probs: Floats, weights: Floats, how: str) -> Floats:

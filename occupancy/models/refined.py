@@ -77,15 +77,19 @@ class RefinedEstimator:
         parts = pieces(groups, fold.log.times, fold.log.max_gap)
         counts = np.full(len(rows), NONE)
         counts[rows] = fold.counts(rows)
+        path = counts.copy()
         if self.config.decoding is not None:
             self._learn_decoding(fold, rows, probs, counts, parts)
             probs = probs.copy()
             for part in parts:
-                probs[part] = self._decode(probs[part])[0]
+                probs[part], labels = self._decode(probs[part])
+                if labels is not None:
+                    path[part] = labels
         if self.config.calibration is not None:
             positions = np.concatenate(parts)
             joined = np.split(np.arange(len(positions)), np.cumsum([len(part) for part in parts])[:-1])
-            self.calibrator = Calibrator.fit(probs[positions], counts[positions], joined, self.config.calibration)
+            kept = path[positions] if self._has_path else None
+            self.calibrator = Calibrator.fit(probs[positions], counts[positions], joined, self.config.calibration, kept)
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
@@ -114,6 +118,7 @@ class RefinedEstimator:
         """Become the model that `save` wrote into a folder."""
         settings = read_settings(folder)
         self.base.load(folder / BASE)
+        self.chosen_epochs = self.base.chosen_epochs
         if settings["durations"] is not None:
             self.step_s = settings["step_s"]
             self.durations = Durations.from_settings(settings["durations"])

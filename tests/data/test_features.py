@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from occupancy.config import Kind
-from occupancy.data import trailing
 from occupancy.data.clock import recordings
 from occupancy.data.features import OUTSIDE, Features, Floats, Ints, Rows, select, stretches
 from occupancy.data.schema import UCI, Column, Schema
@@ -67,45 +66,6 @@ def fitted_slopes(values: Sequence[float] | Floats, samples: int) -> list[float]
 
 def transformed(features: Features, log: Log, rows: Rows) -> Floats:
     return features.transform(log.frame, stretches(log.times, rows, log.max_gap)).astype(np.float64)
-
-
-@given(
-    st.lists(st.floats(-1000, 1000).map(lambda value: round(value, 3)), min_size=1, max_size=40),
-    st.integers(2, 12),
-    st.sampled_from([0.0, 400.0, -1e5, 1e5]),
-)
-@example([1.0], 5, 0.0)
-@example([1.0, 3.0], 5, 1e5)
-@example([0.0, 1000.0, 1000.0, 1000.0], 2, 1e5)
-def test_a_trailing_slope_is_numpys_least_squares_line(values: list[float], samples: int, offset: float) -> None:
-    shifted = np.array([value + offset for value in values], np.float64)
-    assert trailing.slope(shifted, samples) == pytest.approx(fitted_slopes(values, samples), rel=1e-7, abs=1e-7)
-
-
-def test_a_constant_series_has_slope_zero_everywhere() -> None:
-    assert trailing.slope(np.full(100, 400.1), SLOPE_SAMPLES) == pytest.approx(np.zeros(100), abs=1e-12)
-
-
-def test_a_straight_line_has_its_own_slope_from_the_second_row_on() -> None:
-    slopes = trailing.slope(np.linspace(1e5, 1e5 - 250, 101), SLOPE_SAMPLES)
-    assert slopes[0] == 0
-    assert slopes[1:] == pytest.approx(np.full(100, -2.5), rel=1e-9)
-
-
-def test_a_line_through_one_sample_has_slope_zero() -> None:
-    assert trailing.slope(np.array([3.0, 5.0, 9.0]), 1).tolist() == [0.0, 0.0, 0.0]
-
-
-def test_an_empty_series_has_no_slopes() -> None:
-    assert trailing.slope(np.array([]), SLOPE_SAMPLES).shape == (0,)
-
-
-def test_a_trailing_slope_of_a_long_log_does_not_drift() -> None:
-    # A year of samples must not eat the digits of its last day, as running sums would.
-    values = np.random.default_rng(0).uniform(400, 900, 1_000_000)
-    last_day = trailing.slope(values, SLOPE_SAMPLES)[-2880:]
-    alone = trailing.slope(values[-2880 - SLOPE_SAMPLES :], SLOPE_SAMPLES)[-2880:]
-    assert last_day == pytest.approx(alone, abs=1e-12)
 
 
 def test_the_trailing_slope_is_the_one_in_the_real_log(uci_log: Log) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 from torch import Tensor, nn
 
 from occupancy.config import LSTM, Config, Train
@@ -430,7 +431,7 @@ def test_a_run_takes_one_thread_and_gives_the_others_back(monkeypatch: pytest.Mo
     during: list[int] = []
 
     def build(settings: LSTM, sizes: Sizes) -> nn.Module:
-        during.append(torch.get_num_threads())
+        during.extend([torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info())])
         return LSTMNetwork(settings, sizes)
 
     monkeypatch.setattr("occupancy.models.LSTMNetwork", build)
