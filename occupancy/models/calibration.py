@@ -68,12 +68,12 @@ class Calibrator:
         runs = sum(int(label_runs(counts[piece])[-1]) + 1 for piece in pieces)
 
         def loss(changes: Floats) -> float:
-            likelihood = _adjust(probs, np.exp(changes[0]), changes[1], shares)[np.arange(len(counts)), counts]
-            return float(-runs * np.log(likelihood.clip(LEAST)).mean() + np.square(changes / SPREAD).sum() / 2)
+            true = _adjust(probs, np.exp(changes[0]), changes[1], shares)[np.arange(len(counts)), counts]
+            return float(-runs * true.mean() + np.square(changes / SPREAD).sum() / 2)
 
         change, prior = minimize(loss, np.zeros(2), method="L-BFGS-B").x
         fitted = cls(float(np.exp(change)), float(prior), shares, (1 - INTERVAL) / 2, np.inf)
-        adjusted = _adjust(probs, fitted.exponent, fitted.prior, shares)
+        adjusted = np.exp(_adjust(probs, fitted.exponent, fitted.prior, shares))
         tail = min(_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any())
         fitted = dataclasses.replace(fitted, tail=min(tail, MOST_TAIL))
         return dataclasses.replace(fitted, most_std=_most_std(adjusted, counts, settings, path))
@@ -89,7 +89,7 @@ class Calibrator:
             settings: the label.
             keep_label: whether the label stays, as that of a path must.
         """
-        probs = _adjust(prediction.probs, self.exponent, self.prior, self.shares)
+        probs = np.exp(_adjust(prediction.probs, self.exponent, self.prior, self.shares))
         changed = from_probabilities(prediction.times, probs[None], prediction.causal)
         if keep_label:
             changed = dataclasses.replace(changed, label=prediction.label)
@@ -119,9 +119,9 @@ class Calibrator:
 
 
 def _adjust(probs: Floats, exponent: float, prior: float, shares: Floats) -> Floats:
-    """Return probabilities (N, C) to the power of an exponent, times the shares (C,) to that of another."""
+    """Return the logarithms of probabilities (N, C) to an exponent, times the shares (C,) to another."""
     scores = exponent * np.log(probs.clip(LEAST)) + prior * np.log(shares)
-    return np.asarray(np.exp(log_softmax(scores, axis=1)))
+    return np.asarray(log_softmax(scores, axis=1))
 
 
 def _tail(probs: Floats, counts: Ints) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor, nn
 
 from occupancy.config import LSTM, Config, Train
@@ -437,7 +437,8 @@ def test_a_run_takes_one_thread_and_gives_the_others_back(monkeypatch: pytest.Mo
     monkeypatch.setattr("occupancy.models.LSTMNetwork", build)
     torch.set_num_threads(2)
     try:
-        run(forward_fold(), max_epochs=1)
+        with threadpool_limits(2):
+            run(forward_fold(), max_epochs=1)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
