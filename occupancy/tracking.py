@@ -296,5 +296,6 @@ def signature(config: Config, schema: Schema) -> ModelSignature:
         ColSpec(DataType.datetime, "time"),
         ColSpec(DataType.long, "count"),
         *(ColSpec(DataType.double, name) for name in numbers),
+        *([ColSpec(DataType.boolean, "answered")] if config.calibration is not None else []),
     ]
     return ModelSignature(Signature(inputs), Signature(outputs))
