@@ -54,20 +54,25 @@ def visits(fold: Fold, rows: Rows) -> Ints:
 def left_out(fold: Fold, rows: Rows) -> Ints:
     """Return which model leaves each row out, (N,), -1 for rows not asked for: a visit each, or some.
 
-    Short visits that are beyond `MOST` join the group that has the fewest rows. Where so few visits were seen that
+    Short visits that are beyond `MOST` join the group that has the fewest rows. Of a log of many rooms each room is
+    left out as a whole, for it is unknown rooms that the model is asked about. Where so few visits were seen that
     the others of one have a single label, from which nothing is learned, the rows are cut in time instead.
 
     Args:
         fold: the fold, whose log has counts at the rows.
         rows: (N,) the rows that a model learns from, of two labels or more.
     """
-    number = visits(fold, rows)
-    sizes = np.bincount(number[rows])
+    number = visits(fold, rows)[rows]
+    if fold.log.rooms:
+        ends = [place.end for place in fold.log.rooms]
+        room = np.unique(np.searchsorted(ends, np.flatnonzero(rows), side="right"), return_inverse=True)[1]
+        number = room if room.any() else number  # of a single room, visits again
+    sizes = np.bincount(number)
     group_of, weight = np.empty(len(sizes), np.int64), np.zeros(min(MOST, len(sizes)))
     for visit in np.argsort(-sizes, kind="stable"):
         group_of[visit] = weight.argmin()
         weight[group_of[visit]] += sizes[visit]
-    counts, found = fold.counts(rows), group_of[number[rows]]
+    counts, found = fold.counts(rows), group_of[number]
     if any(len(np.unique(counts[found != group])) < 2 for group in range(len(weight))):
         found = _in_time(counts)
     groups = np.full(len(rows), NONE)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_visits import (
     STEP_S,
@@ -21,6 +22,7 @@ from occupancy.config import LSTM, Clock, Config, Logistic, RandomForest, Train
 from occupancy.data.features import Ints
 from occupancy.data.folds import Fold
 from occupancy.data.schema import UCI
+from occupancy.data.table import Place
 from occupancy.models import make_estimator
 from occupancy.models.crossfit import APART_S, MOST, NONE, left_out, out_of_fold, pieces, visits
 from occupancy.models.estimator import Estimator
@@ -110,6 +112,20 @@ def test_where_visits_are_too_few_the_rows_left_are_of_two_labels_all_the_same(c
     assert (np.diff(group) >= 0).all()  # parts in time
     for number in range(group.max() + 1):
         assert len(np.unique(counts[group != number])) >= 2
+
+
+@pytest.mark.parametrize(("learned_rooms", "parts"), [([0, 1, 2], 3), ([0, 2], 2), ([1], 5)])
+def test_of_many_rooms_each_is_left_out_as_a_whole(learned_rooms: list[int], parts: int) -> None:
+    counts = day(3)
+    log = log_of(np.tile(counts, 3), gaps=(len(counts), 2 * len(counts)))
+    room = np.repeat([0, 1, 2], len(counts))
+    places = [Place(str(n), n * len(counts), (n + 1) * len(counts), pd.Timedelta(0)) for n in range(3)]
+    asked = np.isin(room, learned_rooms)
+    group = left_out(fold_of(dataclasses.replace(log, rooms=tuple(places))), asked)
+    assert (group[~asked] == NONE).all()
+    assert len(np.unique(group[asked])) == parts
+    if len(learned_rooms) > 1:
+        assert len(set(zip(group[asked].tolist(), room[asked].tolist(), strict=True))) == parts
 
 
 def test_pieces_are_the_successive_rows_of_one_group() -> None:
