@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occupancy.config import Kind, Room, Simulation
+from occupancy.config import Config, Kind, Room, Simulation
 from occupancy.data.clock import recordings
 from occupancy.data.features import Floats, Rows, stretches
 from occupancy.data.folds import Fold
@@ -20,6 +20,7 @@ from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.simulation import simulate
 from occupancy.data.table import Log, Place
 from occupancy.errors import InputError, InputWarning
+from occupancy.models import check_sensors
 
 STEP_S, MAX_GAP = 60.0, 600.0
 KINDS: list[Kind] = ["co2", "motion", "sound", "temperature"]
@@ -254,6 +255,8 @@ def test_one_kind_is_enough(kind: Kind) -> None:
 def test_a_log_without_any_of_them_is_refused(selection: str) -> None:
     with pytest.raises(InputError, match=f"^features: got '{selection}', but the log 'room' has light only$"):
         fit(without(*KINDS, "co2_slope"), TRAINED, selection)
+    with pytest.raises(InputError, match=f"^features: got '{selection}', but"):  # before any fold is trained
+        check_sensors(without(*KINDS, "co2_slope"), Config.model_validate({"name": "it", "features": selection}))
 
 
 def test_one_sensor_a_kind_is_enough() -> None:
