@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from pydantic import ValidationError
 
 from occupancy.config import (
     BNN,
+    LSTM,
     Calibration,
     Config,
     Data,
@@ -209,6 +212,18 @@ def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_device
         config.model_copy(update={"data": Data(folds="blocked")}),
     ]
     assert len({other.key for other in [config, *others]}) == 5
+
+
+def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_and_balance_unless_it_asks_for_one() -> None:
+    model = LSTM(head="classification")
+    old = Config(name="one", model=model).shown()
+    for key in ("seed", "tracking", "explanation", "decoding", "calibration"):
+        del old[key]
+    del old["train"]["device"], old["model"]["cell"], old["model"]["balanced"]
+    key = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()[:16]
+    assert Config(name="one", model=model).key == key
+    for change in ({"cell": "gru"}, {"balanced": True}):
+        assert Config(name="one", model=model.model_copy(update=change)).key != key
 
 
 @pytest.mark.parametrize(

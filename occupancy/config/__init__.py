@@ -160,9 +160,14 @@ class Config(Section):
         """Hash of what decides the results, the seed apart: equal keys, the same experiment with other seeds."""
         tree = self.shown()
         del tree["seed"], tree["tracking"], tree["explanation"], tree["train"]["device"]
-        for refinement in ("decoding", "calibration"):  # as it was before there were any
+        # What was not asked for is left out, so that the key is as it was before one could ask for it.
+        for refinement in ("decoding", "calibration"):
             if tree[refinement] is None:
                 del tree[refinement]
+        if isinstance(self.model, LSTM):
+            for key in ("cell", "balanced"):
+                if tree["model"][key] == LSTM.model_fields[key].default:
+                    del tree["model"][key]
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
     def shown(self) -> dict[str, Any]:

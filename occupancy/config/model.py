@@ -15,22 +15,38 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 Head = Literal["regression", "classification"]
 
 
+def _check_balance(balanced: bool, head: str) -> None:
+    if balanced and head == "regression":
+        raise ValueError("balanced conflicts with head 'regression', which knows no labels; drop one of them")
+
+
 class LSTM(Section):
-    """A stack of LSTM layers over the last ``window`` samples."""
+    """A stack of recurrent layers over the last ``window`` samples."""
 
     name: Literal["lstm"] = "lstm"
-    head: Head = "regression"
-    """Whether the count is regressed or classified."""
+    cell: Literal["lstm", "gru"] = "lstm"
+    """The layers: ``gru`` has three gates to the four of ``lstm``, and so a quarter fewer weights."""
+    head: Literal["regression", "classification", "ordinal"] = "regression"
+    """Whether the count is regressed or classified; ``ordinal`` classifies it by one number and rising thresholds, and
+    so knows that 2 lies between 1 and 3."""
+    balanced: bool = False
+    """Whether each label weighs as much as any other, however few rows it has, also where the loss chooses the number
+    of epochs; not with ``head: regression``."""
     window: Count = 15
     """Samples that a prediction sees, its own included."""
     layers: Count = 2
-    """LSTM layers, stacked."""
+    """Layers, stacked."""
     hidden: Count = 64
     """Units of each layer."""
     dropout: Share = 0.3
     """Share of units switched off after each layer while training."""
     mc_samples: Annotated[int, Field(ge=0)] = 0
     """Passes of Monte-Carlo dropout at prediction; 0: dropout is off then."""
+
+    @model_validator(mode="after")
+    def _check_conflicts(self) -> Self:
+        _check_balance(self.balanced, self.head)
+        return self
 
 
 class MLPCRF(Section):
@@ -89,8 +105,7 @@ class RandomForest(Section):
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
-        if self.balanced and self.head == "regression":
-            raise ValueError("balanced conflicts with head 'regression', which knows no labels; drop one of them")
+        _check_balance(self.balanced, self.head)
         return self
 
 

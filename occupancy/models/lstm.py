@@ -1,4 +1,4 @@
-"""LSTM over a window of sensor samples, with a head that regresses the count or classifies it."""
+"""LSTM or GRU over a window of sensor samples, with a head that regresses the count or gives each a probability."""
 
 from __future__ import annotations
 
@@ -7,44 +7,10 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from occupancy.config import LSTM
+from occupancy.models.heads import make_head
 from occupancy.models.task import Sizes
-
-
-class RegressionHead(nn.Module):
-    """Predicts people as a number; squared error."""
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(hidden, 1)
-
-    def forward(self, code: Tensor) -> Tensor:
-        """Return people (B,), unrounded, from codes (B, H)."""
-        people: Tensor = self.linear(code)
-        return people.squeeze(-1)
-
-    def loss(self, code: Tensor, y: Tensor) -> Tensor:
-        """Return the mean squared error, people squared, against counts (B,)."""
-        return functional.mse_loss(self(code), y.to(code.dtype))
-
-
-class ClassificationHead(nn.Module):
-    """Predicts the probability of each count; cross-entropy."""
-
-    def __init__(self, hidden: int, classes: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(hidden, classes)
-
-    def forward(self, code: Tensor) -> Tensor:
-        """Return probabilities (B, C) from codes (B, H)."""
-        logits: Tensor = self.linear(code)
-        return logits.softmax(dim=-1)
-
-    def loss(self, code: Tensor, y: Tensor) -> Tensor:
-        """Return the mean cross-entropy, nats, against counts (B,)."""
-        return functional.cross_entropy(self.linear(code), y)
 
 
 class Dropout(nn.Dropout):
@@ -58,9 +24,9 @@ class Dropout(nn.Dropout):
 
 
 class LSTMNetwork(nn.Module):
-    """LSTM layers with dropout after each: between the layers and before the head.
+    """LSTM or GRU layers with dropout after each: between the layers and before the head.
 
-    The dropout layers are modules of their own because ``nn.LSTM``'s built-in dropout can't be
+    The dropout layers are modules of their own because ``nn.LSTM``'s and ``nn.GRU``'s built-in dropout can't be
     switched on by itself, which Monte-Carlo dropout (Gal and Ghahramani 2016) needs.
     """
 
@@ -68,18 +34,15 @@ class LSTMNetwork(nn.Module):
         """Build the network.
 
         Args:
-            settings: layers, hidden size, dropout and head.
-            sizes: of what goes in and comes out.
+            settings: cell, layers, hidden size, dropout and head.
+            sizes: of what goes in and comes out, and the training rows of each label if the settings balance them.
         """
         super().__init__()
         inputs = [sizes.features, *[settings.hidden] * (settings.layers - 1)]
-        self.layers = nn.ModuleList(nn.LSTM(size, settings.hidden, batch_first=True) for size in inputs)
+        cell = {"lstm": nn.LSTM, "gru": nn.GRU}[settings.cell]
+        self.layers = nn.ModuleList(cell(size, settings.hidden, batch_first=True) for size in inputs)
         self.dropouts = nn.ModuleList(Dropout(settings.dropout) for _ in inputs)
-        self.head: RegressionHead | ClassificationHead = (
-            RegressionHead(settings.hidden)
-            if settings.head == "regression"
-            else ClassificationHead(settings.hidden, sizes.classes)
-        )
+        self.head = make_head(settings, sizes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return people (B,) or probabilities (B, C) from windows (B, T, F)."""

@@ -159,8 +159,9 @@ class NetworkEstimator:
         stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
         return Windows(self.features.transform(frame, stretch), stretch, self.window), stretch
 
-    def _network(self, rows: int = 1) -> nn.Module:
-        return self.build(Sizes(len(self.features.names), self.config.data.max_count + 1, rows))
+    def _network(self, labels: Sequence[int] = ()) -> nn.Module:
+        classes = self.config.data.max_count + 1
+        return self.build(Sizes(len(self.features.names), classes, sum(labels) or 1, tuple(labels)))
 
     def _train(self, fold: Fold, fitting: Rows, stopping: Rows | None, epochs: int, on_epoch: OnEpoch) -> list[Task]:
         """Train every member anew on the fitting rows, to which the features are fitted too."""
@@ -168,6 +169,7 @@ class NetworkEstimator:
         learning = self._batches(fold, fitting, self.config.train.batch_size)
         # A stopping row's window may look back into the fitting rows: their sensors are its past.
         stop = None if stopping is None else self._batches(fold, stopping, EVALUATION_BATCH, past=fitting)
+        labels = fold.labels(fitting, self.config.data.max_count + 1).tolist()
         tasks = []
         stage: Literal["search", "final"] = "final" if stopping is None else "search"
 
@@ -178,7 +180,7 @@ class NetworkEstimator:
         for member in range(self.config.train.members):
             # The same seed gives a member the same start in the search and in the refit.
             with _seeded(self.config.seed, member):
-                network = self._network(int(fitting.sum()))
+                network = self._network(labels)
                 order = torch.Generator().manual_seed(torch.initial_seed())
                 data = WindowModule(dataclasses.replace(learning, order=order), stop)
                 told = partial(report, member=member, network=network)

@@ -12,16 +12,21 @@ from occupancy.config import LSTM
 from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.task import Sizes
 
-Head = Literal["regression", "classification"]
+Head = Literal["regression", "classification", "ordinal"]
+Cell = Literal["lstm", "gru"]
 Floats = NDArray[np.float64]
-HEADS: list[Head] = ["regression", "classification"]
+HEADS: list[Head] = ["regression", "classification", "ordinal"]
+CELLS: list[Cell] = ["lstm", "gru"]
 F, C, T, B = 3, 4, 5, 6
 
 
-def build(head: Head = "regression", layers: int = 2, dropout: float = 0.4, seed: int = 0) -> LSTMNetwork:
+def build(
+    head: Head = "regression", layers: int = 2, dropout: float = 0.4, seed: int = 0, cell: Cell = "lstm"
+) -> LSTMNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return LSTMNetwork(LSTM(head=head, layers=layers, hidden=4, dropout=dropout), Sizes(F, C))
+        settings = LSTM(head=head, cell=cell, layers=layers, hidden=4, dropout=dropout)
+        return LSTMNetwork(settings, Sizes(F, C))
 
 
 def batch(seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -83,12 +88,33 @@ def test_the_classification_is_the_lstm_equations_and_a_softmax(layers: int) -> 
     np.testing.assert_allclose(network(x).detach().numpy(), powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
 
 
-def test_a_network_of_one_layer_is_torchs_lstm_and_a_linear_layer() -> None:
-    network, (x, _) = build(layers=1).eval(), batch()
-    lstm, linear = nn.LSTM(F, 4, batch_first=True), nn.Linear(4, 1)
-    lstm.load_state_dict(network.layers[0].state_dict())
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_network_of_one_layer_is_torchs_layer_and_a_linear_one(cell: Cell) -> None:
+    network, (x, _) = build(layers=1, cell=cell).eval(), batch()
+    layer = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](F, 4, batch_first=True)
+    linear = nn.Linear(4, 1)
+    layer.load_state_dict(network.layers[0].state_dict())
     linear.load_state_dict(network.head.linear.state_dict())
-    assert torch.equal(network(x), linear(lstm(x)[0][:, -1])[:, 0])
+    assert torch.equal(network(x), linear(layer(x)[0][:, -1])[:, 0])
+
+
+def test_without_cell_and_balance_a_network_starts_and_learns_as_it_did_before_there_were_any() -> None:
+    network, (x, y) = build("classification", dropout=0.0), batch()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        first, second = nn.LSTM(F, 4, batch_first=True), nn.LSTM(4, 4, batch_first=True)
+        linear = nn.Linear(4, C)
+    plain = nn.ModuleList([first, second, linear])
+    loss = nn.functional.cross_entropy(linear(second(first(x)[0])[0][:, -1]), y)
+    torch.autograd.backward(loss)
+    torch.autograd.backward(network.loss(x, y))
+    assert torch.equal(network.loss(x, y), loss)
+    for weight, before in zip(network.parameters(), plain.parameters(), strict=True):
+        assert weight.grad is not None
+        assert before.grad is not None
+        assert torch.equal(weight, before)
+        assert torch.equal(weight.grad, before.grad)
+    assert [*network.state_dict()] == [name for name, _ in network.named_parameters()]
 
 
 def test_a_regression_predicts_people_and_a_classification_a_distribution_for_each_row() -> None:
@@ -112,9 +138,10 @@ def test_the_classifications_loss_is_the_mean_surprise_in_nats() -> None:
     assert network.loss(x, y).item() == pytest.approx(-np.log(of_the_truth).mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("head", HEADS)
-def test_the_gradient_reaches_every_parameter(head: Head) -> None:
-    network, (x, y) = build(head, layers=3, dropout=0.0), batch()
+def test_the_gradient_reaches_every_parameter(head: Head, cell: Cell) -> None:
+    network, (x, y) = build(head, layers=3, dropout=0.0, cell=cell), batch()
     torch.autograd.backward(network.loss(x, y))
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -176,23 +203,26 @@ def test_samples_come_first_in_the_shape(head: Head) -> None:
     assert build(head).eval().sample(x, 7).shape == ((7, B) if head == "regression" else (7, B, C))
 
 
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("head", HEADS)
-def test_samples_do_not_spread_without_dropout(head: Head, layers: int) -> None:
-    network, (x, _) = build(head, layers, dropout=0.0).eval(), batch()
+def test_samples_do_not_spread_without_dropout(head: Head, layers: int, cell: Cell) -> None:
+    network, (x, _) = build(head, layers, dropout=0.0, cell=cell).eval(), batch()
     samples = network.sample(x, 5)
     assert torch.equal(samples, network(x).expand_as(samples))
 
 
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("head", HEADS)
-def test_samples_spread_in_every_row_with_dropout(head: Head, layers: int) -> None:
-    samples = build(head, layers).eval().sample(batch()[0], 50)
+def test_samples_spread_in_every_row_with_dropout(head: Head, layers: int, cell: Cell) -> None:
+    samples = build(head, layers, cell=cell).eval().sample(batch()[0], 50)
     assert (samples.std(dim=0) > 0).all()
 
 
-def test_sampled_probabilities_sum_to_one_in_every_pass() -> None:
-    samples = build("classification").eval().sample(batch()[0], 20)
+@pytest.mark.parametrize("head", ["classification", "ordinal"])
+def test_sampled_probabilities_sum_to_one_in_every_pass(head: Head) -> None:
+    samples = build(head).eval().sample(batch()[0], 20)
     torch.testing.assert_close(samples.sum(dim=-1), torch.ones(20, B))
 
 

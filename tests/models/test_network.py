@@ -19,15 +19,15 @@ from occupancy.data.folds import Fold
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError
-from occupancy.models import make_estimator
+from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import SETTINGS, Epoch
 from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.network import WEIGHTS, Build, NetworkEstimator
 from occupancy.models.task import Sizes
 from occupancy.prediction import Prediction
 
-Head = Literal["regression", "classification"]
-HEADS: list[Head] = ["regression", "classification"]
+Head = Literal["regression", "classification", "ordinal"]
+HEADS: list[Head] = ["regression", "classification", "ordinal"]
 ROWS = 200
 # Two blocks to learn from with the validation between them, then the test rows.
 TRAIN, VALIDATION, TEST = [(0, 70), (110, 150)], [(70, 110)], [(150, 200)]
@@ -141,7 +141,7 @@ def test_a_saved_model_is_safe_weights_and_json_text(tmp_path: Path) -> None:
 def test_every_pass_of_every_member_is_a_sample(head: Head, mc_samples: int, members: int, samples: int) -> None:
     prediction = predicted(fitted(head, mc_samples, members))
     assert prediction.samples is not None
-    assert prediction.samples.shape == (samples, ROWS, *([4] if head == "classification" else []))
+    assert prediction.samples.shape == (samples, ROWS, *([] if head == "regression" else [4]))
     assert prediction.probs.shape == (ROWS, 4)
     np.testing.assert_allclose(prediction.probs.sum(axis=1), 1, atol=1e-6)
 
@@ -318,6 +318,45 @@ def test_the_report_learns_from_training_and_validation_rows_at_once() -> None:
     fold = fold_of()
     both = int((fold.train | fold.validation).sum())
     assert rows_learned(protocol="report") == [both, both]
+
+
+@pytest.mark.parametrize("head", ["classification", "ordinal"])
+def test_each_stage_balances_the_labels_of_the_rows_that_it_learns_from(head: Head) -> None:
+    config, sizes = config_of(head), []
+    balanced = config.model.model_copy(update={"balanced": True})
+    build = cast(NetworkEstimator, make_estimator(config)).build
+
+    def note(size: Sizes) -> nn.Module:
+        sizes.append(size)
+        return build(size)
+
+    fold = fold_of()
+    fit(config.model_copy(update={"model": balanced}), fold, note)
+    learned = [fold.train, fold.train | fold.validation]
+    assert [size.labels for size in sizes] == [tuple(fold.labels(rows, 4)) for rows in learned]
+    assert [size.rows for size in sizes] == [rows.sum() for rows in learned]
+
+
+@pytest.mark.parametrize("head", ["classification", "ordinal"])
+def test_balance_and_cell_change_what_is_learned_and_are_read_back(head: Head, tmp_path: Path) -> None:
+    config = config_of(head)
+    plain = fit(config)
+    changes: list[dict[str, Any]] = [{"balanced": True}, {"cell": "gru"}]
+    for folder, change in zip((tmp_path / "balanced", tmp_path / "gru"), changes, strict=True):
+        estimator = fit(config.model_copy(update={"model": config.model.model_copy(update=change)}))
+        assert not np.allclose(predicted(estimator).probs, predicted(plain).probs)
+        folder.mkdir()
+        estimator.save(folder)
+        assert_same(predicted(cast(NetworkEstimator, load_estimator(folder))), predicted(estimator))
+
+
+def test_a_model_that_was_saved_before_there_were_cells_and_balance_predicts_as_before(tmp_path: Path) -> None:
+    estimator = fitted("classification")
+    estimator.save(tmp_path)
+    settings = json.loads((tmp_path / SETTINGS).read_text(encoding="utf-8"))
+    del settings["config"]["model"]["cell"], settings["config"]["model"]["balanced"]
+    (tmp_path / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+    assert_same(predicted(cast(NetworkEstimator, load_estimator(tmp_path))), predicted(estimator))
 
 
 def test_the_refit_is_scaled_on_training_and_validation_rows() -> None:
