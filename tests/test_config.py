@@ -12,12 +12,14 @@ from pydantic import ValidationError
 from occupancy.config import (
     BNN,
     LSTM,
+    MLPCRF,
     Calibration,
     Config,
     Data,
     Decoding,
     Explanation,
     Majority,
+    Mixture,
     Network,
     Room,
     Simulation,
@@ -214,16 +216,17 @@ def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_device
     assert len({other.key for other in [config, *others]}) == 5
 
 
-def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_and_balance_unless_it_asks_for_one() -> None:
+def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_balance_and_pretraining_unless_it_asks() -> None:
     model = LSTM(head="classification")
     old = Config(name="one", model=model).shown()
     for key in ("seed", "tracking", "explanation", "decoding", "calibration"):
         del old[key]
-    del old["train"]["device"], old["model"]["cell"], old["model"]["balanced"]
+    del old["train"]["device"], old["train"]["pretrain_rooms"], old["model"]["cell"], old["model"]["balanced"]
     key = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()[:16]
     assert Config(name="one", model=model).key == key
     for change in ({"cell": "gru"}, {"balanced": True}):
         assert Config(name="one", model=model.model_copy(update=change)).key != key
+    assert Config(name="one", model=model, train=Train(pretrain_rooms=1)).key != key
 
 
 @pytest.mark.parametrize(
@@ -244,3 +247,26 @@ def test_weight_decay_is_refused_for_a_bayesian_network_whose_prior_does_it() ->
     with pytest.raises(ValidationError, match=r"train.weight_decay 0.01 conflicts with model bnn.*set it to 0"):
         Config(name="one", model=BNN())
     assert Config(name="one", model=BNN(), train=Train(weight_decay=0)).train.weight_decay == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"data": Data(source="room.csv", schema="room.yaml")},
+            "train.pretrain_rooms 4 conflicts with data.schema 'room.yaml': simulated rooms have the columns of 'uci'",
+        ),
+        (
+            {"model": MLPCRF()},
+            "train.pretrain_rooms 4 conflicts with model mlp_crf, which learns from the log alone; set",
+        ),
+        (
+            {"model": Mixture(members=[LSTM(head="classification"), BNN()])},
+            "train.pretrain_rooms 4 conflicts with model bnn, which learns from the log alone; set it to 0",
+        ),
+    ],
+)
+def test_pretraining_is_refused_for_what_cannot_learn_from_simulated_rooms(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Config(name="one", train=Train(pretrain_rooms=4, weight_decay=0), **changes)
+    assert Config(name="one", train=Train(weight_decay=0), **changes).train.pretrain_rooms == 0

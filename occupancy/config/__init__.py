@@ -130,6 +130,18 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_pretraining(self) -> Self:
+        asked = f"train.pretrain_rooms {self.train.pretrain_rooms} conflicts with"
+        if self.train.pretrain_rooms and self.data.log_schema != "uci":
+            raise ValueError(
+                f"{asked} data.schema {self.data.log_schema!r}: simulated rooms have the columns of 'uci'; set it to 0"
+            )
+        for model in self.models:
+            if self.train.pretrain_rooms and isinstance(model, MLPCRF | BNN):
+                raise ValueError(f"{asked} model {model.name}, which learns from the log alone; set it to 0")
+        return self
+
     @property
     def models(self) -> list[Single]:
         """The settings of the model, or of each that a mixture pools."""
@@ -164,6 +176,8 @@ class Config(Section):
         for refinement in ("decoding", "calibration"):
             if tree[refinement] is None:
                 del tree[refinement]
+        if not self.train.pretrain_rooms:
+            del tree["train"]["pretrain_rooms"]
         if isinstance(self.model, LSTM):
             for key in ("cell", "balanced"):
                 if tree["model"][key] == LSTM.model_fields[key].default:

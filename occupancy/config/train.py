@@ -31,6 +31,9 @@ class Train(Section):
     ``epoch_choices``."""
     gradient_clip: Positive | None = 1.0
     """Largest norm of the gradient; none: it is left as it is."""
+    pretrain_rooms: Annotated[int, Field(ge=0)] = 0
+    """Simulated rooms, of different volume, air change, generation and noise, from a day of each of which an LSTM
+    learns before it learns from the log, which needs the columns of schema ``uci``; 0: it starts from nothing."""
     members: Count = 3
     """Networks, equal but for their seeds, whose predictions are averaged."""
     refit: bool = True

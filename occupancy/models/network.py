@@ -21,6 +21,7 @@ from occupancy.data.folds import Fold
 from occupancy.data.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.data.module import Batches, WindowModule, Windows
 from occupancy.models.estimator import SETTINGS, Epoch, OnEpoch, read_settings
+from occupancy.models.pretraining import pretrain, simulated
 from occupancy.models.task import Monitored, Sizes, Task, train
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
@@ -170,6 +171,7 @@ class NetworkEstimator:
         # A stopping row's window may look back into the fitting rows: their sensors are its past.
         stop = None if stopping is None else self._batches(fold, stopping, EVALUATION_BATCH, past=fitting)
         labels = fold.labels(fitting, self.config.data.max_count + 1).tolist()
+        rooms = simulated(self.config, self.features, self.window) if self.config.train.pretrain_rooms else None
         tasks = []
         stage: Literal["search", "final"] = "final" if stopping is None else "search"
 
@@ -182,6 +184,8 @@ class NetworkEstimator:
             with _seeded(self.config.seed, member):
                 network = self._network(labels)
                 order = torch.Generator().manual_seed(torch.initial_seed())
+                if rooms is not None:
+                    pretrain(network, dataclasses.replace(rooms, order=order), self.config.train)
                 data = WindowModule(dataclasses.replace(learning, order=order), stop)
                 told = partial(report, member=member, network=network)
                 tasks.append(train(network, data, self.config.train, epochs, told))
