@@ -5,9 +5,9 @@
 
 Of the rows that a fold learns from, each visit is predicted by a model of the others; test rows are not even seen.
 Each argument is a variant: overrides as the commands take them, separated by spaces, quoted as in a shell. A line of
-Markdown is printed for each: MSE, macro-F1 and log loss, averaged over the folds of a scheme, as mean and standard
-deviation over seeds. With a calibration it takes as many times longer as there are visits, for what calibrates is left
-out too.
+Markdown is printed for each: MSE, macro-F1, log loss and what intervals hold, averaged over the folds of a scheme, as
+mean and standard deviation over seeds. With a decoding or calibration it takes as many times longer as there are
+visits, for what these learn is left out too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from occupancy.models import make_estimator
 from occupancy.models.crossfit import left_out, predictions
 from occupancy.parsing import load_config
 
-SHOWN = ("mse", "f1_macro", "nll")
+SHOWN = ("mse", "f1_macro", "nll", "coverage_90", "coverage_90_occupied", "set_size")
 
 
 def main() -> None:

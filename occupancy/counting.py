@@ -66,7 +66,8 @@ def count_people(served: ServedModel, cells: pd.DataFrame, path: Path, reading: 
         raise InputError(f"{path}: {error}") from None
     remarks = [_on_history(log, estimator.history_s), *([remark] if remark else [])]
     if not prediction.causal:
-        remarks.append("each count rests on later rows too")
+        late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
+        remarks.append(f"each count rests on later rows too{late}")
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
     return Counted(log, prediction, truth, remarks, estimator.config.model.name)

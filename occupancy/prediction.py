@@ -42,13 +42,14 @@ class Prediction:
         probs: (N, C) probability of each count 0..C-1.
         mean: (N,) mean of the predictive distribution, in people.
         std: (N,) its standard deviation, in people.
-        lower: (N,) lower end of the central 90 % interval, in people.
+        lower: (N,) lower end of the 90 % interval, in people: central, or as calibration made it.
         upper: (N,) upper end of it.
         causal: whether every row rests on rows up to its own time alone.
         samples: (S, N) sampled means in people, or (S, N, C) sampled probabilities.
         shares: (N, C) share of a classifier's samples whose likeliest label is each.
         disagreement: (N,) how far the samples disagree, in people, where they themselves are not kept.
         answered: (N,) whether the row is sure enough to be answered; None for a model that always answers.
+        delay_s: how long after a row's time its prediction can be had.
     """
 
     times: pd.DatetimeIndex
@@ -63,6 +64,7 @@ class Prediction:
     shares: Floats | None = None
     disagreement: Floats | None = None
     answered: NDArray[np.bool_] | None = None
+    delay_s: float = 0.0
 
     def __len__(self) -> int:
         """Return the number of rows N."""
@@ -70,9 +72,12 @@ class Prediction:
 
     @property
     def epistemic(self) -> Floats:
-        """The part of ``std`` that more training rows would lower, (N,) in people: how far the samples disagree."""
+        """The part of ``std`` that more training rows would lower, (N,) in people: how far the samples disagree.
+
+        It is ``std`` at most: members of a pool may lie farther apart than the pool thinks possible.
+        """
         if self.samples is None:
-            return np.zeros(len(self)) if self.disagreement is None else self.disagreement
+            return np.zeros(len(self)) if self.disagreement is None else np.minimum(self.disagreement, self.std)
         people = self.samples if self.samples.ndim == 2 else self.samples @ np.arange(self.samples.shape[2])
         return np.asarray(people.std(axis=0))
 

@@ -54,7 +54,13 @@ class ServedModel:
             InputError: the model has no chain.
         """
         if not isinstance(self.estimator, ChainEstimator):
-            name = self.estimator.config.model.name
+            config = self.estimator.config
+            name = config.model.name
+            if config.decoding is not None or config.calibration is not None:
+                raise InputError(
+                    f"model.decoding: got {decoding!r}, but what the model learned of its decoding or calibration is "
+                    "for the one it was trained with; drop it"
+                )
             raise InputError(f"model.decoding: got {decoding!r}, but the model {name} has no chain to decode; drop it")
         self.estimator.settings = self.estimator.settings.model_copy(update={"decoding": decoding})
 

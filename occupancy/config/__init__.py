@@ -123,6 +123,11 @@ class Config(Section):
             )
         refined = [key for key in ("decoding", "calibration") if getattr(self, key) is not None]
         refined += ["model.weights"] if isinstance(self.model, Mixture) and self.model.weights == "learned" else []
+        if refined and isinstance(self.model, MLPCRF) and self.model.decoding != "filter":
+            raise ValueError(
+                f"model.decoding {self.model.decoding!r} conflicts with {refined[0]}, which would replace its path; "
+                "take model.decoding 'filter' or drop one of them"
+            )
         if self.protocol == "report" and refined:
             raise ValueError(
                 f"protocol 'report' conflicts with {refined[0]}, which is learned without the test rows; take protocol "

@@ -15,7 +15,7 @@ class Decoding(Section):
     ``lag`` seconds, by which the answer is late; ``smooth``, all of the recording; ``viterbi``, too, its labels being
     those of the likeliest path."""
     lag: Positive = 300.0
-    """How late the answer of ``mode: lag`` is, in seconds."""
+    """How late the answer of ``mode: lag`` is, in seconds; other modes do not look at it."""
 
 
 class Calibration(Section):
@@ -25,5 +25,6 @@ class Calibration(Section):
     """The count to act on: the one next to the mean, which has the least expected squared error, or the likeliest; a
     path of ``decoding.mode: viterbi`` stays as it is."""
     answered_mse: Positive = 0.05
-    """An answer is given where the model is so sure that the answered rows have this mean squared error, in people
-    squared; elsewhere it abstains, and says so in the column ``answered``."""
+    """An answer is given where the model is so sure that the answered rows learned from, their visit left out, have
+    this mean squared error, in people squared; elsewhere it abstains, and says so in the column ``answered``. It is
+    what the model aims at: ``mse_answered`` says what came of it on the test rows."""

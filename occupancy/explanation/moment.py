@@ -60,8 +60,11 @@ def explain(estimator: Estimator, log: Log, row: int, source: Rows, backgrounds:
         backgrounds: how many windows of them, at most; fewer where the source holds fewer.
 
     Raises:
-        InputError: the recording is too short before the row, or the source holds no window.
+        InputError: the recording is too short before the row, the source holds no window, or the count rests on more
+            than the rows before it that the model itself looks at.
     """
+    if estimator.config.looks_ahead or estimator.config.decoding is not None:
+        raise InputError("the count rests on rows around it, by centred_physics or decoding, which a moment can't show")
     window = window_of(estimator, log, row)
     groups = groups_of(log, estimator.config.features)
     ends = _draw(log, source, len(window), backgrounds, estimator.config.seed)

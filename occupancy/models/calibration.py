@@ -27,8 +27,8 @@ class Calibrator:
     """What is done to probabilities, and what they are worth then.
 
     No guarantee comes with it. Rows of one visit depend on each other and visits are few: a conformal bound of
-    90 % over visits would take nine of them, where a fold has three to twelve. What holds is said by the measured
-    coverage, of occupied rows too.
+    90 % over visits would take nine of them, where a fold has three to eight with people in them. What holds is
+    said by the measured coverage, of occupied rows too.
 
     Attributes:
         exponent: of the probabilities; one over the temperature (Guo et al. 2017).
@@ -102,7 +102,8 @@ class Calibrator:
             upper=np.maximum(upper, changed.label),
             samples=None,
             shares=None,
-            disagreement=np.minimum(prediction.epistemic, changed.std),
+            disagreement=prediction.epistemic,
+            delay_s=prediction.delay_s,
             answered=changed.std <= self.most_std,
         )
 

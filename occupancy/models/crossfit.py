@@ -105,7 +105,7 @@ def predictions(
 
     Rows of the other groups are the past that a row looks back on, as they are for a row in use: their sensors,
     not their labels. Validation rows that are in no group choose the number of epochs, as they do for the model in
-    use. Other rows outside all groups are not there; what the fold tests is so not even seen.
+    use. No row outside all groups is a row's past, so what the fold tests, or validates, is not even seen there.
 
     Args:
         config: the experiment.
@@ -114,15 +114,14 @@ def predictions(
         make: returns the unfitted model of an experiment.
     """
     grouped = groups != NONE
-    known = grouped | fold.validation
-    sensors = fold.log.frame.drop(columns=fold.log.schema.count)[known]
-    for group in range(groups.max() + 1):
+    sensors = fold.log.frame.drop(columns=fold.log.schema.count)[grouped]
+    for group in np.unique(groups[grouped]):
         asked = groups == group
         estimator = make(config)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)  # the model for use gives them, once
             estimator.fit(_without(fold, asked, grouped), lambda _epoch: None)
-        yield asked, estimator.predict(sensors, asked[known])
+        yield asked, estimator.predict(sensors, asked[grouped])
 
 
 def _without(fold: Fold, asked: Rows, grouped: Rows) -> Fold:

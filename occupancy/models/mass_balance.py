@@ -135,9 +135,11 @@ def check_co2(log: Log, config: Config) -> None:
     if all(column.kind != "co2" for column in columns_of(log, config.features)):
         if any(column.kind == "co2" for column in columns_of(log, "all")):
             raise InputError(f"features: got {config.features!r}, but the model mass_balance needs co2; add it")
-        raise InputError(
-            f"model.name: got 'mass_balance', but the log {log.name!r} has no column of kind co2; choose another model"
+        pooled = config.model.name == "mixture"
+        key, remedy = (
+            ("model.members", "drop it from the members") if pooled else ("model.name", "choose another model")
         )
+        raise InputError(f"{key}: got 'mass_balance', but the log {log.name!r} has no column of kind co2; {remedy}")
 
 
 def _kinds(log: Log, config: Config) -> list[Kind]:

@@ -62,7 +62,7 @@ class MixtureEstimator(Baseline):
             groups, held_out = self._cross_fit(fold)
             self.weights = self._learn(held_out, groups, fold)
             self.held_out = np.full(held_out.shape[1:], np.nan)
-            for group in range(groups.max() + 1):
+            for group in np.unique(groups[groups != NONE]):
                 others = np.where(groups == group, NONE, groups)
                 self.held_out[groups == group] = pool(
                     held_out[:, groups == group], self._learn(held_out, others, fold), self.settings.pool

@@ -33,8 +33,9 @@ class RefinedEstimator:
     """Wraps the model of an experiment as ``decoding`` and ``calibration`` ask for.
 
     Both learn from the same rows: those that the model learns from, each predicted by a model that left out its
-    visit. So nothing is calibrated on rows that the model has learned by heart, nor on those that chose its number
-    of epochs, nor on the fold's test rows.
+    visit. That is why one class does both: visits are left out once. So nothing is calibrated on what the model gives
+    for rows that it has learned by heart, nor on the fold's test rows. What a decoder learned (some hazards, two
+    exponents) it learned from the rows that its calibration rests on, which makes that a little too sure.
     """
 
     def __init__(self, config: Config, make: Make) -> None:
@@ -94,7 +95,7 @@ class RefinedEstimator:
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
-        A decoder begins where a recording does, and never knows a label.
+        A decoder begins where the rows asked for do, or their recording, and never knows a label.
 
         Raises:
             InputError: the frame lacks a sensor that the model was trained on, or has another step.
@@ -154,21 +155,24 @@ class RefinedEstimator:
         return decode(self.durations, potentials, self.step_s, self.config.decoding.mode, self._lag)
 
     def _decoded(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
-        times = pd.DatetimeIndex(frame.index)
-        stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
-        asked = np.isin(stretch, np.unique(stretch[rows]))
-        every = self.base.predict(frame, asked)
-        probs, label = np.empty((len(frame), every.probs.shape[1])), np.full(len(frame), NONE)
-        epistemic = np.zeros(len(frame))
-        probs[asked], epistemic[asked] = every.probs, every.epistemic
-        for number in np.unique(stretch[rows]):
-            part = np.flatnonzero(stretch == number)
-            probs[part], path = self._decode(probs[part])
+        """Return the decoded prediction; rows that are not asked for serve the model as its past, not the decoder.
+
+        Those before the first may be rows that the model has learned from: it knows their labels by heart, and a
+        decoder that began there would be started by them.
+        """
+        assert self.config.decoding is not None
+        base = self.base.predict(frame, rows)
+        stretch = stretches(pd.DatetimeIndex(frame.index), rows, self.config.data.max_gap)[rows]
+        probs, label = np.empty_like(base.probs), base.label.copy()
+        for part in np.split(np.arange(len(stretch)), np.flatnonzero(np.diff(stretch)) + 1):
+            probs[part], path = self._decode(base.probs[part])
             if path is not None:
                 label[part] = path
-        causal = every.causal and self.config.decoding is not None and self.config.decoding.mode == "filter"
-        decoded = decide(from_probabilities(times[rows], probs[None, rows], causal), epistemic[rows])
-        return dataclasses.replace(decoded, label=label[rows]) if self._has_path else decoded
+        causal = base.causal and self.config.decoding.mode == "filter"
+        delay_s = self._lag * self.step_s if self.config.decoding.mode == "lag" else 0.0
+        decoded = decide(from_probabilities(base.times, probs[None], causal), base.epistemic)
+        decoded = dataclasses.replace(decoded, delay_s=delay_s)
+        return dataclasses.replace(decoded, label=label) if self._has_path else decoded
 
 
 def _bare(config: Config) -> Config:

@@ -25,7 +25,7 @@ import torch
 import yaml
 
 from occupancy import store
-from occupancy.config import LSTM, Config, Network
+from occupancy.config import LSTM, Config, Mixture, Network
 from occupancy.parsing import load_config
 from occupancy.train import main
 
@@ -573,7 +573,8 @@ def test_every_config_is_complete_in_itself(config: Path) -> None:
     given = yaml.safe_load(config.read_text())
     loaded = load_config(config)
     trained = ["train"] if isinstance(loaded.model, Network) else []
-    assert {*given} == {"seed", "protocol", "features", "data", "model", "tracking", *trained}
+    refined = ["decoding", "calibration"] if isinstance(loaded.model, Mixture) else []
+    assert {*given} == {"seed", "protocol", "features", "data", "model", "tracking", *trained, *refined}
     resolved = loaded.model_dump()
     assert {*given["model"]} == {*resolved["model"]}
     for section in trained:

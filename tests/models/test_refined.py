@@ -25,13 +25,25 @@ from made_visits import (
 )
 from pydantic import ValidationError
 
-from occupancy.config import LSTM, Calibration, Clock, Config, Decoding, Logistic, Majority, Mixture, RandomForest
+from occupancy.config import (
+    LSTM,
+    Calibration,
+    Clock,
+    Config,
+    Decoding,
+    Logistic,
+    Majority,
+    MassBalance,
+    Mixture,
+    RandomForest,
+)
 from occupancy.config.model import Single
 from occupancy.data.features import Floats, Ints, Rows, stretches
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.decoding import Mode, decode
 from occupancy.durations import AGE_EDGES_S
+from occupancy.metrics import score
 from occupancy.models import load_estimator, make_estimator
 from occupancy.models.calibration import Calibrator
 from occupancy.models.estimator import Epoch
@@ -138,13 +150,36 @@ def test_a_lag_is_a_time(lag: float, step_s: float, rows: int) -> None:
 
 
 @EACH_MODE
-def test_some_rows_are_predicted_as_all_are(mode: Mode) -> None:
-    estimator = fit(features="physics", decoding=Decoding(mode=mode), calibration=Calibration())
+def test_a_decoder_begins_where_the_rows_asked_for_do(mode: Mode) -> None:
+    estimator = fit(features="physics", decoding=Decoding(mode=mode, lag=600.0))
     log = with_gap(simulated())
-    rows = np.random.default_rng(0).random(len(log.frame)) < 0.1
-    rows[:1000] &= mode != "lag"  # a whole recording that is not asked for
-    whole, part = predicted(estimator, log), predicted(estimator, log, rows)
-    pd.testing.assert_frame_equal(part, whole[rows].reset_index(drop=True), rtol=1e-9)
+    rows = np.zeros(len(log.frame), bool)
+    rows[400:700] = rows[1200:] = True  # the rows before 400 may be those that the model knows by heart
+    alone = estimator.base.predict(sensors(log), rows).probs.clip(LEAST)
+    alone /= alone.sum(axis=1, keepdims=True)
+    assert estimator.durations is not None
+    assert estimator.emissions is not None
+    potentials = estimator.emissions.potentials(np.log(alone))
+    parts = [decode(estimator.durations, part, 300.0, mode, 2).probs for part in (potentials[:300], potentials[300:])]
+    np.testing.assert_allclose(probs_of(predicted(estimator, log, rows)), np.concatenate(parts), rtol=1e-9)
+
+
+def test_an_answer_that_waits_for_later_rows_is_late_by_as_much() -> None:
+    estimator = fit(decoding=Decoding(mode="lag", lag=600.0), calibration=Calibration())
+    prediction = estimator.predict(sensors(simulated()), everything(simulated()))
+    truth = simulated().frame["Room_Occupancy_Count"].to_numpy()
+    assert prediction.delay_s == 600.0
+    at_once = dataclasses.replace(prediction, delay_s=0.0)
+    late, early = (score([(each, truth)], 600.0)["latency_s"] for each in (prediction, at_once))
+    assert late == early + 600.0
+
+
+def test_the_models_part_of_the_spread_is_no_more_than_all_of_it() -> None:
+    pooled = Mixture(members=[MassBalance(), FOREST])  # of which one is always as unsure as in the empty room
+    for changes in ({"decoding": Decoding()}, {"calibration": Calibration()}):
+        prediction = fit(pooled, features="physics", **changes).predict(sensors(simulated()), everything(simulated()))
+        parts = np.square(prediction.epistemic) + np.square(prediction.aleatoric)
+        np.testing.assert_allclose(parts, np.square(prediction.std), atol=1e-12)
 
 
 def test_earlier_rows_than_the_history_hardly_matter_to_a_filter() -> None:
