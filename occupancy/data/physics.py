@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -18,7 +17,6 @@ from occupancy.data.air import Air, span_of
 from occupancy.data.features import OUTSIDE, PHYSICS_KINDS, Features, Floats, Ints, Rows, columns_of
 from occupancy.data.table import Log
 from occupancy.data.trailing import by_stretch, samples_of
-from occupancy.errors import InputWarning
 
 BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
 LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion are averaged, each sensor by itself
@@ -75,20 +73,15 @@ class PhysicsFeatures:
             stretch: (N,) the stretch of each training row.
 
         Warns:
-            InputWarning: a kind of sensors is absent, and its inputs are left out.
+            InputWarning: the constants of the balance can't be found.
 
         Raises:
-            InputError: all are.
+            InputError: the log has none of the kinds of sensors that inputs are made of. Of those that it lacks, the
+                inputs are left out; see `absent_kinds`.
         """
         asked = CENTRED if centred else "physics"
         there = {column.kind for column in columns_of(log, asked)}
         kinds = [kind for kind in PHYSICS_KINDS if kind in there]
-        for kind in sorted(set(PHYSICS_KINDS) - there):
-            warnings.warn(
-                f"features {asked}: the log {log.name!r} has no column of kind {kind}; what needs it is left out",
-                InputWarning,
-                stacklevel=3,
-            )
         sensors = Features.fit(log, rows, kinds).unscaled()
         readings = _by_kind(sensors, log.frame, stretch)
         air = None
@@ -176,6 +169,12 @@ class PhysicsFeatures:
         if "temperature" in readings:
             warming = over(readings["temperature"], WARMING_S, trailing.slope)
             yield "warming", np.median(warming, axis=1) * 3600 / self.step_s
+
+
+def absent_kinds(log: Log) -> list[Kind]:
+    """Return the kinds of sensors that a log lacks of those that inputs are made of."""
+    there = {column.kind for column in log.schema.columns if column.name in log.frame}
+    return [kind for kind in sorted(PHYSICS_KINDS) if kind not in there]
 
 
 def _of_sound(loudness: Floats, over: Callable[[Floats, float], Floats]) -> Iterator[tuple[str, Floats]]:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from occupancy.config import BNN, LSTM, MLPCRF, Clock, Config, Logistic, Majority, MassBalance, Mixture, RandomForest
+from occupancy.config import (
+    BNN,
+    LSTM,
+    MLPCRF,
+    PHYSICS,
+    Clock,
+    Config,
+    Logistic,
+    Majority,
+    MassBalance,
+    Mixture,
+    RandomForest,
+)
 from occupancy.data.features import columns_of
+from occupancy.data.physics import absent_kinds
 from occupancy.data.table import Log
+from occupancy.errors import InputWarning
 from occupancy.models.baselines import ClockEstimator, MajorityEstimator
 from occupancy.models.bnn import BayesianNetwork
 from occupancy.models.estimator import Estimator, read_settings
@@ -25,10 +40,19 @@ from occupancy.models.refined import RefinedEstimator
 def check_sensors(log: Log, config: Config) -> None:
     """Find out whether a log has what features and model of an experiment ask for.
 
+    Warns:
+        InputWarning: a kind of sensors is absent, and what ``features: physics`` makes of it is left out.
+
     Raises:
         InputError: it has not.
     """
     columns_of(log, config.features)
+    for kind in absent_kinds(log) if config.features in PHYSICS else ():
+        warnings.warn(
+            f"features {config.features}: the log {log.name!r} has no column of kind {kind}; what needs it is left out",
+            InputWarning,
+            stacklevel=2,
+        )
     if any(isinstance(model, MassBalance) for model in config.models):
         check_co2(log, config)
 

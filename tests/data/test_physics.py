@@ -232,7 +232,8 @@ def test_a_kind_that_the_log_lacks_is_left_out_with_a_warning(kind: Kind, select
     gone = (kind, "co2_slope") if kind == "co2" else (kind,)
     log = without(*gone)
     with pytest.warns(InputWarning, match=f"^features {selection}: the log 'room' has no column of kind {kind}; what"):
-        features = fit(log, TRAINED, selection)
+        check_sensors(log, Config.model_validate({"name": "it", "features": selection}))
+    features = fit(log, TRAINED, selection)
     assert set(features.names) == set().union(*(names for each, names in OF_KIND.items() if each != kind))
     shared = [name for name in fit(selection=selection).names if name in features.names]
     complete = unscaled(fit(selection=selection))
@@ -245,8 +246,9 @@ def test_a_kind_that_the_log_lacks_is_left_out_with_a_warning(kind: Kind, select
 def test_one_kind_is_enough(kind: Kind) -> None:
     log = without(*({*KINDS, "light", "co2_slope"} - {kind}))
     with pytest.warns(InputWarning, match="no column of kind") as caught:
-        features = fit(log)
+        check_sensors(log, Config(name="it", features="physics"))
     assert len(caught) == 3
+    features = fit(log)
     assert set(features.names) == OF_KIND[kind]
     assert np.isfinite(transformed(features, log)).all()
 
