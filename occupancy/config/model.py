@@ -157,7 +157,7 @@ def _named(value: Any) -> Any:
 Network = LSTM | MLPCRF | BNN
 """Models that are trained in epochs."""
 
-Single = Annotated[
+_Any = (
     Annotated[LSTM, Tag("lstm")]
     | Annotated[MLPCRF, Tag("mlp_crf")]
     | Annotated[BNN, Tag("bnn")]
@@ -165,9 +165,11 @@ Single = Annotated[
     | Annotated[Logistic, Tag("logistic")]
     | Annotated[Majority, Tag("majority")]
     | Annotated[Clock, Tag("clock")]
-    | Annotated[MassBalance, Tag("mass_balance")],
-    Discriminator(_named),
-]
+    | Annotated[MassBalance, Tag("mass_balance")]
+)
+
+Single = Annotated[_Any, Discriminator(_named)]
+"""Settings of a model that a mixture can pool."""
 
 
 class Mixture(Section):
@@ -184,15 +186,4 @@ class Mixture(Section):
     members that left its visit out."""
 
 
-Model = Annotated[
-    Annotated[LSTM, Tag("lstm")]
-    | Annotated[MLPCRF, Tag("mlp_crf")]
-    | Annotated[BNN, Tag("bnn")]
-    | Annotated[RandomForest, Tag("random_forest")]
-    | Annotated[Logistic, Tag("logistic")]
-    | Annotated[Majority, Tag("majority")]
-    | Annotated[Clock, Tag("clock")]
-    | Annotated[MassBalance, Tag("mass_balance")]
-    | Annotated[Mixture, Tag("mixture")],
-    Discriminator(_named),
-]
+Model = Annotated[_Any | Annotated[Mixture, Tag("mixture")], Discriminator(_named)]
