@@ -68,6 +68,9 @@ def count_people(served: ServedModel, cells: pd.DataFrame, path: Path, reading: 
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
+    if prediction.answered is not None:
+        silent = int((~prediction.answered).sum())
+        remarks.append(f"the model is not sure enough to answer {silent:,} of {len(sensors):,} rows (answered: False)")
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
     return Counted(log, prediction, truth, remarks, estimator.config.model.name)

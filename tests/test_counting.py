@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -147,6 +148,19 @@ def test_what_the_model_refuses_is_said_of_the_file() -> None:
 
 def test_that_later_rows_were_looked_at_is_said() -> None:
     assert count(cells([0, 1]), Estimator(causal=False)).remarks[1] == "each count rests on later rows too"
+
+
+def test_how_late_an_answer_is_and_which_rows_get_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = Estimator(causal=False)
+    predict = estimator.predict
+
+    def late(frame: pd.DataFrame, rows: Any) -> Prediction:
+        return dataclasses.replace(predict(frame, rows), delay_s=300.0, answered=np.array([True, False, False]))
+
+    monkeypatch.setattr(estimator, "predict", late)
+    remarks = count(cells([0, 1, 2]), estimator).remarks
+    assert remarks[1] == "each count rests on later rows too, so that it is 300 s late"
+    assert remarks[2] == "the model is not sure enough to answer 2 of 3 rows (answered: False)"
 
 
 # How much history there is.
