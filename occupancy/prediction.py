@@ -170,6 +170,13 @@ def from_probabilities(times: pd.DatetimeIndex, samples: Floats, causal: bool = 
     return Prediction(times, probs.argmax(axis=1), probs, mean, std, lower, upper, causal, samples, shares)
 
 
+def floor(probs: Floats, least: float) -> Floats:
+    """Return probabilities (..., C) of which none is much less than a least one, so that none has a wild logarithm."""
+    floored: Floats = probs.clip(least)
+    floored /= floored.sum(axis=-1, keepdims=True)
+    return floored
+
+
 def decide(prediction: Prediction, disagreement: Floats | None = None) -> Prediction:
     """Return a prediction whose label is the count next to its mean, which has the least expected squared error.
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from occupancy.data import trailing
-from occupancy.data.trailing import Floats, Ints, samples_of
+from occupancy.data.trailing import Floats, Ints, samples_of, stretch_of
 from occupancy.errors import InputWarning
 
 SLOPE_S = 762.5  # of the span by which the constants are found: 25 samples of the UCI log
@@ -19,8 +19,6 @@ PLAUSIBLE_PER_H = (0.05, 20.0)  # air changes, from a sealed room to a laborator
 USUAL_PER_H = 0.75  # air changes of a room with closed windows, where the log tells none
 PLAUSIBLE_PERSON = (10.0, 4000.0)  # ppm an hour that one person adds, from a hall to a car
 USUAL_PERSON = 208.0  # 16 l an hour into 77 m3, where the log shows nobody
-
-Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -115,12 +113,6 @@ def span_of(co2_ppm: Floats, stretch: Ints, step_s: float, span_s: float, centre
 def outdoors(co2_ppm: Floats) -> float:
     """Return the CO2 outdoors as rows (N,) in ppm tell it, which is what the room falls to: a low quantile."""
     return float(np.quantile(co2_ppm, LOWEST, method="lower"))
-
-
-def stretch_of(rows: Rows, stretch: Ints) -> Ints:
-    """Return the stretches (N,) cut down to some of their rows (N,), -1 for all others."""
-    starts = rows & np.concatenate([[True], ~rows[:-1] | (np.diff(stretch) != 0)])
-    return np.where(rows, np.cumsum(starts) - 1, -1)
 
 
 def air_changes(co2_ppm: Floats, outdoor_ppm: float, empty: Ints, step_s: float, span_s: float, who: str) -> float:

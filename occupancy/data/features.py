@@ -26,7 +26,7 @@ Ints = NDArray[np.int64]
 
 STEP_TOLERANCE = 0.1  # clocks wander; a window of samples at another step means another time
 PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")  # that `PHYSICS` is made of
-OUTSIDE = -1  # the stretch of a row that may not be looked at
+OUTSIDE = trailing.OUTSIDE
 
 
 def stretches(times: pd.DatetimeIndex, rows: Rows, max_gap: float) -> Ints:
@@ -40,9 +40,7 @@ def stretches(times: pd.DatetimeIndex, rows: Rows, max_gap: float) -> Ints:
         rows: (N,) the rows that may be looked at.
         max_gap: seconds; a longer step between rows is a gap.
     """
-    recording = recordings(times, max_gap)
-    starts = rows & np.concatenate([[True], ~rows[:-1] | (np.diff(recording) > 0)])
-    return np.where(rows, np.cumsum(starts) - 1, OUTSIDE)
+    return trailing.stretch_of(rows, recordings(times, max_gap))
 
 
 @dataclass(frozen=True)

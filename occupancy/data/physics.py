@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
@@ -136,7 +136,7 @@ class PhysicsFeatures:
         """Return what `from_settings` makes equal inputs from, as text can hold it."""
         return {
             "sensors": self.sensors.to_settings(),
-            "air": None if self.air is None else asdict(self.air),
+            "air": None if self.air is None else self.air.to_settings(),
             "quiet": self.quiet.tolist(),
             "low": self.low.tolist(),
             "high": self.high.tolist(),

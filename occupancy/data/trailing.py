@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Rows = NDArray[np.bool_]
+
+OUTSIDE = -1  # the stretch of a row that may not be looked at
 
 
 def slope(values: Floats, samples: int) -> Floats:
@@ -55,6 +58,17 @@ def by_stretch(
     parts = np.split(values, np.flatnonzero(np.diff(stretch)) + 1)
     later = samples // 2 if centred else 0
     return np.concatenate([_earlier(trailing(part, samples), later) for part in parts])
+
+
+def stretch_of(rows: Rows, whole: Ints) -> Ints:
+    """Return recordings or stretches (N,) cut down to some of their rows (N,), and numbered anew.
+
+    Args:
+        rows: (N,) the rows that may be looked at; all others are `OUTSIDE`.
+        whole: (N,) the number of the recording or stretch of each row.
+    """
+    starts = rows & np.concatenate([[True], ~rows[:-1] | (np.diff(whole) != 0)])
+    return np.where(rows, np.cumsum(starts) - 1, OUTSIDE)
 
 
 def samples_of(span_s: float, step_s: float, fewest: int = 1) -> int:

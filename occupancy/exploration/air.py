@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.optimize import curve_fit
 
+from occupancy.data.air import PLAUSIBLE_PER_H
 from occupancy.data.clock import recordings
 from occupancy.exploration import Picture, Section, Subject
 from occupancy.plots import LABELS
@@ -20,7 +21,6 @@ from occupancy.prediction import Floats
 from occupancy.timeaxis import NARROW, titled_figure
 
 FRESHEST = "30min"  # the log's lowest median over such a span is taken for outdoors: one row may be a slip
-PLAUSIBLE_PER_H = (0.05, 20.0)  # from a sealed room to a laboratory's fume hoods
 BENT = 1.25  # times the rate at first, from which on a decay is called bent
 SHORTEST_S = 1200.0  # of a decay: less tells no rate
 UNSEEN_S = 600.0  # a longer gap may hide when people left, or that others came

@@ -63,8 +63,7 @@ class Calibrator:
             settings: the label, and the error of answered rows.
             path: (N,) the labels, where `apply` keeps them.
         """
-        classes = probs.shape[1]
-        shares = (np.bincount(counts, minlength=classes) + 0.5) / (len(counts) + 0.5 * classes)
+        shares = label_shares(counts, probs.shape[1])
         runs = sum(int(label_runs(counts[piece])[-1]) + 1 for piece in pieces)
 
         def loss(changes: Floats) -> float:
@@ -72,11 +71,11 @@ class Calibrator:
             return float(-runs * true.mean() + np.square(changes / SPREAD).sum() / 2)
 
         change, prior = minimize(loss, np.zeros(2), method="L-BFGS-B").x
-        fitted = cls(float(np.exp(change)), float(prior), shares, (1 - INTERVAL) / 2, np.inf)
-        adjusted = np.exp(_adjust(probs, fitted.exponent, fitted.prior, shares))
-        tail = min(_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any())
-        fitted = dataclasses.replace(fitted, tail=min(tail, MOST_TAIL))
-        return dataclasses.replace(fitted, most_std=_most_std(adjusted, counts, settings, path))
+        exponent = float(np.exp(change))
+        adjusted = np.exp(_adjust(probs, exponent, float(prior), shares))
+        tails = [_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any()]
+        most_std = _most_std(adjusted, counts, settings, path)
+        return cls(exponent, float(prior), shares, min(*tails, MOST_TAIL), most_std)
 
     def apply(self, prediction: Prediction, settings: Calibration, keep_label: bool = False) -> Prediction:
         """Return a prediction with calibrated probabilities, intervals and answers.
@@ -117,6 +116,11 @@ class Calibrator:
         """Return the calibrator that `to_settings` described."""
         most_std = np.inf if settings["most_std"] is None else settings["most_std"]
         return cls(**{**settings, "shares": np.array(settings["shares"]), "most_std": most_std})
+
+
+def label_shares(counts: Ints, classes: int) -> Floats:
+    """Return the share of each label (C,) among counts (N,), half a row added to each so that none is 0."""
+    return np.asarray((np.bincount(counts, minlength=classes) + 0.5) / (len(counts) + 0.5 * classes))
 
 
 def _adjust(probs: Floats, exponent: float, prior: float, shares: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from occupancy.data.clock import label_runs
 from occupancy.data.features import Floats, Ints, Rows, stretches
 from occupancy.data.folds import Fold
 from occupancy.errors import InputWarning
-from occupancy.models.estimator import Estimator
+from occupancy.models.estimator import Make
 from occupancy.prediction import Prediction
 
 APART_S = 1200.0  # what an empty room must last for, at each end, to part two visits
@@ -90,7 +90,7 @@ def _in_time(counts: Ints) -> Ints:
     return np.asarray(PARTS * middles / weights.sum(), np.int64)
 
 
-def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Callable[[Config], Estimator]) -> Floats:
+def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Make) -> Floats:
     """Return the probabilities (N, C) of each grouped row by a model that left out its group; see `predictions`."""
     probs = np.full((len(groups), config.data.max_count + 1), np.nan)
     for asked, prediction in predictions(config, fold, groups, make):
@@ -98,9 +98,7 @@ def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Callable[[Config
     return probs
 
 
-def predictions(
-    config: Config, fold: Fold, groups: Ints, make: Callable[[Config], Estimator]
-) -> Iterator[tuple[Rows, Prediction]]:
+def predictions(config: Config, fold: Fold, groups: Ints, make: Make) -> Iterator[tuple[Rows, Prediction]]:
     """Yield the rows (N,) of each group and their prediction by a model that did not learn from them.
 
     Rows of the other groups are the past that a row looks back on, as they are for a row in use: their sensors,

@@ -80,3 +80,7 @@ class Estimator(Protocol):
 
     def load(self, folder: Path) -> None:
         """Become the fitted model that `save` wrote into a folder."""
+
+
+Make = Callable[[Config], Estimator]
+"""Returns the unfitted model of an experiment; those that wrap others are given it."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from occupancy.config import Config, Kind, MassBalance
 from occupancy.data import trailing
-from occupancy.data.air import Air, air_changes, outdoors, span_of, stretch_of
+from occupancy.data.air import Air, air_changes, outdoors, span_of
 from occupancy.data.features import Features, Floats, Ints, Rows, check_cadence, columns_of, stretches
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
@@ -72,7 +72,7 @@ class MassBalanceEstimator(Baseline):
         outdoor_ppm = outdoors(co2_ppm[learned])
         empty = learned.copy()
         empty[learned] = fold.counts(learned) == 0
-        alone = stretch_of(empty, stretch)
+        alone = trailing.stretch_of(empty, stretch)
         rate = air_changes(co2_ppm, outdoor_ppm, alone, self.features.step_s, self.settings.slope_s, "mass_balance")
         person = self.settings.generation_l_per_h * 1e3 / self.settings.volume_m3  # l per m3 are 1e3 ppm
         self.air = Air(outdoor_ppm, rate, person)
@@ -135,10 +135,9 @@ def check_co2(log: Log, config: Config) -> None:
     if all(column.kind != "co2" for column in columns_of(log, config.features)):
         if any(column.kind == "co2" for column in columns_of(log, "all")):
             raise InputError(f"features: got {config.features!r}, but the model mass_balance needs co2; add it")
-        pooled = config.model.name == "mixture"
-        key, remedy = (
-            ("model.members", "drop it from the members") if pooled else ("model.name", "choose another model")
-        )
+        key, remedy = "model.name", "choose another model"
+        if config.model.name == "mixture":
+            key, remedy = "model.members", "drop it from the members"
         raise InputError(f"{key}: got 'mass_balance', but the log {log.name!r} has no column of kind co2; {remedy}")
 
 

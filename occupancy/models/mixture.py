@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +15,11 @@ from occupancy.data.features import Floats, Ints, Rows
 from occupancy.data.folds import Fold
 from occupancy.models.baselines import Baseline
 from occupancy.models.crossfit import NONE, left_out, out_of_fold
-from occupancy.models.estimator import Estimator, OnEpoch, read_settings
-from occupancy.prediction import Prediction, decide, from_probabilities
+from occupancy.models.estimator import Estimator, Make, OnEpoch, read_settings
+from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
 LEAST = 1e-3  # what a member's probability counts for at least: no member may rule a count out by itself
 SPREAD = 0.5  # of the logarithm of a weight about that of equal weights, before any label run was seen
-
-Make = Callable[[Config], Estimator]
 
 
 class MixtureEstimator(Baseline):
@@ -126,8 +123,7 @@ def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:
 
 def pool(probs: Floats, weights: Floats, how: str) -> Floats:
     """Return the pooled probabilities (N, C) of members (M, N, C) with weights (M,): their ``mean`` or ``product``."""
-    floored = probs.clip(LEAST)
-    floored /= floored.sum(axis=2, keepdims=True)
+    floored = floor(probs, LEAST)
     if how == "mean":
         return np.asarray(np.tensordot(weights / weights.sum(), floored, 1))
     return np.asarray(np.exp(log_softmax(np.tensordot(weights, np.log(floored), 1), axis=1)))

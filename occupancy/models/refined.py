@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +15,15 @@ from occupancy.data.folds import Fold
 from occupancy.data.trailing import samples_of
 from occupancy.decoding import Emissions, decode, learn_exponents
 from occupancy.durations import AGE_EDGES_S, Durations, learn_durations
-from occupancy.models.calibration import Calibrator
+from occupancy.models.calibration import Calibrator, label_shares
 from occupancy.models.crossfit import NONE, left_out, out_of_fold, pieces
-from occupancy.models.estimator import SETTINGS, Estimator, OnEpoch, read_settings
+from occupancy.models.estimator import SETTINGS, Make, OnEpoch, read_settings
 from occupancy.models.mixture import MixtureEstimator
-from occupancy.prediction import Prediction, decide, from_probabilities
+from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
 LEAST = 1e-3  # a row's probability counts for at least, so that no row by itself rules out what all others say
 BASE = "base"
 """The folder of the model itself in that of a saved one."""
-
-Make = Callable[[Config], Estimator]
 
 
 class RefinedEstimator:
@@ -136,7 +133,7 @@ class RefinedEstimator:
         classes = probs.shape[1]
         self.step_s = fold.log.step_s
         self.durations = learn_durations(counts, fold.log.times, rows, fold.log.max_gap, classes)
-        shares = (np.bincount(counts[rows], minlength=classes) + 0.5) / (rows.sum() + 0.5 * classes)
+        shares = label_shares(counts[rows], classes)
         taught = [(_log(probs[part]), counts[part]) for part in parts]
         mode = self.config.decoding.mode
         self.emissions = learn_exponents(self.durations, taught, shares, self.step_s, mode, self._lag)
@@ -181,5 +178,4 @@ def _bare(config: Config) -> Config:
 
 
 def _log(probs: Floats) -> Floats:
-    floored = probs.clip(LEAST)
-    return np.asarray(np.log(floored / floored.sum(axis=1, keepdims=True)))
+    return np.asarray(np.log(floor(probs, LEAST)))

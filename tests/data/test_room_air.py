@@ -17,12 +17,11 @@ from occupancy.data.air import (
     air_changes,
     outdoors,
     span_of,
-    stretch_of,
 )
 from occupancy.data.features import OUTSIDE
 from occupancy.data.schema import UCI
 from occupancy.data.simulation import State, advance, simulate
-from occupancy.data.trailing import Floats, Ints
+from occupancy.data.trailing import Floats, Ints, stretch_of
 from occupancy.errors import InputWarning
 
 ROOM = Room(volume_m3=60.0, generation_l_per_h=18.0, air_changes_per_h=1.4, outdoor_ppm=410.0)
