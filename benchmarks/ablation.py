@@ -22,15 +22,15 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from occupancy.config import Config
+from occupancy.config.parsing import load_config
 from occupancy.data.folds import Fold
 from occupancy.data.rooms import folds_of
 from occupancy.data.source import open_log
-from occupancy.engine import one_thread
 from occupancy.errors import InputWarning
+from occupancy.execution.fold import one_thread
 from occupancy.metrics import aggregate, score
 from occupancy.models import make_estimator
-from occupancy.models.crossfit import left_out, predictions
-from occupancy.parsing import load_config
+from occupancy.models.postprocess.out_of_fold import left_out, predictions
 
 SHOWN = ("mse", "f1_macro", "nll", "coverage_90", "coverage_90_occupied", "set_size")
 

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from occupancy.engine import one_thread
+from occupancy.execution.fold import one_thread
 
 Action = Callable[[], Any]
 

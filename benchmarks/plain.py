@@ -18,14 +18,16 @@ from pyro.infer import Trace_ELBO
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from occupancy.arrays import Ints, Rows
 from occupancy.config import BNN, LSTM, MLPCRF, Config
-from occupancy.data.features import Features, Ints, Rows, stretches
 from occupancy.data.folds import Fold
-from occupancy.data.module import PADDING
-from occupancy.models.bnn import BayesianNetwork
-from occupancy.models.lstm import LSTMNetwork
-from occupancy.models.mlp_crf import ChainNetwork
-from occupancy.models.task import Sizes
+from occupancy.data.times import stretches
+from occupancy.features.sensors import Features
+from occupancy.models.neural.bnn import BayesianNetwork
+from occupancy.models.neural.lstm import LSTMNetwork
+from occupancy.models.neural.mlp_crf import ChainNetwork
+from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.windows import PADDING
 
 Neural = LSTM | MLPCRF | BNN
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchcrf import CRF
 
 from benchmarks.conftest import Race
-from occupancy.models.chain import Chain, nll, path_score, viterbi
+from occupancy.models.neural.crf import Chain, nll, path_score, viterbi
 
 CLASSES = 4
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from benchmarks.conftest import Race
 from benchmarks.plain import PlainLSTM
 from occupancy.config import LSTM
-from occupancy.models.lstm import LSTMNetwork
-from occupancy.models.task import Sizes
+from occupancy.models.neural.lstm import LSTMNetwork
+from occupancy.models.neural.task import Sizes
 
 PASSES = 100
 

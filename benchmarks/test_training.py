@@ -12,15 +12,15 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.conftest import Race
+from occupancy.arrays import Ints
 from occupancy.config import LSTM, Config, Train
+from occupancy.config.parsing import load_config
 from occupancy.data.folds import Fold, cut, load_scheme
-from occupancy.data.module import Batches, WindowModule, Windows
 from occupancy.data.source import open_log
-from occupancy.engine import run_fold
-from occupancy.models.lstm import LSTMNetwork
-from occupancy.models.task import Sizes, train
-from occupancy.parsing import load_config
-from occupancy.prediction import Ints
+from occupancy.execution.fold import run_fold
+from occupancy.models.neural.lstm import LSTMNetwork
+from occupancy.models.neural.task import Sizes, train
+from occupancy.models.neural.windows import Batches, WindowModule, Windows
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The simulator's five days with a row a minute, and one network of few epochs.

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from occupancy.cli.command import run
 from occupancy.compare import Question
-from occupancy.comparison import Group, Rows, panels, uncertainty
-from occupancy.console import run
-from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
-from occupancy.records import read_comparison
+from occupancy.comparison import panels, uncertainty
+from occupancy.comparison.groups import Group
+from occupancy.comparison.reading import read_comparison
+from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
+from occupancy.tracking.records import FoldRows
 
 FOLD = 1
 IMAGES = Path(__file__).parent / "images"
@@ -55,7 +57,7 @@ def _changes(group: Group) -> list[str]:
     return [f"{count:.0f}" for count in counts]
 
 
-def _count(rows: Rows, max_gap: float) -> tuple[int, int, int]:
+def _count(rows: FoldRows, max_gap: float) -> tuple[int, int, int]:
     follows = np.diff(rows.times) / np.timedelta64(1, "s") <= max_gap
     changed = (np.diff(rows.label) != 0) & follows
     # Windows are cut anew after each gap, as a model that decodes them does.

@@ -23,13 +23,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import KFold, cross_val_score
 
 from occupancy.comparison.dots import fold_dots
-from occupancy.data.features import columns_of
+from occupancy.config.parsing import load_config
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.source import open_log
-from occupancy.engine import run_fold
-from occupancy.exploration import Subject, air, correlations, day, labels, lags, recording, sensors, splits
-from occupancy.parsing import load_config
-from occupancy.timeaxis import NARROW, WIDTH
+from occupancy.execution.fold import run_fold
+from occupancy.exploration import air, correlations, day, labels, lags, recording, sensors, splits
+from occupancy.exploration.parts import Subject
+from occupancy.features.sensors import columns_of
+from occupancy.plots.timeaxis import NARROW, WIDTH
 
 set_matplotlib_formats("retina")
 

@@ -22,9 +22,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from occupancy.comparison import candidates, panels, ranking
+from occupancy.comparison import panels, ranking
+from occupancy.comparison.groups import candidates
+from occupancy.comparison.reading import read_comparison
 from occupancy.config import Tracking
-from occupancy.records import read_comparison
 
 set_matplotlib_formats("retina")
 

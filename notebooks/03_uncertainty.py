@@ -23,10 +23,11 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
-from occupancy.comparison import candidates, uncertainty
+from occupancy.comparison import uncertainty
 from occupancy.comparison.dots import fold_dots
+from occupancy.comparison.groups import candidates
+from occupancy.comparison.reading import read_comparison
 from occupancy.config import Tracking
-from occupancy.records import read_comparison
 
 set_matplotlib_formats("retina")
 

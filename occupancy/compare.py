@@ -18,14 +18,14 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from occupancy import output
+from occupancy.cli import files
+from occupancy.cli.command import Parser, run
 from occupancy.config import Data, Section, Tracking
-from occupancy.console import Parser, run
+from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.errors import InputError
-from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
 
 if TYPE_CHECKING:
-    from occupancy.comparison import Comparison
+    from occupancy.comparison.groups import Comparison
 
 NAME = "occupancy.compare"
 _PAPER, _UNLIMITED = 120, 10_000  # columns: where there is no terminal to fit; to ask for all that a table wants
@@ -75,26 +75,26 @@ def _parser() -> Parser:
 def _command(options: argparse.Namespace) -> None:
     question = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides))
     html, csv = (
-        None if path is None else output.check_target(path, f"--{kind}", [kind])
+        None if path is None else files.check_target(path, f"--{kind}", [kind])
         for kind, path in (("html", options.html), ("csv", options.csv))
     )
     if options.fold is not None and html is None:
         raise InputError(f"--fold: got {options.fold}, which chooses what the page shows; add --html FILE")
     # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.
     from occupancy.comparison import standings  # noqa: PLC0415
-    from occupancy.records import read_comparison  # noqa: PLC0415
+    from occupancy.comparison.reading import read_comparison  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
         comparison = read_comparison(question.tracking, question.data.folds)
-        files: dict[Path, bytes] = {}
+        contents: dict[Path, bytes] = {}
         if html is not None:
             from occupancy.comparison.page import page  # noqa: PLC0415
 
             made = f"{datetime.now():%Y-%m-%d %H:%M} from {question.tracking.shown_uri}"
-            files[html] = page(comparison, made, options.report, options.fold).encode()
+            contents[html] = page(comparison, made, options.report, options.fold).encode()
         if csv is not None:
-            files[csv] = standings.to_csv(comparison, options.report).encode()
-        output.write(files)
+            contents[csv] = standings.to_csv(comparison, options.report).encode()
+        files.write(contents)
     if options.json:
         print(standings.to_json(comparison, options.report))
         return

@@ -10,8 +10,9 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from occupancy import output
-from occupancy.console import Parser, Steps, run
+from occupancy.cli import files
+from occupancy.cli.command import Parser, run
+from occupancy.cli.progress import Steps
 from occupancy.errors import InputError
 
 NAME = "occupancy.explore"
@@ -39,15 +40,15 @@ def _parser() -> Parser:
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
-    from occupancy.parsing import parse_data_settings  # noqa: PLC0415
+    from occupancy.config.parsing import parse_data_settings  # noqa: PLC0415
 
     settings = parse_data_settings(NAME, options.overrides)
     path = options.html or REPORT
     if options.html is not None or REPORT.parent.exists():
-        output.check_target(path, "--html", ["html"])
+        files.check_target(path, "--html", ["html"])
     check_profiler()
-    from occupancy.exploration.profile import profile  # noqa: PLC0415, I001 (first: it makes tqdm quiet)
     from occupancy.exploration.page import SECTIONS, page  # noqa: PLC0415
+    from occupancy.exploration.profile import profile  # noqa: PLC0415
     from occupancy.exploration.subject import open_subject  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr), Steps(len(SECTIONS) + 3) as steps:  # what a library prints is no result
@@ -62,7 +63,7 @@ def _command(options: argparse.Namespace) -> None:
         steps.next("pictures")
         made = f"{datetime.now():%Y-%m-%d %H:%M}"
         text = page(subject, [section for section in sections if section is not None], profiled, made)
-        output.write({_ready(path): text.encode()})
+        files.write({_ready(path): text.encode()})
     print(f"page     {path}")
 
 
@@ -73,7 +74,7 @@ def _ready(path: Path) -> Path:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"{path.parent}: can't be made ({error.strerror}); give --html FILE") from None
-    return output.check_target(path, "--html", ["html"])
+    return files.check_target(path, "--html", ["html"])
 
 
 def check_profiler() -> None:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from occupancy.prediction import Floats, Ints, Prediction
+from occupancy.arrays import Floats, Ints
+from occupancy.prediction import Prediction
 
 HOLD_S = 150.0  # a change is answered once the label has been right for this long
 

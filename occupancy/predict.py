@@ -11,15 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from occupancy.console import Parser, run
+from occupancy.cli.command import Parser, run
 from occupancy.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from occupancy.config import Tracking
-    from occupancy.counting import Counted
-    from occupancy.serving import ServedModel
+    from occupancy.serving.counting import Counted
+    from occupancy.serving.model import ServedModel
 
 NAME = "occupancy.predict"
 STORE = "tracking.uri"
@@ -69,9 +69,9 @@ def _parser() -> Parser:
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistake without waiting for torch.
     tracking, reading, decoding = _settings(options)
-    from occupancy import output  # noqa: PLC0415
+    from occupancy.cli import files  # noqa: PLC0415
 
-    targets = list(dict.fromkeys(output.check_target(path) for path in options.out))
+    targets = list(dict.fromkeys(files.check_target(path) for path in options.out))
     if options.csv.resolve() in targets:
         raise InputError(f"--out: {options.csv} is the log itself; name another file")
     time = _time(options.explain, targets)
@@ -81,17 +81,17 @@ def _command(options: argparse.Namespace) -> None:
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
         served, counted, chosen = _count(options, tracking, reading, decoding, cells)
         contents = {path: _content(path, served, counted, time) for path in targets}
-    output.write(contents)
+    files.write(contents)
     for remark in [*chosen, *counted.remarks]:
         print(remark, file=sys.stderr)
     if options.format or not targets:
-        sys.stdout.write(output.to_table(counted.prediction, options.format or "csv"))
+        sys.stdout.write(files.to_table(counted.prediction, options.format or "csv"))
 
 
 def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any], str | None]:
     """Return where the store is, the settings given of how the file is read, by name, and how to decode, if given."""
     from occupancy.config import MLPCRF, Config  # noqa: PLC0415
-    from occupancy.parsing import COMMAND_LINE, known_keys, parse_overrides, resolve  # noqa: PLC0415
+    from occupancy.config.parsing import COMMAND_LINE, known_keys, parse_overrides, resolve  # noqa: PLC0415
 
     given = parse_overrides(options.overrides)
     allowed = (STORE, *READING, DECODING)
@@ -123,12 +123,12 @@ def _count(
     with ExitStack() as stack:
         folder, chosen = options.model, []
         if options.run is not None:
-            from occupancy.lookup import fetched, find_model  # noqa: PLC0415
+            from occupancy.tracking.models import fetched, find_model  # noqa: PLC0415
 
             recorded = find_model(tracking, options.run, options.fold)  # nor need an unknown run wait for torch
             folder, chosen = stack.enter_context(fetched(tracking, recorded)), recorded.remarks
-        from occupancy.counting import count_people  # noqa: PLC0415
-        from occupancy.serving import ServedModel, find_saved  # noqa: PLC0415
+        from occupancy.serving.counting import count_people  # noqa: PLC0415
+        from occupancy.serving.model import ServedModel, find_saved  # noqa: PLC0415
 
         served = ServedModel(find_saved(folder))
         if decoding is not None:
@@ -138,7 +138,7 @@ def _count(
 
 def _time(text: str | None, targets: Sequence[Path]) -> datetime | None:
     """Return the time that is to be explained, if one is."""
-    from occupancy import output  # noqa: PLC0415
+    from occupancy.cli import files  # noqa: PLC0415
 
     if text is None:
         return None
@@ -148,7 +148,7 @@ def _time(text: str | None, targets: Sequence[Path]) -> datetime | None:
         time = None
     if time is None or time.tzinfo is not None:
         raise InputError(f"--explain: got {text!r}, expected a local time of the log such as '2017-12-23 16:00:00'")
-    if not any(output.ending(path) in output.PICTURES for path in targets):
+    if not any(files.ending(path) in files.PICTURES for path in targets):
         raise InputError("--explain: draws a picture; name a file for it, such as --out moment.png")
     return time
 
@@ -157,14 +157,14 @@ def _content(path: Path, served: ServedModel, counted: Counted, time: datetime |
     """Return what a file of this name is to hold."""
     import pandas as pd  # noqa: PLC0415
 
-    from occupancy import output  # noqa: PLC0415
-    from occupancy.counting import moment_picture, picture  # noqa: PLC0415
+    from occupancy.cli import files  # noqa: PLC0415
+    from occupancy.serving.counting import moment_picture, picture  # noqa: PLC0415
 
-    kind = output.ending(path)
-    if kind in output.TABLES:
-        return output.to_table(counted.prediction, kind).encode()
+    kind = files.ending(path)
+    if kind in files.TABLES:
+        return files.to_table(counted.prediction, kind).encode()
     figure = picture(counted) if time is None else moment_picture(served, counted, pd.Timestamp(time))
-    return output.to_picture(figure, kind)
+    return files.to_picture(figure, kind)
 
 
 if __name__ == "__main__":

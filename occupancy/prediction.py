@@ -12,8 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from occupancy.arrays import Floats, Ints
 
 INTERVAL = 0.90
 COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from occupancy import workers
-from occupancy.console import Parser, run
+from occupancy.cli.command import Parser, run
 from occupancy.errors import InputError
+from occupancy.execution import workers
 
 if TYPE_CHECKING:
     from occupancy.config import Config
@@ -43,10 +43,10 @@ def _parser() -> Parser:
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for torch.
-    from occupancy.parsing import load_config  # noqa: PLC0415
+    from occupancy.config.parsing import load_config  # noqa: PLC0415
 
     config = load_config(options.config, options.overrides)
-    from occupancy.store import check_store  # noqa: PLC0415
+    from occupancy.tracking.store import check_store  # noqa: PLC0415
 
     check_store(config.tracking.uri)  # here too, since importing what `plan` needs may take longer than the answer
     from occupancy.config import EACH_ROOM  # noqa: PLC0415
@@ -59,27 +59,27 @@ def _command(options: argparse.Namespace) -> None:
             f"--{'cluster' if options.cluster else 'workers'} {given}: is for a model per room (data.folds=each_room); "
             "drop it, for the folds of a log are trained one after another"
         )
-    from occupancy import summary  # noqa: PLC0415
-    from occupancy.experiment import conduct, plan  # noqa: PLC0415
+    from occupancy.experiments import report  # noqa: PLC0415
+    from occupancy.experiments.run import conduct, plan  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
         experiment = plan(config)
         outcome = None if options.dry_run else conduct(experiment)
     if outcome is not None:
         if options.json:
-            print(summary.to_json(outcome))
+            print(report.to_json(outcome))
         else:
-            Console().print(summary.closing_table(outcome), crop=False)
+            Console().print(report.closing_table(outcome), crop=False)
     elif options.json:
-        print(summary.plan_json(experiment.config, experiment.log, experiment.folds))
+        print(report.plan_json(experiment.config, experiment.log, experiment.folds))
     else:
         print(experiment.config.to_yaml())
-        Console().print(summary.fold_table(experiment.folds, experiment.config.data.max_count + 1))
+        Console().print(report.fold_table(experiment.folds, experiment.config.data.max_count + 1))
 
 
 def _train_each(config: Config, options: argparse.Namespace) -> None:
-    from occupancy.rooms import report  # noqa: PLC0415
-    from occupancy.rooms.conduct import conduct, plan  # noqa: PLC0415
+    from occupancy.experiments import rooms_report  # noqa: PLC0415
+    from occupancy.experiments.rooms import conduct, plan  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):
         experiment = plan(config)
@@ -89,12 +89,14 @@ def _train_each(config: Config, options: argparse.Namespace) -> None:
             with workers.open_workers(options) as opened:
                 result = conduct(experiment, opened)
     if not options.dry_run:
-        print(report.to_json(result)) if options.json else Console().print(report.closing_table(result), crop=False)
+        print(rooms_report.to_json(result)) if options.json else Console().print(
+            rooms_report.closing_table(result), crop=False
+        )
     elif options.json:
-        print(report.plan_json(experiment, checked))
+        print(rooms_report.plan_json(experiment, checked))
     else:
         print(experiment.config.to_yaml())
-        Console().print(report.plan_lines(experiment, checked), crop=False)
+        Console().print(rooms_report.plan_lines(experiment, checked), crop=False)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 
 from rich.console import Console
 
-from occupancy import workers
-from occupancy.console import Parser, run
+from occupancy.cli.command import Parser, run
+from occupancy.execution import workers
 
 NAME = "occupancy.tune"
 
@@ -51,7 +51,7 @@ def _command(options: argparse.Namespace) -> None:
         raise InputError("Optuna is not installed, which a search needs; pip install occupancy[tune]")
 
     method = load_search(options.config, options.overrides)
-    from occupancy.store import check_store  # noqa: PLC0415
+    from occupancy.tracking.store import check_store  # noqa: PLC0415
 
     # Here too, since importing what follows may take longer than the answer.
     check_store(method.space.config.tracking.uri)

@@ -8,11 +8,11 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from occupancy import view
+from occupancy.cli.command import Parser, run
 from occupancy.config import Section, Tracking
-from occupancy.console import Parser, run
+from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.errors import InputError
-from occupancy.parsing import COMMAND_LINE, parse_overrides, resolve
+from occupancy.tracking import view
 
 NAME = "occupancy.ui"
 _HOST = "127.0.0.1"
@@ -46,7 +46,7 @@ def _parser() -> Parser:
 def _command(options: argparse.Namespace) -> None:
     tracking = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides)).tracking
 
-    from occupancy.records import find_experiment  # noqa: PLC0415 (so that --help is quick)
+    from occupancy.tracking.read import find_experiment  # noqa: PLC0415 (so that --help is quick)
 
     found = find_experiment(tracking)
     route = view.route(found.experiment_id, found.tags)

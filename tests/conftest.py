@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tests.places import ROOT
+
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before any test imports MLflow
 
 import pytest
@@ -21,9 +23,7 @@ from occupancy.data.download import UCI_FILE
 from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
 from occupancy.data.table import Log, read_log
-from occupancy.engine import one_thread
-
-ROOT = Path(__file__).parents[1]
+from occupancy.execution.fold import one_thread
 
 # Two busy cores make any deadline a coin toss; fifty examples find what a hundred do.
 settings.register_profile("occupancy", deadline=None, max_examples=50)
@@ -76,7 +76,7 @@ def _absent(what: str) -> NoReturn:
 @pytest.fixture(scope="session")
 def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]:
     """Return what puts an empty store into a file and gives its address; MLflow would take seconds for each."""
-    from occupancy.store import prepare_store
+    from occupancy.tracking.store import prepare_store
 
     made = tmp_path_factory.mktemp("store") / "mlflow.db"
     prepare_store(f"sqlite:///{made}")

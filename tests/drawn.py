@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from occupancy.prediction import Floats
+from occupancy.arrays import Floats
 
 
 def points(line: Line2D) -> tuple[Floats, Floats]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 Steps = list[tuple[str, str]]
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score, log_loss
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from occupancy.arrays import Floats, Ints
 from occupancy.metrics import HOLD_S, aggregate, change_latencies, risk_coverage, score
-from occupancy.prediction import Floats, Ints, Prediction, from_probabilities
+from occupancy.prediction import Prediction, from_probabilities
 
 KEYS = [
     "mse", "mse_mean", "f1_macro", "f1_macro_all", "f1_macro_present", "f1_micro", "nll", "brier", "ece", "coverage_90",

@@ -16,11 +16,12 @@ from typing import Any
 import mlflow
 import pytest
 
-from occupancy.comparison import Comparison, candidates
+from occupancy.comparison.groups import Comparison, candidates
+from occupancy.comparison.reading import read_comparison
 from occupancy.config import Tracking
-from occupancy.experiment import conduct, plan
-from occupancy.parsing import load_config
-from occupancy.records import read_comparison
+from occupancy.config.parsing import load_config
+from occupancy.experiments.run import conduct, plan
+from tests.places import ROOT
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -30,7 +31,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
 ]
 
-ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 BRIEFLY = ["train.max_epochs=1", "train.epoch_choices=null", "train.members=1", "train.device=cpu"]
 TRAINED: dict[str, list[str]] = {

@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from occupancy.prediction import COLUMNS, Floats, central_interval, class_shares, from_people, from_probabilities
+from occupancy.arrays import Floats
+from occupancy.prediction import COLUMNS, central_interval, class_shares, from_people, from_probabilities
 
 MAX_COUNT = 3
 

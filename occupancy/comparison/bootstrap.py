@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from occupancy.data.clock import label_runs
-from occupancy.prediction import Floats, Ints
+from occupancy.arrays import Floats, Ints
+from occupancy.data.times import label_runs
 
 DRAWS = 10_000
 LEVEL = 0.95

@@ -7,8 +7,8 @@ import textwrap
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occupancy.plots import BLACK, GREY, LABELS
-from occupancy.timeaxis import NARROW, titled_figure
+from occupancy.plots.fit import BLACK, GREY, LABELS
+from occupancy.plots.timeaxis import NARROW, titled_figure
 
 _MARKERS = "osD^vP"
 _LINE = 0.11  # inches

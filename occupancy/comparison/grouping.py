@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from occupancy.comparison import Comparison, Group, LeftOut, Rows, Run, Unusable, best_of
 from occupancy.comparison.bootstrap import differences
-from occupancy.data.clock import label_runs
+from occupancy.comparison.groups import Comparison, Group, LeftOut, best_of
+from occupancy.data.times import label_runs
 from occupancy.errors import InputError
+from occupancy.tracking.records import FoldRows, Run, Unusable
 
 _FINISHED = "FINISHED"
 _ENDS = {"FAILED": "failed", "KILLED": "interrupted", "RUNNING": "still running", "SCHEDULED": "not begun"}
@@ -20,11 +21,11 @@ _TAGS = ("protocol", "dataset", "digest", "folds", "folds_digest", "model", "con
 _UNTOLD = ("name", "seed", "protocol", "train.device", "tracking.", "explanation")
 _TOLD = 3  # differing settings that are told; more would fill a table's cell
 
-_Tested = tuple[Run, Sequence[Rows]]
+_Tested = tuple[Run, Sequence[FoldRows]]
 """A run and the test rows of each of its folds."""
 
 
-def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Rows]]) -> Comparison:
+def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[FoldRows]]) -> Comparison:
     """Return the comparison of the finished runs on one scheme, over the data that most of them share.
 
     Args:

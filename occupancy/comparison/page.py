@@ -6,11 +6,12 @@ from functools import partial
 
 import numpy as np
 
-from occupancy import markup
-from occupancy.comparison import Comparison, panels, ranking
+from occupancy.comparison import panels, ranking
+from occupancy.comparison.groups import Comparison
 from occupancy.comparison.report import NOTE
 from occupancy.errors import InputError
-from occupancy.timeaxis import NARROW, WIDTH
+from occupancy.plots import html
+from occupancy.plots.timeaxis import NARROW, WIDTH
 
 
 def page(comparison: Comparison, made: str, with_report: bool = False, fold: int | None = None) -> str:
@@ -35,20 +36,20 @@ def page(comparison: Comparison, made: str, with_report: bool = False, fold: int
         "made": made,
     }
     parts = [
-        markup.facts(facts),
-        markup.heading("Which model to pick: the smallest mean squared error first"),
-        markup.table(
+        html.facts(facts),
+        html.heading("Which model to pick: the smallest mean squared error first"),
+        html.table(
             ranking.HEADINGS,
             ranking.rows(comparison),
             [_kind(comparison, place) for place in range(len(comparison.groups))],
         ),
-        *map(markup.note, ranking.notes(comparison)),
+        *map(html.note, ranking.notes(comparison)),
         *(_report(comparison) if with_report else []),
         *_figures(comparison, number),
-        markup.heading("What was left out, and why"),
-        markup.bullets(ranking.left_out(comparison)),
+        html.heading("What was left out, and why"),
+        html.bullets(ranking.left_out(comparison)),
     ]
-    return markup.document(f"Models compared on {comparison.scheme}", parts)
+    return html.document(f"Models compared on {comparison.scheme}", parts)
 
 
 def _fold(comparison: Comparison, asked: int | None) -> int:
@@ -68,9 +69,9 @@ def _kind(comparison: Comparison, place: int) -> str:
 def _report(comparison: Comparison) -> list[str]:
     rows = ranking.report_rows(comparison)
     return [
-        markup.heading("Beside the student report: its figures, ours, and ours minus its"),
-        markup.table(ranking.REPORT_HEADINGS, rows, [row[1] for row in rows]),
-        markup.note(NOTE),
+        html.heading("Beside the student report: its figures, ours, and ours minus its"),
+        html.table(ranking.REPORT_HEADINGS, rows, [row[1] for row in rows]),
+        html.note(NOTE),
     ]
 
 
@@ -84,17 +85,17 @@ def _figures(comparison: Comparison, fold: int) -> list[str]:
     title = f"Fold {fold}: where each model's label leaves the truth"
     over_time = partial(panels.labels_over_time, groups, fold, title, max_gap)
     return [
-        markup.heading("Does one fold decide? Scores fold by fold, averaged over seeds"),
-        f'<div class="side">{markup.image(bars[0], "MSE of every model in each fold")}'
-        f"{markup.image(bars[1], 'macro-F1 of every model in each fold')}</div>",
-        markup.heading(f"What the errors look like: every model over the test rows of fold {fold}"),
-        markup.image(over_time(WIDTH), f"true and predicted count of every model over fold {fold}", over_time(NARROW)),
-        markup.heading("Can a confidence be believed? On the dashed line it comes true as often as it says"),
-        markup.note(
+        html.heading("Does one fold decide? Scores fold by fold, averaged over seeds"),
+        f'<div class="side">{html.image(bars[0], "MSE of every model in each fold")}'
+        f"{html.image(bars[1], 'macro-F1 of every model in each fold')}</div>",
+        html.heading(f"What the errors look like: every model over the test rows of fold {fold}"),
+        html.image(over_time(WIDTH), f"true and predicted count of every model over fold {fold}", over_time(NARROW)),
+        html.heading("Can a confidence be believed? On the dashed line it comes true as often as it says"),
+        html.note(
             "Pooled over folds and seeds; bars: rows with that confidence, on a scale of tens. A point far off the "
             "line above a tiny bar means little."
         ),
         '<div class="small">'
-        + "".join(markup.image(panels.reliability(group), f"reliability of {group.title}") for group in groups)
+        + "".join(html.image(panels.reliability(group), f"reliability of {group.title}") for group in groups)
         + "</div>",
     ]

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
-from occupancy.comparison import Comparison, Group
-from occupancy.data.clock import steps_of
-from occupancy.plots import BLACK, BLUE, GREY, ORANGE, VERMILLION
-from occupancy.prediction import Floats, Ints
-from occupancy.timeaxis import BREAK_S, NARROW, WIDTH, row_spans, step_lines, titled_figure
+from occupancy.arrays import Floats, Ints
+from occupancy.comparison.groups import Comparison, Group
+from occupancy.data.times import steps_of
+from occupancy.plots.fit import BLACK, BLUE, GREY, ORANGE, VERMILLION
+from occupancy.plots.timeaxis import BREAK_S, NARROW, WIDTH, row_spans, step_lines, titled_figure
 
 BINS = 15  # as in the calibration error
 _COLOURS = {"honest": BLUE, "report": ORANGE}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from occupancy.comparison import Run
+from occupancy.tracking.records import Run
 
 NOTE = (
     "The report's figures are those of the UCI log on its own four folds, whose exact cuts are not known, with early "

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from occupancy.comparison import Comparison, Group, is_offline, is_optimistic
 from occupancy.comparison.bootstrap import DRAWS
+from occupancy.comparison.groups import Comparison, Group, is_offline, is_optimistic
 from occupancy.comparison.report import REPORT, row_of
 
 

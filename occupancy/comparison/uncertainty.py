@@ -17,11 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from occupancy.comparison import Group, Rows
+from occupancy.arrays import Floats
+from occupancy.comparison.groups import Group
 from occupancy.metrics import risk_coverage
-from occupancy.plots import BLACK, BLUE, GREY, ORANGE, SKY, VERMILLION
-from occupancy.prediction import INTERVAL, Floats, central_interval
-from occupancy.timeaxis import titled_figure
+from occupancy.plots.fit import BLACK, BLUE, GREY, ORANGE, SKY, VERMILLION
+from occupancy.plots.timeaxis import titled_figure
+from occupancy.prediction import INTERVAL, central_interval
+from occupancy.tracking.records import FoldRows
 
 BAND = 2  # standard deviations; of a Normal, 95 % lie within them
 KEPT = 0.8  # share of rows that are answered
@@ -31,7 +33,7 @@ MINUTES = (0, 2, 5, 10, 20, 40, 80, np.inf)
 _WIDTH = 3.3  # inches, as a panel of reliability
 
 
-def within_band(rows: Rows, spread: str = "std") -> NDArray[np.bool_]:
+def within_band(rows: FoldRows, spread: str = "std") -> NDArray[np.bool_]:
     """Return whether the truth lies within `BAND` times a spread of the mean, (N,).
 
     Args:
@@ -52,7 +54,7 @@ def samples(group: Group) -> bool:
     return any(bool(rows.epistemic.any()) for parts in group.parts for rows in parts)
 
 
-def minutes_since_change(rows: Rows, max_gap: float) -> Floats:
+def minutes_since_change(rows: FoldRows, max_gap: float) -> Floats:
     """Return how long ago the true count last changed, (N,) minutes; nan before the first change of a recording.
 
     Args:

@@ -1,4 +1,4 @@
-"""The typed configuration of an experiment; `occupancy.parsing` makes one from YAML and overrides."""
+"""The typed configuration of an experiment; `occupancy.config.parsing` makes one from YAML and overrides."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from occupancy.config.model import (
     RandomForest,
     Single,
 )
-from occupancy.config.refine import Calibration, Decoding
+from occupancy.config.postprocess import Calibration, Decoding
 from occupancy.config.section import Count, Kind, Positive, Section
 from occupancy.config.train import Train
 

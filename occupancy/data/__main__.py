@@ -16,9 +16,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from occupancy.console import Parser, run
+from occupancy.cli.command import Parser, run
 from occupancy.errors import InputError
-from occupancy.workers import count
+from occupancy.execution.workers import count
 
 if TYPE_CHECKING:
     from occupancy.config import Data
@@ -49,7 +49,7 @@ def _parser() -> Parser:
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
-    from occupancy.parsing import parse_data_settings  # noqa: PLC0415
+    from occupancy.config.parsing import parse_data_settings  # noqa: PLC0415
 
     settings = parse_data_settings(NAME, options.overrides)
     if options.out is not None or options.rooms is not None:

@@ -16,8 +16,8 @@ import pandera.pandas as pa
 from numpy.typing import NDArray
 
 from occupancy.config import Data
-from occupancy.data.clock import suggest_format
 from occupancy.data.schema import Schema
+from occupancy.data.times import suggest_format
 from occupancy.errors import InputError
 
 Ints = NDArray[np.int64]

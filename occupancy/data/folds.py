@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from occupancy.config import Section
+from occupancy.config.parsing import read_yaml, resolve
 from occupancy.data.cells import hold
-from occupancy.data.clock import recordings
 from occupancy.data.table import Log
+from occupancy.data.times import recordings
 from occupancy.errors import InputError, InputWarning
-from occupancy.parsing import read_yaml, resolve
 
 Rows = NDArray[np.bool_]
 PARTS = ("train", "validation", "test")

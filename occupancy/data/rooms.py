@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import EACH_ROOM, LEAVE_ROOMS_OUT, Data
-from occupancy.data.features import STEP_TOLERANCE
 from occupancy.data.folds import Fold, check_labels, cut, load_scheme
 from occupancy.data.schema import Schema, load_schema
 from occupancy.data.table import Log, Place, read_log
+from occupancy.data.times import STEP_TOLERANCE
 from occupancy.errors import InputError, InputWarning
 
 FOLDS = 4

@@ -8,8 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from occupancy.config import Kind, Positive, Section
+from occupancy.config.parsing import read_yaml, resolve
 from occupancy.errors import InputError
-from occupancy.parsing import read_yaml, resolve
 
 
 class Column(Section):

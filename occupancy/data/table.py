@@ -13,8 +13,8 @@ import pandas as pd
 
 from occupancy.config import Data
 from occupancy.data.cells import TIME, hold, in_each, problems_of, read_cells, time_text
-from occupancy.data.clock import parse_times, recordings, step_of
 from occupancy.data.schema import Schema
+from occupancy.data.times import parse_times, recordings, step_of
 from occupancy.errors import InputError
 
 FILE_FIRST_ROW = 2  # rows are numbered as spreadsheets and editors do: the header is row 1

@@ -12,12 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from occupancy.arrays import Floats
 from occupancy.data.schema import Schema
 from occupancy.explanation.importance import F1, F1_STD, KIND, MSE, MSE_STD, SENSOR
 from occupancy.explanation.moment import Moment
-from occupancy.plots import BLACK, BLUE, GREY, LABELS, SKY, VERMILLION
-from occupancy.prediction import Floats, Prediction
-from occupancy.timeaxis import titled_figure
+from occupancy.plots.fit import BLACK, BLUE, GREY, LABELS, SKY, VERMILLION
+from occupancy.plots.timeaxis import titled_figure
+from occupancy.prediction import Prediction
 
 FOLD = "fold"
 _PANELS = (

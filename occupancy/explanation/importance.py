@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from occupancy.arrays import Ints, Rows
 from occupancy.config import Explanation
-from occupancy.data.clock import recordings
-from occupancy.data.features import Ints, Rows
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
+from occupancy.data.times import recordings
 from occupancy.errors import InputError
 from occupancy.explanation.sensors import groups_of, sensors_of
 from occupancy.metrics import score

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from occupancy.data.clock import recordings
-from occupancy.data.features import Floats, Ints, Rows, stretches
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.data.table import Log
+from occupancy.data.times import recordings, stretches
 from occupancy.errors import InputError
 from occupancy.explanation.sensors import Groups, groups_of
 from occupancy.models.estimator import Estimator

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from occupancy.config import Config
 from occupancy.data.folds import Fold
-from occupancy.engine import FoldResult, one_thread
 from occupancy.errors import InputError, InputWarning
+from occupancy.execution.fold import FoldResult, one_thread
 from occupancy.explanation import figures
 from occupancy.explanation.importance import KIND, MSE, SENSOR, blocks_of, importance
 from occupancy.explanation.moment import Moment, explain, explainable

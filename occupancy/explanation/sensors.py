@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from occupancy.config import Kind
-from occupancy.data.features import columns_of
 from occupancy.data.table import Log
+from occupancy.features.sensors import columns_of
 
 Groups = dict[str, tuple[str, ...]]
 """Columns of the log's frame by the name of what moves them together."""

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.optimize import curve_fit
 
-from occupancy.data.air import PLAUSIBLE_PER_H
-from occupancy.data.clock import recordings
-from occupancy.exploration import Picture, Section, Subject
-from occupancy.plots import LABELS
-from occupancy.prediction import Floats
-from occupancy.timeaxis import NARROW, titled_figure
+from occupancy.arrays import Floats
+from occupancy.data.times import recordings
+from occupancy.exploration.parts import Picture, Section, Subject
+from occupancy.features.balance import PLAUSIBLE_PER_H
+from occupancy.plots.fit import LABELS
+from occupancy.plots.timeaxis import NARROW, titled_figure
 
 FRESHEST = "30min"  # the log's lowest median over such a span is taken for outdoors: one row may be a slip
 BENT = 1.25  # times the rate at first, from which on a decay is called bent

@@ -9,8 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from occupancy.exploration.words import short
-from occupancy.plots import BLACK, BLUE, VERMILLION
-from occupancy.timeaxis import NARROW
+from occupancy.plots.fit import BLACK, BLUE, VERMILLION
+from occupancy.plots.timeaxis import NARROW
 
 _LEGIBLE = 6.0  # points: smaller numbers are left out
 

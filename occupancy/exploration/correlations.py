@@ -7,9 +7,9 @@ from functools import partial
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.cells import shaded_cells
-from occupancy.timeaxis import NARROW, titled_figure
+from occupancy.exploration.parts import Picture, Section, Subject
+from occupancy.plots.timeaxis import NARROW, titled_figure
 
 
 def section(subject: Subject) -> Section | None:

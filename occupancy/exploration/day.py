@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from occupancy.exploration import Picture, Section, Subject
+from occupancy.arrays import Floats
+from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.series import by_kind, legend_beside, line_styles, name_of, unit_of
 from occupancy.exploration.words import percent, several, short
-from occupancy.plots import BLACK, BLUE, GREY
-from occupancy.prediction import Floats
-from occupancy.timeaxis import NARROW, label_dates, row_bounds, row_spans, step_lines, titled_figure
+from occupancy.plots.fit import BLACK, BLUE, GREY
+from occupancy.plots.timeaxis import NARROW, label_dates, row_bounds, row_spans, step_lines, titled_figure
 
 _DAY = pd.Timedelta("1D")
 

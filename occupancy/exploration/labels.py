@@ -9,11 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
-from occupancy.data.clock import label_runs
-from occupancy.exploration import Picture, Section, Subject
+from occupancy.data.times import label_runs
+from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.words import percent, several
-from occupancy.plots import LABELS
-from occupancy.timeaxis import row_bounds, titled_figure
+from occupancy.plots.fit import LABELS
+from occupancy.plots.timeaxis import row_bounds, titled_figure
 
 _TICKS = {1: "1 min", 5: "5 min", 20: "20 min", 60: "1 h", 240: "4 h", 1440: "1 day", 10_080: "1 week"}
 

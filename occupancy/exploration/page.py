@@ -5,22 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
-from occupancy import markup
-from occupancy.exploration import (
-    Picture,
-    Section,
-    Subject,
-    air,
-    correlations,
-    day,
-    labels,
-    lags,
-    recording,
-    sensors,
-    splits,
-)
+from occupancy.exploration import air, correlations, day, labels, lags, recording, sensors, splits
+from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.profile import every
-from occupancy.timeaxis import NARROW, WIDTH
+from occupancy.plots import html
+from occupancy.plots.timeaxis import NARROW, WIDTH
 
 SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
     ("recordings", recording.times),
@@ -50,20 +39,20 @@ def page(subject: Subject, sections: Sequence[Section], profile: str, made: str)
     log = subject.log
     title = f"What is in the log {log.name}?"
     facts = {"log": f"{log.name}, {len(log.frame):,} rows, digest {log.digest}", "made": made}
-    ours = markup.main(
+    ours = html.main(
         title,
         [
-            markup.facts(facts),
+            html.facts(facts),
             *(
                 ["<p class='caution'>The log is simulated: it shows how the page looks, not a real room.</p>"]
                 if log.family == "simulated"
                 else []
             ),
-            markup.heading("In short"),
-            markup.bullets([section.finding for section in sections if section.in_short]),
+            html.heading("In short"),
+            html.bullets([section.finding for section in sections if section.in_short]),
             *(part for section in sections for part in _parts(section)),
-            markup.heading("And every column by itself"),
-            markup.note(_about_profile(len(log.frame))),
+            html.heading("And every column by itself"),
+            html.note(_about_profile(len(log.frame))),
             '<p class="printed">It is on the screen only: what can be opened there would be cut on paper.</p>',
         ],
     )
@@ -77,30 +66,30 @@ def _about_profile(rows: int) -> str:
 
 
 def _parts(section: Section) -> Iterator[str]:
-    yield markup.heading(section.title)
+    yield html.heading(section.title)
     yield f'<p class="finding">{escape(section.finding)}</p>'
     yield from _pictures(section.pictures)
-    yield from map(markup.note, section.notes)
+    yield from map(html.note, section.notes)
     if section.table is not None:
-        yield markup.table(*section.table)
+        yield html.table(*section.table)
 
 
 def _pictures(pictures: Sequence[Picture]) -> Iterator[str]:
-    small = [markup.image(picture.draw(NARROW), picture.text) for picture in pictures if picture.small]
+    small = [html.image(picture.draw(NARROW), picture.text) for picture in pictures if picture.small]
     if small:
         yield f'<div class="side">{"".join(small)}</div>'
     for picture in pictures:
         if not picture.small:
-            yield markup.image(picture.draw(WIDTH), picture.text, picture.draw(NARROW))
+            yield html.image(picture.draw(WIDTH), picture.text, picture.draw(NARROW))
 
 
 def _in_front(profile: str, title: str, ours: str) -> str:
     """Return the page of a profile with ours before its text, forbidden to fetch anything from anywhere."""
     # The profile's own scripts open and close its tabs; they are in the page.
-    policy = f"{markup.POLICY}; script-src 'unsafe-inline'; font-src data:"
+    policy = f"{html.POLICY}; script-src 'unsafe-inline'; font-src data:"
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
-        f"<title>{escape(title)}</title><style>{markup.STYLE}</style>"
+        f"<title>{escape(title)}</title><style>{html.STYLE}</style>"
     )
     for opening, added in (("<head>", head), ("<body>", ours)):
         assert profile.count(opening) == 1, f"the profile holds {profile.count(opening)} times {opening}"

@@ -11,7 +11,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 from threadpoolctl import threadpool_limits
 
-from occupancy.exploration import Subject
+from occupancy.exploration.parts import Subject
 
 MOST = 50_000  # rows that are profiled
 

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from occupancy.data.clock import steps_of
 from occupancy.data.table import Log
-from occupancy.exploration import Picture, Section, Subject
+from occupancy.data.times import steps_of
+from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.words import duration, several
-from occupancy.plots import BLUE, VERMILLION
-from occupancy.timeaxis import label_dates, row_bounds, titled_figure
+from occupancy.plots.fit import BLUE, VERMILLION
+from occupancy.plots.timeaxis import label_dates, row_bounds, titled_figure
 
 _SHOWN = 15  # gaps in the table
 _BINS = 200  # of the lower panel, at most

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 
 from occupancy.config import Kind
 from occupancy.data.schema import Column
-from occupancy.exploration import Subject
+from occupancy.exploration.parts import Subject
 from occupancy.exploration.words import short
-from occupancy.plots import LABELS
+from occupancy.plots.fit import LABELS
 
 _DASHES = ("-", "--", ":", "-.")
 _NAMES: dict[Kind, str] = {"co2": "CO2", "co2_slope": "CO2 slope"}

@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import ks_2samp
 
+from occupancy.arrays import Floats
 from occupancy.data.folds import PARTS, Fold
-from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.cells import shaded_cells
-from occupancy.plots import fold_timeline
-from occupancy.prediction import Floats
-from occupancy.timeaxis import NARROW, titled_figure
+from occupancy.exploration.parts import Picture, Section, Subject
+from occupancy.plots.fit import fold_timeline
+from occupancy.plots.timeaxis import NARROW, titled_figure
 
 
 def folds(subject: Subject) -> Section:

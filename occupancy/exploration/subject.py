@@ -11,7 +11,7 @@ from occupancy.data.schema import Schema, load_schema
 from occupancy.data.source import NAMES, SIMULATED, existing, open_log
 from occupancy.data.table import FILE_FIRST_ROW, Log, read_log, validate
 from occupancy.errors import InputError
-from occupancy.exploration import Subject
+from occupancy.exploration.parts import Subject
 
 
 def open_subject(settings: Data) -> Subject:

@@ -20,21 +20,21 @@ from occupancy.config import (
     Mixture,
     RandomForest,
 )
-from occupancy.data.features import columns_of
-from occupancy.data.physics import absent_kinds
 from occupancy.data.table import Log
 from occupancy.errors import InputWarning
+from occupancy.features.physics import absent_kinds
+from occupancy.features.sensors import columns_of
 from occupancy.models.baselines import ClockEstimator, MajorityEstimator
-from occupancy.models.bnn import BayesianNetwork
 from occupancy.models.estimator import Estimator, read_settings
 from occupancy.models.forest import ForestEstimator
 from occupancy.models.logistic import LogisticEstimator
-from occupancy.models.lstm import LSTMNetwork
 from occupancy.models.mass_balance import MassBalanceEstimator, check_co2
 from occupancy.models.mixture import MixtureEstimator
-from occupancy.models.mlp_crf import ChainEstimator
-from occupancy.models.network import NetworkEstimator
-from occupancy.models.refined import RefinedEstimator
+from occupancy.models.neural.bnn import BayesianNetwork
+from occupancy.models.neural.estimator import NetworkEstimator
+from occupancy.models.neural.lstm import LSTMNetwork
+from occupancy.models.neural.mlp_crf import ChainEstimator
+from occupancy.models.postprocess.estimator import RefinedEstimator
 
 
 def check_sensors(log: Log, config: Config) -> None:

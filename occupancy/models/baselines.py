@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config
-from occupancy.data.clock import step_of
-from occupancy.data.features import Floats, Rows
 from occupancy.data.folds import Fold
+from occupancy.data.times import step_of
 from occupancy.models.estimator import SETTINGS, OnEpoch, read_settings
 from occupancy.prediction import Prediction, from_probabilities
 

@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
+from occupancy.arrays import Rows
 from occupancy.config import Config
-from occupancy.data.features import Rows
 from occupancy.data.folds import Fold
 from occupancy.prediction import Prediction
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from skops.io import dump, get_untrusted_types, load
 
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, RandomForest
-from occupancy.data.features import Floats, Rows, check_cadence, stretches
 from occupancy.data.folds import Fold
-from occupancy.data.inputs import Inputs, fit_inputs, inputs_from
+from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError
+from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.models.baselines import Baseline
 from occupancy.models.estimator import OnEpoch, read_settings
 from occupancy.prediction import Prediction, from_people, from_probabilities

@@ -10,10 +10,11 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, Logistic
-from occupancy.data.features import Floats, Rows, check_cadence, stretches
 from occupancy.data.folds import Fold
-from occupancy.data.inputs import Inputs, fit_inputs, inputs_from
+from occupancy.data.times import check_cadence, stretches
+from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.models.baselines import Baseline
 from occupancy.models.estimator import OnEpoch, read_settings
 from occupancy.prediction import Prediction, from_probabilities

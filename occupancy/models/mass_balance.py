@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from occupancy.arrays import Floats, Ints, Rows, stretch_of
 from occupancy.config import Config, Kind, MassBalance
-from occupancy.data import trailing
-from occupancy.data.air import Air, air_changes, outdoors, span_of
-from occupancy.data.features import Features, Floats, Ints, Rows, check_cadence, columns_of, stretches
+from occupancy.data import rolling
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
+from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError, InputWarning
+from occupancy.features.balance import Air, air_changes, outdoors, span_of
+from occupancy.features.sensors import Features, columns_of
 from occupancy.models.baselines import Baseline
 from occupancy.models.estimator import OnEpoch, read_settings
 from occupancy.prediction import Prediction, from_people
@@ -72,7 +74,7 @@ class MassBalanceEstimator(Baseline):
         outdoor_ppm = outdoors(co2_ppm[learned])
         empty = learned.copy()
         empty[learned] = fold.counts(learned) == 0
-        alone = trailing.stretch_of(empty, stretch)
+        alone = stretch_of(empty, stretch)
         rate = air_changes(co2_ppm, outdoor_ppm, alone, self.features.step_s, self.settings.slope_s, "mass_balance")
         person = self.settings.generation_l_per_h * 1e3 / self.settings.volume_m3  # l per m3 are 1e3 ppm
         self.air = Air(outdoor_ppm, rate, person)
@@ -117,8 +119,8 @@ class MassBalanceEstimator(Baseline):
         if all(column.kind != "motion" for column in self.features.columns):
             return np.ones(len(frame), bool)
         motion = self._read("motion", frame, stretch)
-        samples = trailing.samples_of(self.settings.gate_s, self.features.step_s)
-        return trailing.by_stretch(trailing.mean, motion, stretch, samples, self.centred) > 0
+        samples = rolling.samples_of(self.settings.gate_s, self.features.step_s)
+        return rolling.by_stretch(rolling.mean, motion, stretch, samples, self.centred) > 0
 
     def _read(self, kind: Kind, frame: pd.DataFrame, stretch: Ints) -> Floats:
         """Return the mean of all sensors of a kind, (N,) in their unit; NaN outside every stretch."""

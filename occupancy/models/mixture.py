@@ -9,13 +9,13 @@ import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, Mixture
-from occupancy.data.clock import label_runs
-from occupancy.data.features import Floats, Ints, Rows
 from occupancy.data.folds import Fold
+from occupancy.data.times import label_runs
 from occupancy.models.baselines import Baseline
-from occupancy.models.crossfit import NONE, left_out, out_of_fold
 from occupancy.models.estimator import Estimator, Make, OnEpoch, read_settings
+from occupancy.models.postprocess.out_of_fold import NONE, left_out, out_of_fold
 from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
 LEAST = 1e-3  # what a member's probability counts for at least: no member may rule a count out by itself

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from occupancy.console import UnitProgress
+from occupancy.cli.progress import UnitProgress
 from occupancy.data.folds import Fold
 from occupancy.data.rooms import StoredRoom
-from occupancy.engine.unit import Outcome, Unit
+from occupancy.execution.unit import Outcome, Unit
+from occupancy.execution.workers import Workers
+from occupancy.experiments.report import SHOWN
 from occupancy.search.choice import error_of, mean_of
 from occupancy.search.record import Job, Record
 from occupancy.search.space import Trial
-from occupancy.summary import SHOWN
-from occupancy.workers import Workers
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from occupancy.engine.unit import Failure, Outcome, Scores
 from occupancy.errors import InputError
+from occupancy.execution.unit import Failure, Outcome, Scores
 
 
 def score_of(outcome: Outcome, metric: str) -> float:

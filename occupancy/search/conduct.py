@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from occupancy.console import UnitProgress
-from occupancy.engine.unit import Failure, Outcome
+from occupancy.cli.progress import UnitProgress
+from occupancy.execution.unit import Failure, Outcome
+from occupancy.execution.workers import Workers
+from occupancy.experiments.report import SHOWN
 from occupancy.search import figures
 from occupancy.search.bench import Bench
 from occupancy.search.choice import choose_nested, choose_shared, error_of, mean_of, score_of, score_table
 from occupancy.search.plan import Plan
 from occupancy.search.record import Record, record_of
 from occupancy.search.space import Trial
-from occupancy.summary import SHOWN
-from occupancy.workers import Workers
 
 Place = tuple[int, int]
 """The numbers of a trial and a fold."""

@@ -15,12 +15,12 @@ from matplotlib.ticker import MaxNLocator
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
+from occupancy.arrays import Floats
 from occupancy.config.search import Range
-from occupancy.plots import BLACK, BLUE, GREY, LABELS, ORANGE, VERMILLION
-from occupancy.prediction import Floats
+from occupancy.plots.fit import BLACK, BLUE, GREY, LABELS, ORANGE, VERMILLION
+from occupancy.plots.timeaxis import WIDTH, titled_figure
 from occupancy.search.adaptive import coded, distribution_of
 from occupancy.search.space import Point, written
-from occupancy.timeaxis import WIDTH, titled_figure
 
 Over = Mapping[str, list[Any] | Range] | Mapping[str, list[Any]]
 UNIT = "people²"

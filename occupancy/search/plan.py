@@ -10,18 +10,17 @@ from typing import Any
 
 import yaml
 
-from occupancy import experiment
 from occupancy.config import EACH_ROOM, Config, Tracking
 from occupancy.config.search import Search
 from occupancy.data.folds import Fold, digest_of
 from occupancy.data.rooms import StoredRoom
 from occupancy.data.source import SIMULATED
-from occupancy.engine.unit import code_version
+from occupancy.execution.unit import code_version
+from occupancy.experiments import rooms, run
+from occupancy.experiments.report import dataset as dataset_of
 from occupancy.models import check_sensors
-from occupancy.rooms import conduct as rooms
 from occupancy.search.request import Method
 from occupancy.search.space import SECTION
-from occupancy.summary import dataset as dataset_of
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def plan(method: Method) -> Plan:
         each = rooms.plan(method.space.config)
         dataset = {"name": each.name, "digest": each.digest, "rows": None}
         return Plan(method.on(each.config), dataset, each.rooms, each.digest, is_simulated=False)
-    one = experiment.plan(method.space.config)
+    one = run.plan(method.space.config)
     decided = method.on(one.config)
     for trial in decided.samples():
         check_sensors(one.log, trial.config)

@@ -10,18 +10,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from occupancy import outcomes  # first: it makes MLflow quiet
-
-# isort: split
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from occupancy.engine.unit import Failure, Outcome, Unit
 from occupancy.errors import InputError
-from occupancy.outcomes import ERROR
-from occupancy.runs import (
+from occupancy.execution.unit import Failure, Outcome, Unit
+from occupancy.search.plan import Plan
+from occupancy.tracking import outcomes
+from occupancy.tracking.outcomes import ERROR
+from occupancy.tracking.run import (
     FAILED,
     FINISHED,
     RUNNING,
@@ -33,8 +32,7 @@ from occupancy.runs import (
     uninterrupted,
     write,
 )
-from occupancy.search.plan import Plan
-from occupancy.tracking import open_experiment
+from occupancy.tracking.write import open_experiment
 
 _KEY, _UNIT, _GROUP = "search_key", "unit_key", "group"
 

@@ -11,12 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from occupancy.engine.unit import Scores
+from occupancy.cli.tables import jsonable, plain_table, shown
+from occupancy.execution.unit import Scores
+from occupancy.experiments.report import SHOWN
 from occupancy.search.choice import mean_of
 from occupancy.search.conduct import Result, Tested
 from occupancy.search.plan import Plan
 from occupancy.search.space import written
-from occupancy.summary import SHOWN, jsonable, plain_table, shown
 
 _TESTED = ("mse", "f1_macro", "mse_mean", "f1_micro")
 OPTIMISTIC = "optimistic: one setting for all folds, chosen on validation rows that other folds test"

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from occupancy.config import Config
+from occupancy.config.parsing import COMMAND_LINE, parse_overrides, put, read_yaml, resolve
 from occupancy.config.search import AdaptiveSearch, GridSearch
 from occupancy.errors import InputError
-from occupancy.parsing import COMMAND_LINE, parse_overrides, put, read_yaml, resolve
 from occupancy.search.adaptive import Adaptive
 from occupancy.search.grid import Grid
 from occupancy.search.space import SECTION, Space
@@ -25,7 +25,7 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Method:
         overrides: of the experiment or of the search, such as ``search.over.model.window=[5,10]``.
 
     Raises:
-        InputError: as `occupancy.parsing.load_config`, for the experiment, the search or any trial.
+        InputError: as `occupancy.config.parsing.load_config`, for the experiment, the search or any trial.
     """
     path = Path(path)
     tree = read_yaml(path)

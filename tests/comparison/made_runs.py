@@ -1,4 +1,4 @@
-"""Runs as `occupancy.records` would read them from a store, for tests that need no store."""
+"""Runs as `occupancy.tracking.read` would read them from a store, for tests that need no store."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from occupancy.comparison import Comparison, FoldRun, Rows, Run
 from occupancy.comparison.grouping import compare
+from occupancy.comparison.groups import Comparison
+from occupancy.tracking.records import FoldRows, FoldRun, Run
 
 TRUTHS = ([0, 0, 1, 1, 2, 2], [0, 0, 0, 3])
 _ids = itertools.count()
 
 
-def make_rows(number: int, truth: Sequence[int], label: Sequence[int], classes: int = 4, step_s: int = 30) -> Rows:
+def make_rows(number: int, truth: Sequence[int], label: Sequence[int], classes: int = 4, step_s: int = 30) -> FoldRows:
     start = np.datetime64("2024-01-01T10:00:00", "ns") + np.timedelta64(number, "D")
     times = start + np.arange(len(truth)) * np.timedelta64(step_s, "s")
     probs = 0.7 * np.eye(classes)[list(label)] + 0.3 / classes
     mean = probs @ np.arange(classes)
     std = np.sqrt(probs @ np.square(np.arange(classes)) - np.square(mean))
-    return Rows(number, times, np.array(truth), np.array(label), probs, mean, std, np.zeros(len(truth)))
+    return FoldRows(number, times, np.array(truth), np.array(label), probs, mean, std, np.zeros(len(truth)))
 
 
-def make_parts(wrong: Sequence[int] = (), truths: Sequence[Sequence[int]] = TRUTHS) -> list[Rows]:
+def make_parts(wrong: Sequence[int] = (), truths: Sequence[Sequence[int]] = TRUTHS) -> list[FoldRows]:
     """Return folds whose labels are right, but at some rows, numbered over all folds, one too few or too many."""
     parts, before = [], 0
     for number, truth in enumerate(truths, start=1):
@@ -41,13 +42,13 @@ class Made:
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
-        self.parts: dict[str, Sequence[Rows]] = {}
+        self.parts: dict[str, Sequence[FoldRows]] = {}
 
     def add(
         self,
         name: str = "lstm",
         wrong: Sequence[int] = (),
-        parts: Sequence[Rows] | None = None,
+        parts: Sequence[FoldRows] | None = None,
         status: str = "FINISHED",
         seed: int = 0,
         settings: dict[str, str] | None = None,
@@ -95,7 +96,7 @@ class Made:
         self.parts[run.run_id] = parts
         return run
 
-    def load(self, run: Run) -> Sequence[Rows]:
+    def load(self, run: Run) -> Sequence[FoldRows]:
         return self.parts[run.run_id]
 
     def compare(self, scheme: str = "forward") -> Comparison:

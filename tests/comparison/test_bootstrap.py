@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from occupancy.comparison import bootstrap
 from occupancy.comparison.bootstrap import DRAWS, differences, resampled, stretch_totals
-from occupancy.data.clock import label_runs
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.table import Log
+from occupancy.data.times import label_runs
 
 # Stretches of two folds: four and three rows in the first, of unequal excess; one in the second.
 TRUTHS = [np.array([0, 0, 0, 0, 2, 2, 2]), np.array([1, 1])]

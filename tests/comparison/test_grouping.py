@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from made_runs import TRUTHS, Made, make_parts
 
-from occupancy.comparison import Comparison, LeftOut, Rows, Run, Unusable
 from occupancy.comparison.grouping import compare
+from occupancy.comparison.groups import Comparison, LeftOut
 from occupancy.errors import InputError
+from occupancy.tracking.records import FoldRows, Run, Unusable
+from tests.comparison.made_runs import TRUTHS, Made, make_parts
 
 
 def seeds(comparison: Comparison) -> dict[str, list[str]]:
@@ -171,7 +172,7 @@ def test_without_any_run_the_error_says_how_to_get_one() -> None:
 
 
 def gone(made: Made, *lost: Run) -> Comparison:
-    def load(run: Run) -> Sequence[Rows]:
+    def load(run: Run) -> Sequence[FoldRows]:
         if any(run is one for one in lost):
             raise Unusable("predictions.csv of fold 2 is gone")
         return made.load(run)

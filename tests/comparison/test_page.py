@@ -5,12 +5,13 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from made_runs import Made, make_parts
 
-from occupancy.comparison import Comparison, panels, ranking
+from occupancy.comparison import panels, ranking
+from occupancy.comparison.groups import Comparison
 from occupancy.comparison.page import page
 from occupancy.comparison.report import NOTE
 from occupancy.errors import InputError
+from tests.comparison.made_runs import Made, make_parts
 
 MADE = "2024-02-03 04:05 from sqlite:///mlflow.db"
 NASTY = '<b>&"lstm"</b>'

@@ -6,12 +6,14 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import Made, make_parts, make_rows
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from occupancy.comparison import Comparison, Rows, panels
-from occupancy.plots import BLUE, GREY, ORANGE
+from occupancy.comparison import panels
+from occupancy.comparison.groups import Comparison
+from occupancy.plots.fit import BLUE, GREY, ORANGE
+from occupancy.tracking.records import FoldRows
+from tests.comparison.made_runs import Made, make_parts, make_rows
 
 
 def made(*names: str) -> Comparison:
@@ -75,7 +77,7 @@ def test_neighbouring_wrong_rows_are_one_span() -> None:
     assert len(figure.axes[0].patches) == 1
 
 
-def late(rows: Rows, row: int, hours: float) -> Rows:
+def late(rows: FoldRows, row: int, hours: float) -> FoldRows:
     times = rows.times.copy()
     times[row:] += np.timedelta64(int(3600 * hours), "s")
     return dataclasses.replace(rows, times=times)

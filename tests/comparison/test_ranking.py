@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
-from made_runs import Made, make_parts
 
-from occupancy import summary
-from occupancy.comparison import Comparison, ranking, standings
+from occupancy.cli import tables
+from occupancy.comparison import ranking, standings
+from occupancy.comparison.groups import Comparison
+from tests.comparison.made_runs import Made, make_parts
+from tests.places import ROOT
 
 HEADINGS = [" ".join(heading).strip() for heading in ranking.HEADINGS]
 REPORT_HEADINGS = [" ".join(heading).strip() for heading in ranking.REPORT_HEADINGS]
@@ -30,7 +31,7 @@ def table(comparison: Comparison) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("value", [0.0, 0.12345, -0.5, 99.99, 99.9996, 100.0, 1234.5, math.nan])
 def test_figures_are_shown_as_in_the_table_that_ends_a_training(value: float) -> None:
-    assert ranking.shown(value) == summary.shown(value)
+    assert ranking.shown(value) == tables.shown(value)
 
 
 def test_a_row_tells_the_same_as_the_values_for_scripts(made: Made) -> None:
@@ -164,7 +165,7 @@ def test_a_row_of_the_report_without_a_run_is_shown_all_the_same(made: Made) -> 
 
 
 def test_every_figure_of_the_report_is_in_the_report(made: Made) -> None:
-    source = Path(__file__).parents[3] / "shared" / "REPORT.md"
+    source = ROOT.parent / "shared" / "REPORT.md"
     if not source.is_file():
         pytest.skip("the report's facts do not lie beside the checkout")
     final = source.read_text(encoding="utf-8").split("## Final comparison")[1]

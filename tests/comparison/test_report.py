@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from occupancy.comparison import Run
 from occupancy.comparison.report import REPORT, row_of
+from occupancy.tracking.records import Run
 
 REGRESSION = {"model.name": "lstm", "model.head": "regression", "model.mc_samples": "0"}
 

@@ -6,9 +6,10 @@ import json
 import math
 
 import pytest
-from made_runs import Made
 
-from occupancy.comparison import Comparison, standings
+from occupancy.comparison import standings
+from occupancy.comparison.groups import Comparison
+from tests.comparison.made_runs import Made
 
 LSTM = {"model.name": "lstm", "model.head": "regression"}
 

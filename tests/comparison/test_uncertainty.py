@@ -6,12 +6,14 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from made_runs import Made, make_rows
 from matplotlib.figure import Figure
 
-from occupancy.comparison import Group, Rows, uncertainty
+from occupancy.comparison import uncertainty
+from occupancy.comparison.groups import Group
 from occupancy.metrics import score
 from occupancy.prediction import Prediction, from_probabilities
+from occupancy.tracking.records import FoldRows
+from tests.comparison.made_runs import Made, make_rows
 
 
 def drawn(figure: Figure) -> Figure:
@@ -19,14 +21,14 @@ def drawn(figure: Figure) -> Figure:
     return figure
 
 
-def random_rows(number: int, seed: int, rows: int = 200) -> tuple[Rows, Prediction]:
+def random_rows(number: int, seed: int, rows: int = 200) -> tuple[FoldRows, Prediction]:
     """Return a fold's test rows as a store gives them, and the prediction that was recorded."""
     generator = np.random.default_rng([number, seed])
     truth = np.random.default_rng(number).integers(0, 4, size=rows)
     times = pd.date_range(f"2024-01-0{number} 10:00", periods=rows, freq="30s")
     prediction = from_probabilities(times, generator.dirichlet(np.ones(4), size=(5, rows)))
     columns = {name: getattr(prediction, name) for name in ("label", "probs", "mean", "std", "epistemic")}
-    return Rows(number=number, times=times.to_numpy(), truth=truth, **columns), prediction
+    return FoldRows(number=number, times=times.to_numpy(), truth=truth, **columns), prediction
 
 
 def random_group(seeds: int = 2) -> tuple[Group, list[list[Prediction]]]:

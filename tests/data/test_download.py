@@ -24,6 +24,7 @@ import pytest
 from occupancy.data import download as module
 from occupancy.data.download import UCI_FILE, UCI_SHA256, Unreachable, download, find_uci
 from occupancy.errors import InputError
+from tests.places import ROOT
 
 CSV = b"Date,Time,S1_Temp\n" + b"".join(b"2017/12/22,10:49:%02d,24.94\n" % second for second in range(60))
 OTHER = b"a file of that name, but another\n"
@@ -162,7 +163,7 @@ def _only_loopback_and_a_small_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_the_checksum_is_that_of_the_published_log() -> None:
-    published = Path(__file__).parents[3] / "shared" / "data" / UCI_FILE
+    published = ROOT.parent / "shared" / "data" / UCI_FILE
     if not published.is_file():
         pytest.skip("no copy of the UCI log beside this checkout")
     assert sha256(published.read_bytes()) == UCI_SHA256
@@ -426,7 +427,7 @@ def test_two_processes_at_once_both_get_the_log(server: Server, tmp_path: Path) 
         "module.UCI_SHA256 = sys.argv[1]; module.download(Path(sys.argv[2]), [sys.argv[3]], timeout=30)"
     )
     command = [sys.executable, "-c", script, sha256(CSV), str(tmp_path / "data"), address]
-    root = Path(__file__).parents[2]
+    root = ROOT
     processes = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     outcomes = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
     assert outcomes == [("", 0), ("", 0)]

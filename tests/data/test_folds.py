@@ -13,11 +13,12 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from occupancy.data.features import Features
-from occupancy.data.folds import Rows, Scheme, Times, cut, digest_of, load_scheme
+from occupancy.arrays import Rows
+from occupancy.data.folds import Scheme, Times, cut, digest_of, load_scheme
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
+from occupancy.features.sensors import Features
 
 Interval = tuple[str, str]
 Parts = tuple[list[Interval], list[Interval], list[Interval]]

@@ -14,27 +14,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from occupancy.arrays import Rows
 from occupancy.config import LSTM, Config, Data, MassBalance, Model, RandomForest, Room, Simulation, Train
-from occupancy.data.clock import recordings
 from occupancy.data.export import write_rooms
-from occupancy.data.features import stretches
-from occupancy.data.folds import PARTS, Fold, Rows
-from occupancy.data.module import Windows
-from occupancy.data.rooms import (
-    cut_within,
-    deal,
-    find_rooms,
-    folds_of,
-    leave_rooms_out,
-    open_rooms,
-    stored_rooms,
-)
+from occupancy.data.folds import PARTS, Fold
+from occupancy.data.rooms import cut_within, deal, find_rooms, folds_of, leave_rooms_out, open_rooms, stored_rooms
 from occupancy.data.schema import UCI
 from occupancy.data.table import Log, Place, read_log
-from occupancy.engine import FoldResult, run_fold, validate_fold
-from occupancy.engine.unit import Failure, Scores, Unit, carry_out
+from occupancy.data.times import recordings, stretches
 from occupancy.errors import InputError, InputWarning
+from occupancy.execution.fold import FoldResult, run_fold, validate_fold
+from occupancy.execution.unit import Failure, Scores, Unit, carry_out
 from occupancy.models.estimator import OnEpoch
+from occupancy.models.neural.windows import Windows
 
 ROOMS = 6
 SMALL = Simulation(days=2, room=Room(step_s=300.0))

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 
 from occupancy import predict, train
+from occupancy.config.parsing import load_config
 from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
-from occupancy.parsing import load_config
-from occupancy.serving import ServedModel, find_saved
+from occupancy.serving.model import ServedModel, find_saved
+from tests.places import ROOT
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -28,7 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
 ]
 
-ROOT = Path(__file__).parents[2]
 TINY = (
     "data.source=simulated",
     f"data.folds={ROOT / 'tests' / 'e2e' / 'two_folds.yaml'}",

@@ -38,17 +38,17 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelStatus, Run, ViewType
 
 from occupancy import predict, train
+from occupancy.config.parsing import load_config
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
-from occupancy.parsing import load_config
-from occupancy.tracking import experiment
+from occupancy.tracking.write import experiment
+from tests.places import ROOT
 
 pytestmark = [
     # MLflow says so of a class of its own when its pyfunc module is imported.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
 
-ROOT = Path(__file__).parents[2]
 SMOKE = ROOT / "configs" / "smoke.yaml"
 SMALL = (
     f"data.folds={ROOT / 'tests' / 'e2e' / 'two_folds.yaml'}",

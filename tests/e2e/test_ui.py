@@ -22,7 +22,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-ROOT = Path(__file__).parents[2]
+from tests.places import ROOT
+
 PATIENCE_S = 60.0  # with other work on the machine, a start may take long
 SIZE = (1280, 900)
 

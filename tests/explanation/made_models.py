@@ -9,14 +9,14 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, Data
-from occupancy.data.clock import recordings
-from occupancy.data.features import Rows
 from occupancy.data.folds import Fold
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
+from occupancy.data.times import recordings
 from occupancy.models.estimator import Estimator
-from occupancy.prediction import Floats, Prediction
+from occupancy.prediction import Prediction
 
 STEP_S, MAX_GAP = 60.0, 120.0
 SCHEMA = Schema(

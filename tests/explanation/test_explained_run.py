@@ -12,18 +12,19 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from made_models import fold_of, log_of, model
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from occupancy.config import Config, Data, Explanation, RandomForest, Room, Simulation, Tracking
-from occupancy.engine import FoldResult
 from occupancy.errors import InputError, InputWarning
-from occupancy.experiment import conduct, plan
+from occupancy.execution.fold import FoldResult
+from occupancy.experiments.report import Outcome
+from occupancy.experiments.run import conduct, plan
 from occupancy.explanation.importance import KIND, MSE, SENSOR
 from occupancy.explanation.report import check, explain_fold
 from occupancy.models.estimator import Estimator
-from occupancy.summary import Outcome
+from tests.explanation.made_models import fold_of, log_of, model
+from tests.places import ROOT
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -33,7 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
 ]
 
-FOLDS = Path(__file__).parents[1] / "e2e" / "two_folds.yaml"
+FOLDS = ROOT / "tests" / "e2e" / "two_folds.yaml"
 SETTINGS = Explanation(repeats=2, backgrounds=4)
 
 

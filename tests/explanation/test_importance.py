@@ -7,7 +7,6 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
-from made_models import fold_of, log_of, model
 from sklearn.metrics import f1_score
 
 from occupancy.config import Explanation, Kind
@@ -15,6 +14,7 @@ from occupancy.errors import InputError
 from occupancy.explanation.importance import F1, F1_STD, KIND, MSE, MSE_STD, SENSOR, blocks_of, importance, permuted
 from occupancy.explanation.importance import shuffled as shuffled_order
 from occupancy.explanation.sensors import groups_of, sensors_of
+from tests.explanation.made_models import fold_of, log_of, model
 
 QUICK = Explanation(repeats=3, block_s=600.0)
 

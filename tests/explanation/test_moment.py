@@ -9,16 +9,16 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
-from made_models import certain, fold_of, log_of, model
 
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config, Data
-from occupancy.data.features import Rows
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.explanation.moment import Moment, explain, explainable, shapley, window_of
 from occupancy.models.baselines import ClockEstimator
 from occupancy.models.estimator import Estimator
-from occupancy.prediction import Floats, Prediction
+from occupancy.prediction import Prediction
+from tests.explanation.made_models import certain, fold_of, log_of, model
 
 EARLY = np.arange(240) < 120
 

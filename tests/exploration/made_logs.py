@@ -10,7 +10,7 @@ import pandas as pd
 from occupancy.data.folds import Fold
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
-from occupancy.exploration import Subject
+from occupancy.exploration.parts import Subject
 
 START = pd.Timestamp("2024-03-04 08:00")
 SCHEMA = Schema(

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_logs import subject, times
 
 from occupancy.data.table import Log
-from occupancy.exploration import Subject, air
+from occupancy.exploration import air
+from occupancy.exploration.parts import Subject
+from tests.exploration.made_logs import subject, times
 
 OUTDOOR = 420.0
 

@@ -10,19 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import boxes, overlapping, texts
-from made_logs import subject, times
 
 from occupancy.config import Data
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.schema import Column
 from occupancy.data.table import Log
 from occupancy.errors import InputError
-from occupancy.exploration import Picture, Section, Subject
 from occupancy.exploration.page import SECTIONS, page
+from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.profile import every
 from occupancy.exploration.subject import open_subject
-from occupancy.timeaxis import NARROW, WIDTH
+from occupancy.plots.timeaxis import NARROW, WIDTH
+from tests.drawn import boxes, overlapping, texts
+from tests.exploration.made_logs import subject, times
 
 PROFILE = "<!doctype html><html><head><style>p{}</style></head><body><p>the profile</p></body></html>"
 TITLES = [

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_logs import subject, times
 
 from occupancy.data.table import Log
-from occupancy.exploration import Subject, labels
+from occupancy.exploration import labels
+from occupancy.exploration.parts import Subject
+from tests.exploration.made_logs import subject, times
 
 
 def test_the_real_log_has_29_runs_24_of_them_with_people(uci_log: Log) -> None:

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import points
 from hypothesis import given
 from hypothesis import strategies as st
-from made_logs import subject, times
 from scipy.stats import spearmanr
 
 from occupancy.data.schema import Column
 from occupancy.exploration import correlations, lags
+from tests.drawn import points
+from tests.exploration.made_logs import subject, times
 
 MINUTE = 60.0
 

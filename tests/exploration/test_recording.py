@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from drawn import bars
-from made_logs import subject, times
 
 from occupancy.data.table import Log
-from occupancy.exploration import Subject, recording
+from occupancy.exploration import recording
+from occupancy.exploration.parts import Subject
+from tests.drawn import bars
+from tests.exploration.made_logs import subject, times
 
 
 def test_the_gaps_of_the_real_log_are_those_that_its_readme_lists(uci_log: Log) -> None:

@@ -5,11 +5,12 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import bars, points
-from made_logs import subject, times
 
 from occupancy.data.table import Log
-from occupancy.exploration import Subject, day, sensors, series
+from occupancy.exploration import day, sensors, series
+from occupancy.exploration.parts import Subject
+from tests.drawn import bars, points
+from tests.exploration.made_logs import subject, times
 
 
 def test_separation_is_the_share_of_pairs_that_a_reading_puts_right() -> None:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_logs import subject, times
 from scipy.stats import ks_2samp
 
 from occupancy.exploration import splits
+from tests.exploration.made_logs import subject, times
 
 PARTS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 4
 COUNTS = [0, 1, 2, 0, 0, 1, 0, 0, 2, 2]

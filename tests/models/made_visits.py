@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, Data, Majority, Room, Simulation, Train
-from occupancy.data.features import Floats, Ints, Rows
 from occupancy.data.folds import Fold
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log

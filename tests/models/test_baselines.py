@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config, Data, Majority, MassBalance, RandomForest, Room, Simulation, Train
-from occupancy.data.features import Floats, Rows
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log

@@ -11,12 +11,14 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from skops.io import dump
 
+from occupancy.arrays import Rows
 from occupancy.config import Config, Data, RandomForest, Room, Simulation
-from occupancy.data.features import Features, Rows, stretches
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
+from occupancy.data.times import stretches
 from occupancy.errors import InputError
+from occupancy.features.sensors import Features
 from occupancy.models.estimator import SETTINGS
 from occupancy.models.forest import FOREST, ForestEstimator
 from occupancy.prediction import Prediction

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_visits import DATA, config_of, everything, garbled, sensors, simulated, simulated_fold
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from occupancy.arrays import Floats
 from occupancy.config import Logistic
-from occupancy.data.features import stretches
 from occupancy.data.folds import Fold
-from occupancy.data.inputs import fit_inputs
 from occupancy.data.schema import UCI
+from occupancy.data.times import stretches
 from occupancy.errors import InputError
+from occupancy.features.inputs import fit_inputs
 from occupancy.models import load_estimator
 from occupancy.models.logistic import LogisticEstimator
-from occupancy.prediction import Floats
+from tests.models.made_visits import DATA, config_of, everything, garbled, sensors, simulated, simulated_fold
 
 
 def fit(fold: Fold | None = None, settings: Logistic | None = None, **changes: Any) -> LogisticEstimator:

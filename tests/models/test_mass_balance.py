@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, MassBalance, Room, Simulation
-from occupancy.data.air import USUAL_PER_H
-from occupancy.data.features import Floats, Ints, Rows
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import UCI, Column, Schema
-from occupancy.data.simulation import simulate
+from occupancy.data.simulated import simulate
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
+from occupancy.features.balance import USUAL_PER_H
 from occupancy.models.mass_balance import USUAL_VAR, MassBalanceEstimator
 from occupancy.prediction import Prediction
 

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_visits import (
+
+from occupancy.arrays import Floats, Ints
+from occupancy.config import BNN, LSTM, Clock, Config, Logistic, Majority, MassBalance, Mixture, RandomForest
+from occupancy.config.model import Single
+from occupancy.data.folds import Fold
+from occupancy.models import load_estimator, make_estimator
+from occupancy.models.estimator import Epoch, Estimator
+from occupancy.models.mixture import LEAST, SPREAD, MixtureEstimator, learn_weights, pool
+from occupancy.models.postprocess.out_of_fold import left_out
+from tests.models.made_visits import (
     DATA,
     Told,
     config_of,
@@ -21,15 +30,6 @@ from made_visits import (
     simulated_fold,
     told,
 )
-
-from occupancy.config import BNN, LSTM, Clock, Config, Logistic, Majority, MassBalance, Mixture, RandomForest
-from occupancy.config.model import Single
-from occupancy.data.features import Floats, Ints
-from occupancy.data.folds import Fold
-from occupancy.models import load_estimator, make_estimator
-from occupancy.models.crossfit import left_out
-from occupancy.models.estimator import Epoch, Estimator
-from occupancy.models.mixture import LEAST, SPREAD, MixtureEstimator, learn_weights, pool
 
 TWO: list[Single] = [Majority(), Clock()]
 BOTH = pytest.mark.parametrize("how", ["mean", "product"])

@@ -9,8 +9,9 @@ import yaml
 
 from occupancy.search.adaptive import Adaptive
 from occupancy.search.request import load_search
+from tests.places import ROOT
 
-FOLDS = Path(__file__).parents[1] / "e2e" / "two_folds.yaml"
+FOLDS = ROOT / "tests" / "e2e" / "two_folds.yaml"
 STORE = "m.db"
 OVER = {
     "model.window": {"low": 2, "high": 20, "step": 3},

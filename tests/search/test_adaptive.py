@@ -11,12 +11,12 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_search import OVER, search_in
 
 from occupancy.errors import InputError
 from occupancy.search.adaptive import Adaptive
 from occupancy.search.request import load_search
 from occupancy.search.space import Trial
+from tests.search.made_search import OVER, search_in
 
 
 @pytest.fixture(scope="module")

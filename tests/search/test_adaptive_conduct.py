@@ -12,18 +12,18 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
-from made_search import STORE, search_in
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from occupancy.engine.pool import Pool
-from occupancy.engine.unit import Failure, Outcome, Scores, Unit
 from occupancy.errors import InputError
+from occupancy.execution.pool import Pool
+from occupancy.execution.unit import Failure, Outcome, Scores, Unit
 from occupancy.search import report
 from occupancy.search.conduct import Result, conduct
 from occupancy.search.plan import Plan, plan
 from occupancy.search.request import load_search
+from tests.search.made_search import STORE, search_in
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occupancy.engine.unit import Failure, Outcome, Scores
 from occupancy.errors import InputError
+from occupancy.execution.unit import Failure, Outcome, Scores
 from occupancy.search.choice import choose_nested, choose_shared, mean_of, score_table
 
 Outcomes = dict[tuple[int, int], Outcome]

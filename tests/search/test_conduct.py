@@ -13,13 +13,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from occupancy.engine.pool import Pool
-from occupancy.engine.unit import Failure, Outcome, Unit, carry_out
 from occupancy.errors import InputError
+from occupancy.execution.pool import Pool
+from occupancy.execution.unit import Failure, Outcome, Unit, carry_out
 from occupancy.search import report
 from occupancy.search.conduct import Result, conduct
 from occupancy.search.plan import Plan, plan
 from occupancy.search.request import load_search
+from tests.places import ROOT
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -28,7 +29,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
 
-FOLDS = Path(__file__).parents[1] / "e2e" / "two_folds.yaml"
+FOLDS = ROOT / "tests" / "e2e" / "two_folds.yaml"
 Act = Callable[[Unit], Outcome]
 
 

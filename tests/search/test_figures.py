@@ -1,22 +1,22 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import bars, boxes, overlapping, points, texts
 from matplotlib.figure import Figure
 
 from occupancy.config.search import Range
-from occupancy.plots import ORANGE
+from occupancy.plots.fit import ORANGE
 from occupancy.search.figures import draw
 from occupancy.search.grid import Grid
 from occupancy.search.request import load_search
 from occupancy.search.space import Point
+from tests.drawn import bars, boxes, overlapping, points, texts
+from tests.places import ROOT
 
-CRF = Path(__file__).parents[2] / "configs" / "grids" / "crf.yaml"
+CRF = ROOT / "configs" / "grids" / "crf.yaml"
 
 
 def scored(grid: Grid) -> pd.DataFrame:

@@ -9,9 +9,7 @@ import yaml
 from occupancy.config import LSTM, MLPCRF
 from occupancy.errors import InputError
 from occupancy.search.request import load_search
-
-ROOT = Path(__file__).parents[2]
-
+from tests.places import ROOT
 
 GRIDS = sorted((ROOT / "configs" / "grids").glob("*.yaml"))
 TRIALS = {"crf": 96, "bnn": 24, "lstm_regression": 48, "lstm_classification": 48}

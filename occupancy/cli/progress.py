@@ -1,0 +1,136 @@
+"""One progress display for a command, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
+
+if TYPE_CHECKING:
+    from occupancy.models.estimator import Epoch
+
+
+def _progress(*columns: ProgressColumn, transient: bool = False) -> Progress:
+    """Return a display beside the results, on standard error; off a terminal it shows nothing."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=transient)
+
+
+def _time_left() -> TimeRemainingColumn:
+    return TimeRemainingColumn(table_column=Column(no_wrap=True))  # on a narrow screen the bar alone gives way
+
+
+class Steps:
+    """One display for a command of several steps, the present one by name; silent off a terminal."""
+
+    def __init__(self, steps: int) -> None:
+        columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+        self._bar = _progress(*columns, transient=True)
+        self._steps = steps
+        self._begun = 0
+        self._task = self._bar.add_task("", total=steps)
+
+    def __enter__(self) -> Steps:
+        """Show the display."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the display away."""
+        self._bar.stop()
+
+    def next(self, description: str) -> None:
+        """Say which step begins."""
+        # A step that only begins is not done yet: at the end of the bar the clock would stop.
+        self._bar.update(
+            self._task, completed=self._begun, description=f"{self._begun + 1}/{self._steps} {description}"
+        )
+        self._begun += 1
+
+
+class UnitProgress:
+    """One display for many units of work: done, all, and time left; silent off a terminal."""
+
+    def __init__(self, total: int) -> None:
+        done = TextColumn("{task.completed:,}/{task.total:,} fits")
+        self._bar = _progress(done, BarColumn(), TimeElapsedColumn(), _time_left())
+        self._total = total
+        self._task = self._bar.add_task("", total=total)
+
+    def __enter__(self) -> UnitProgress:
+        """Show the display."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the display away."""
+        self._bar.stop()
+
+    def add(self, units: int) -> None:
+        """Say that there are so many more."""
+        self._total += units
+        self._bar.update(self._task, total=self._total)
+
+    def advance(self) -> None:
+        """Say that one is done."""
+        self._bar.update(self._task, advance=1)
+
+
+class FoldProgress:
+    """One display for a whole experiment: fold, member, epoch, loss and time left; silent off a terminal."""
+
+    def __init__(self, folds: int, epochs: int) -> None:
+        """Describe the work.
+
+        Args:
+            folds: how many folds there are.
+            epochs: epochs of all networks of a fold together, at most; 0 for a model without epochs.
+        """
+        share = TextColumn("{task.percentage:>3.0f}%")
+        self._bar = _progress(TextColumn("{task.description}"), BarColumn(), share, _time_left())
+        self._folds = folds
+        self._epochs = max(epochs, 1)
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> FoldProgress:
+        """Show the display."""
+        self._bar.start()
+        self._task = self._bar.add_task("starting", total=self._folds * self._epochs)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the display away."""
+        self._bar.stop()
+
+    def fold(self, number: int) -> Callable[[Epoch], None]:
+        """Return what to tell of each epoch of a fold, numbered from 1."""
+        assert self._task is not None
+        task = self._task
+        begun = (number - 1) * self._epochs
+        done = 0
+        self._bar.update(task, completed=begun, description=f"fold {number}/{self._folds}")
+
+        def report(epoch: Epoch) -> None:
+            nonlocal done
+            done += 1
+            loss = epoch.train_loss if epoch.stage == "final" else epoch.stop_loss
+            self._bar.update(
+                task,
+                completed=begun + done,
+                description=f"fold {number}/{self._folds} · {epoch.stage} · network {epoch.member + 1} · "
+                f"epoch {epoch.epoch}/{epoch.epochs} · loss {loss:.3f}",
+            )
+
+        return report

@@ -1,0 +1,67 @@
+"""The readings of a simulated room as a log with the columns of the UCI log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.random import SeedSequence, default_rng
+
+from occupancy.config import Room, Simulation
+from occupancy.data import rolling
+from occupancy.data.schema import UCI
+from occupancy.errors import InputError
+from occupancy.room.simulator import Readings, read_sensors, vary
+
+SLOPE_SPAN_S = next(column.slope_span_s for column in UCI.columns if column.slope_span_s is not None)
+
+
+def simulate(settings: Simulation) -> pd.DataFrame:
+    """Return a log of whole days from `START` on: the UCI sensors and the exact count.
+
+    The index is named ``time``; sensors are floats in the schema's order, the count is int64. The
+    count of a row holds until the next row, whose CO2 is the first that it acts on. A longer log of
+    the same seed begins with the shorter one.
+    """
+    return _log(read_sensors(settings.room, settings.days, SeedSequence(settings.seed)), settings.room)
+
+
+def simulate_rooms(settings: Simulation, rooms: int, spread: float = 0.3) -> Iterator[pd.DataFrame]:
+    """Return an iterator over logs of different rooms, each made only when asked for.
+
+    Args:
+        settings: days and seed, and the room that the others scatter around.
+        rooms: how many.
+        spread: every parameter in `VARIED` is multiplied by its own uniform draw from
+            ``1 - spread`` to ``1 + spread``; 0 leaves different people in equal rooms.
+
+    Raises:
+        InputError: a negative number of rooms, or a spread outside [0, 1).
+    """
+    if rooms < 0:
+        raise InputError(f"rooms: got {rooms}, expected 0 or more")
+    if not 0 <= spread < 1:
+        raise InputError(f"spread: got {spread:g}, expected 0 <= spread < 1, as no parameter may turn negative")
+
+    def draw(number: int) -> pd.DataFrame:
+        for_room, for_log = SeedSequence(settings.seed, spawn_key=(number,)).spawn(2)
+        room = vary(settings.room, spread, default_rng(for_room))
+        return _log(read_sensors(room, settings.days, for_log), room)
+
+    return (draw(number) for number in range(rooms))
+
+
+def _log(readings: Readings, room: Room) -> pd.DataFrame:
+    """Return readings as the columns of the UCI log, with the trailing slope of CO2."""
+    slope = rolling.slope(readings.co2_ppm, round(SLOPE_SPAN_S / room.step_s))
+    blocks = [
+        readings.temperature_c,
+        readings.light_lux,
+        readings.sound_v,
+        readings.co2_ppm,
+        slope,
+        readings.motion,
+    ]
+    frame = pd.DataFrame(np.column_stack(blocks), readings.times, UCI.sensors)
+    return frame.assign(**{UCI.count: readings.count})

@@ -1,0 +1,74 @@
+"""Where units are carried out, as a command's options say: on this machine's cores, or on a cluster."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+
+from occupancy.errors import InputError
+
+if TYPE_CHECKING:
+    from occupancy.execution.unit import Outcome, Unit
+
+
+class Workers(Protocol):
+    """What carries out units."""
+
+    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
+        """Yield each unit with what it gave, in the order in which they end."""
+
+
+def add_arguments(parser: argparse._ActionsContainer) -> None:
+    """Let a command, or a group of its options, be told where units are carried out."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=count, metavar="N", help="processes at once; else all cores")
+    where.add_argument(
+        "--cluster",
+        type=_address,
+        metavar="ADDRESS",
+        help="the Dask scheduler whose workers to use instead, such as tcp://host:8786; see docs/scale.md",
+    )
+
+
+def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]:
+    """Return the workers that a command's options name, to be entered.
+
+    Raises:
+        InputError: Dask is not installed.
+    """
+    if options.cluster is None:
+        from occupancy.execution.pool import Pool  # noqa: PLC0415 (late: it needs torch)
+
+        return Pool(options.workers or _cores())
+    if find_spec("distributed") is None:
+        raise InputError("Dask is not installed, which --cluster needs; pip install occupancy[cluster]")
+    from occupancy.execution.cluster import Cluster  # noqa: PLC0415
+
+    return Cluster(options.cluster)
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1 on, as the command line has it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_whole = parts.scheme in {"tcp", "tls"} and parts.hostname and parts.port
+    except ValueError:  # a port that is no number
+        is_whole = False
+    if not is_whole:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected tcp://HOST:PORT, as `dask scheduler` prints it")
+    return text
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

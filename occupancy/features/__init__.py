@@ -1,0 +1,1 @@
+"""What models see: sensor columns or physics made of them, scaled on training rows."""

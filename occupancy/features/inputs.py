@@ -1,0 +1,36 @@
+"""The inputs that ``features`` asks for: sensors as they are, or physics made of them; both look the same to models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from occupancy.arrays import Rows
+from occupancy.config import CENTRED, PHYSICS, Kind
+from occupancy.data.table import Log
+from occupancy.data.times import stretches
+from occupancy.features.physics import PhysicsFeatures
+from occupancy.features.sensors import Features
+
+Inputs = Features | PhysicsFeatures
+
+
+def fit_inputs(log: Log, rows: Rows, selection: str | Sequence[Kind]) -> Inputs:
+    """Return the inputs that a selection means for a log, scaled on the given rows.
+
+    Args:
+        log: the log; of its rows only the given ones are read.
+        rows: (N,) the training rows.
+        selection: ``all``, ``no_light``, ``physics``, ``centred_physics``, or kinds of columns.
+
+    Raises:
+        InputError: the log has no column that is asked for.
+    """
+    if selection not in PHYSICS:
+        return Features.fit(log, rows, selection)
+    return PhysicsFeatures.fit(log, rows, selection == CENTRED, stretches(log.times, rows, log.max_gap))
+
+
+def inputs_from(settings: dict[str, Any]) -> Inputs:
+    """Return the inputs that their ``to_settings`` described."""
+    return (PhysicsFeatures if "sensors" in settings else Features).from_settings(settings)

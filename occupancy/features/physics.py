@@ -1,0 +1,229 @@
+"""Inputs with physics in them: people by the balance of CO2, loudness, motion and warming over spans of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
+from occupancy.config import CENTRED, Kind
+from occupancy.data import rolling
+from occupancy.data.rolling import by_stretch, samples_of
+from occupancy.data.table import Log
+from occupancy.features.balance import Air, span_of
+from occupancy.features.sensors import PHYSICS_KINDS, Features, columns_of
+
+BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
+LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion are averaged, each sensor by itself
+PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # spans that tell quickly whether anybody is in
+LATELY_S = (300.0, 1200.0)  # spans in which any motion counts
+WARMING_S = 1200.0
+QUIET = 0.05  # share of the learned rows that are more silent than what a sound sensor reads in silence
+CONSTANT = 1e-6  # an input that varies by less on the training rows does so by rounding, whatever its unit
+LOUD = 0.25  # of loudness: 28 % above silence
+
+
+Readings = dict[Kind, Floats]
+
+
+@dataclass(frozen=True)
+class PhysicsFeatures:
+    """The inputs that ``features: physics`` means, with the constants and the scaling of training rows.
+
+    Sensors of a kind are put in order of their values, not of their names: what the loudest of four desks
+    tells holds wherever the people sit. All spans lie before their row or, where ``centred``, around it; at
+    the end of a recording they end there.
+
+    For each span of `BALANCE_S`, the people by the balance of CO2; the CO2 above outdoors (ppm). For each span
+    of `LEVEL_S`, the mean loudness of each sound sensor and the share of samples with motion of each motion
+    sensor, each set in ascending order; whether anything moved over each span of `LATELY_S`. For each span of
+    `PRESENCE_S`, whether anything moved, the share of samples with motion, the share of sound sensors that
+    are loud and the loudness of the loudest. The median warming over `WARMING_S` (degrees an hour). Loudness
+    is the logarithm of the reading over what the sensor reads in silence, at least 0.
+
+    Attributes:
+        sensors: the sensors as they are read, in their own units.
+        air: the constants of the balance, where there is CO2.
+        quiet: (sound sensors) what each reads in silence, in its unit.
+        low: (F,) smallest value of each input on the training rows.
+        high: (F,) largest.
+        centred: whether spans lie around their row.
+    """
+
+    sensors: Features
+    air: Air | None
+    quiet: Floats
+    low: Floats
+    high: Floats
+    centred: bool
+
+    @classmethod
+    def fit(cls, log: Log, rows: Rows, centred: bool, stretch: Ints) -> Self:
+        """Return the inputs of a log, with the constants of the given rows.
+
+        Args:
+            log: the log, with counts; of its rows only the given ones are read.
+            rows: (N,) the training rows.
+            centred: whether spans lie around their row.
+            stretch: (N,) the stretch of each training row.
+
+        Warns:
+            InputWarning: the constants of the balance can't be found.
+
+        Raises:
+            InputError: the log has none of the kinds of sensors that inputs are made of. Of those that it lacks, the
+                inputs are left out; see `absent_kinds`.
+        """
+        asked = CENTRED if centred else "physics"
+        there = {column.kind for column in columns_of(log, asked)}
+        kinds = [kind for kind in PHYSICS_KINDS if kind in there]
+        sensors = Features.fit(log, rows, kinds).unscaled()
+        readings = _by_kind(sensors, log.frame, stretch)
+        air = None
+        if "co2" in readings:
+            counts = log.frame[log.schema.count].fillna(-1).to_numpy(np.int64)
+            co2_ppm = readings["co2"].mean(axis=1)
+            air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, f"features {asked}")
+        sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
+        # A sensor that reads 0 in silence has no ratio to that: a hundredth of its loudest then.
+        quiet = np.maximum(np.quantile(sound, QUIET, axis=0), sound.max(axis=0, initial=1e-6) / 100)
+        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred)
+        raw = [values[rows] for _, values in bare._inputs(readings, stretch)]
+        low, high = (np.array([extreme(values) for values in raw]) for extreme in (np.min, np.max))
+        return cls(sensors, air, quiet, low, high, centred)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each input is called, (F,)."""
+        widths = {kind: len(self._columns(kind)) for kind in PHYSICS_KINDS}
+        readings: Readings = {kind: np.zeros((1, width)) for kind, width in widths.items() if width}
+        return tuple(name for name, _ in self._inputs(readings, np.zeros(1, np.int64)))
+
+    @property
+    def step_s(self) -> float:
+        """The training log's step in seconds."""
+        return self.sensors.step_s
+
+    @property
+    def history_s(self) -> float:
+        """How far back, in seconds, the inputs of one row look."""
+        return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S, self.step_s)
+
+    def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
+        """Return the scaled inputs (N, F): 0..1 on the training rows, NaN outside every stretch.
+
+        Args:
+            frame: sensors on a time index, N rows.
+            stretch: (N,) the stretch of each row, beyond whose ends no span looks.
+
+        Raises:
+            InputError: the frame lacks a column that the model was trained on.
+        """
+        scaled = np.empty((len(frame), len(self.low)), np.float32)
+        width = self.high - self.low
+        width = np.where(width > CONSTANT, width, 1.0)
+        for position, (_, values) in enumerate(self._inputs(_by_kind(self.sensors, frame, stretch), stretch)):
+            scaled[:, position] = (values - self.low[position]) / width[position]
+        scaled[stretch == OUTSIDE] = np.nan
+        return scaled
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return what `from_settings` makes equal inputs from, as text can hold it."""
+        return {
+            "sensors": self.sensors.to_settings(),
+            "air": None if self.air is None else self.air.to_settings(),
+            "quiet": self.quiet.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "centred": self.centred,
+        }
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """Return the inputs that `to_settings` described."""
+        air = None if settings["air"] is None else Air(**settings["air"])
+        quiet, low, high = (np.array(settings[name]) for name in ("quiet", "low", "high"))
+        return cls(Features.from_settings(settings["sensors"]), air, quiet, low, high, settings["centred"])
+
+    def _columns(self, kind: Kind) -> list[int]:
+        return [position for position, column in enumerate(self.sensors.columns) if column.kind == kind]
+
+    def _inputs(self, readings: Readings, stretch: Ints) -> Iterator[tuple[str, Floats]]:
+        """Yield name and values (N,) of each input, unscaled; few at a time, for a log may be long."""
+        over = partial(_over, stretch=stretch, step_s=self.step_s, centred=self.centred)
+        if self.air is not None:
+            co2_ppm = readings["co2"].mean(axis=1)
+            for span_s in BALANCE_S:
+                span = span_of(co2_ppm, stretch, self.step_s, span_s, self.centred)
+                yield f"people_{span_s:g}", self.air.people(span)
+            yield "co2_excess", co2_ppm - self.air.outdoor_ppm
+        if "sound" in readings:
+            yield from _of_sound(np.log(np.maximum(readings["sound"] / self.quiet, 1.0)), over)
+        if "motion" in readings:
+            yield from _of_motion(readings["motion"], over)
+        if "temperature" in readings:
+            warming = over(readings["temperature"], WARMING_S, rolling.slope)
+            yield "warming", np.median(warming, axis=1) * 3600 / self.step_s
+
+
+def absent_kinds(log: Log) -> list[Kind]:
+    """Return the kinds of sensors that a log lacks of those that inputs are made of."""
+    there = {column.kind for column in log.schema.columns if column.name in log.frame}
+    return [kind for kind in sorted(PHYSICS_KINDS) if kind not in there]
+
+
+def _of_sound(loudness: Floats, over: Callable[[Floats, float], Floats]) -> Iterator[tuple[str, Floats]]:
+    """Yield name and values (N,) of each input from the loudness (N, M) at each sensor."""
+    for span_s in LEVEL_S:
+        yield from _ordered(f"loudness_{span_s:g}", over(loudness, span_s))
+    loud = (loudness > LOUD).mean(axis=1, keepdims=True)
+    loudest = loudness.max(axis=1, keepdims=True)
+    for span_s in PRESENCE_S:
+        yield f"loud_{span_s:g}", over(loud, span_s)[:, 0]
+        yield f"loudest_{span_s:g}", over(loudest, span_s)[:, 0]
+
+
+def _of_motion(motion: Floats, over: Callable[[Floats, float], Floats]) -> Iterator[tuple[str, Floats]]:
+    """Yield name and values (N,) of each input from what each motion sensor saw (N, M)."""
+    for span_s in LEVEL_S:
+        yield from _ordered(f"motion_{span_s:g}", over(motion, span_s))
+    moved = motion.max(axis=1, keepdims=True)
+    for span_s in sorted({*LATELY_S, *PRESENCE_S}):
+        share = over(moved, span_s)[:, 0]
+        yield f"moved_{span_s:g}", (share > 0).astype(np.float64)
+        if span_s in PRESENCE_S:
+            yield f"moving_{span_s:g}", share
+
+
+def _by_kind(sensors: Features, frame: pd.DataFrame, stretch: Ints) -> Readings:
+    """Return the readings (N, sensors) of each kind; NaN outside every stretch."""
+    values = sensors.transform(frame, stretch).astype(np.float64)
+    kinds = [column.kind for column in sensors.columns]
+    return {kind: values[:, [each == kind for each in kinds]] for kind in PHYSICS_KINDS if kind in kinds}
+
+
+def _over(
+    values: Floats,
+    span_s: float,
+    function: Callable[[Floats, int], Floats] = rolling.mean,
+    *,
+    stretch: Ints,
+    step_s: float,
+    centred: bool,
+) -> Floats:
+    """Return what a function makes of the span at each row of each column (N, M), (N, M)."""
+    samples = samples_of(span_s, step_s)
+    return np.stack([by_stretch(function, column, stretch, samples, centred) for column in values.T], axis=1)
+
+
+def _ordered(name: str, values: Floats) -> Iterator[tuple[str, Floats]]:
+    """Yield the columns (N,) of values (N, M), those of each row in ascending order."""
+    ranked = np.sort(values, axis=1)
+    for rank in range(ranked.shape[1]):
+        yield f"{name}_{rank + 1}", ranked[:, rank]

@@ -1,0 +1,147 @@
+"""A multi-layer perceptron with a linear-chain CRF over its outputs, trained on sequences and decoded as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torchcrf import CRF
+
+from occupancy.arrays import Floats, Ints, Rows
+from occupancy.config import MLPCRF, Config
+from occupancy.data.folds import Fold
+from occupancy.data.times import stretches
+from occupancy.errors import InputError
+from occupancy.models.neural.crf import Chain, filtered, marginals, nll, viterbi
+from occupancy.models.neural.estimator import NetworkEstimator
+from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.windows import PADDING, Batches, sequences
+from occupancy.prediction import Prediction, from_probabilities
+
+
+class ChainNetwork(nn.Module):
+    """Emissions of each row by a perceptron, transitions between rows by a CRF (Lafferty et al. 2001).
+
+    pytorch-crf holds and initialises the transitions; `occupancy.models.neural.crf` does the sums over paths.
+    """
+
+    def __init__(self, settings: MLPCRF, sizes: Sizes) -> None:
+        """Build the network.
+
+        Args:
+            settings: window, hidden layers and dropout.
+            sizes: of what goes in and comes out.
+        """
+        super().__init__()
+        widths = [settings.window * sizes.features, *settings.hidden]
+        layers = [
+            layer
+            for inputs, outputs in itertools.pairwise(widths)
+            for layer in (nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(settings.dropout))
+        ]
+        self.emissions = nn.Sequential(nn.Flatten(-2), *layers, nn.Linear(widths[-1], sizes.classes))
+        self.crf = CRF(sizes.classes, batch_first=True)
+
+    @property
+    def chain(self) -> Chain:
+        """The potentials that all rows share."""
+        return Chain(self.crf.start_transitions, self.crf.transitions, self.crf.end_transitions)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return emissions, log-potentials (..., C), from windows (..., W, F)."""
+        emissions: Tensor = self.emissions(x)
+        return emissions
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the negative log-likelihood, nats a row, of labels (B, T) from windows (B, T, W, F)."""
+        mask = y != PADDING
+        return nll(self.chain, self(x), y, mask).sum() / mask.sum()
+
+    def monitored(self) -> dict[str, float]:
+        """Return the transitions, ``transition/i/j`` from label i to label j."""
+        matrix = self.crf.transitions.tolist()
+        return {f"transition/{i}/{j}": score for i, row in enumerate(matrix) for j, score in enumerate(row)}
+
+
+class ChainEstimator(NetworkEstimator):
+    """Trains CRFs on sequences of rows, and decodes recordings from their start, never across a gap."""
+
+    def __init__(self, config: Config, settings: MLPCRF) -> None:
+        super().__init__(config, partial(ChainNetwork, settings), settings.window)
+        self.settings = settings
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs: those of a training sequence.
+
+        The filter starts where the recording does; what came before a sequence's length fades, by as
+        much as the chain was taught to forget.
+        """
+        return super().history_s + (self.settings.sequence - 1) * self.features.step_s
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return predictions for the given rows (N,) of a frame of sensors; see ``model.decoding``.
+
+        Probabilities are each row's posterior marginals: given the rows up to it (``filter``), or given
+        its whole recording or window. With several networks they are averaged; a path is the best one
+        of the chain with their mean log-potentials.
+
+        Raises:
+            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+        """
+        times = pd.DatetimeIndex(frame.index)
+        windows, stretch = self._layout(frame)
+        probs = np.full((len(self.networks), len(frame), self.config.data.max_count + 1), np.nan)
+        path = np.full(len(frame), -1)
+        with torch.no_grad():
+            for piece in self._pieces(times, rows, stretch):
+                probs[:, piece], path[piece] = self._decode(windows.at(piece))
+        prediction = from_probabilities(times[rows], probs[:, rows], not self.config.looks_ahead)
+        if self.settings.decoding == "filter":
+            return prediction
+        return dataclasses.replace(prediction, label=path[rows], causal=False)
+
+    def _pieces(self, times: pd.DatetimeIndex, rows: Rows, stretch: Ints) -> list[Ints]:
+        """Return the positions of rows that are decoded together, as many arrays as there are such pieces."""
+        if self.settings.decoding == "windows":
+            asked = stretches(times, rows, self.config.data.max_gap)
+            positions, counted = sequences(asked, self.settings.sequence)
+            return [sequence[mask] for sequence, mask in zip(positions, counted, strict=True)]
+        recordings = [np.flatnonzero(stretch == number) for number in np.unique(stretch[rows])]
+        if self.settings.decoding == "viterbi":
+            return recordings
+        return [recording[: np.flatnonzero(rows[recording])[-1] + 1] for recording in recordings]
+
+    def _decode(self, x: Tensor) -> tuple[Floats, Ints]:
+        """Return each network's probabilities (S, T, C) and the common path (T,) from one piece's windows (T, W, F)."""
+        networks: list[ChainNetwork] = self.networks  # type: ignore[assignment]
+        # Double: over a night of rows, sums of single precision would round by more than a transition weighs.
+        emissions = [network(x)[None].double() for network in networks]
+        chains = [Chain(*(part.double() for part in network.chain)) for network in networks]
+        posterior = filtered if self.settings.decoding == "filter" else marginals
+        probs = torch.cat([posterior(*each) for each in zip(chains, emissions, strict=True)])
+        if self.settings.decoding == "filter":
+            return probs.numpy(), np.full(len(x), -1)
+        mean = Chain(*(torch.stack(parts).mean(dim=0) for parts in zip(*chains, strict=True)))
+        return probs.numpy(), viterbi(mean, torch.stack(emissions).mean(dim=0))[0].numpy()
+
+    def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
+        """Return the stretches of the given rows in batches of sequences."""
+        stretch = stretches(fold.log.times, rows, fold.log.max_gap)
+        # Rows that choose the number of epochs all count, as test rows do.
+        drop = self.settings.drop_incomplete and past is None
+        positions, counted = sequences(stretch, self.settings.sequence, drop)
+        if not len(positions):
+            raise InputError(
+                f"model.sequence: got {self.settings.sequence}, but no stretch of the training rows is as long "
+                f"(fold {fold.number}); shorten it, or keep incomplete sequences (model.drop_incomplete=false)"
+            )
+        counts = np.full(len(rows), PADDING)
+        counts[rows] = fold.counts(rows)
+        labels = torch.from_numpy(np.where(counted, counts[positions], PADDING))
+        return Batches(self._windows(fold, rows, past), positions, labels, size)

@@ -1,0 +1,196 @@
+"""The one LightningModule: it trains any network that has ``loss(x, y)``."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping
+from torch import Tensor, nn
+
+from occupancy.config import Train
+from occupancy.errors import InputError
+from occupancy.models.neural.windows import PADDING, Batch, WindowModule
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a network has to fit.
+
+    Attributes:
+        features: F, columns of the input.
+        classes: C, counts 0..C-1.
+        rows: training rows, to which a prior is weighed; a network that is only used needs none.
+        labels: training rows of each count, for a loss that balances them; likewise.
+    """
+
+    features: int
+    classes: int
+    rows: int = 1
+    labels: tuple[int, ...] = ()
+
+    @property
+    def label_weights(self) -> Tensor:
+        """The weight of a row of each count, (C,): all counts together weigh the same, and a row 1 on average.
+
+        A count without training rows weighs 1, so that it still counts where it stops the training.
+        """
+        labels = torch.tensor(self.labels or [0] * self.classes)
+        equal = labels.sum() / ((labels > 0).sum() * labels)
+        return torch.where(labels > 0, equal, 1.0)
+
+
+@runtime_checkable
+class Monitored(Protocol):
+    """A network that shows numbers of itself after each epoch."""
+
+    def monitored(self) -> dict[str, float]:
+        """Return the numbers by name."""
+
+
+class Task(pl.LightningModule):
+    """Trains a network and remembers what its stopping rows said after each epoch.
+
+    Attributes:
+        train_losses: mean loss over the training batches of each epoch.
+        stop_losses: mean loss over the stopping rows after each epoch; empty without such rows.
+        stop_outputs: the network's outputs for the stopping rows after each epoch.
+    """
+
+    def __init__(
+        self, network: nn.Module, settings: Train, steps: int, on_epoch: Callable[[int, float, float], None]
+    ) -> None:
+        """Wrap a network.
+
+        Args:
+            network: has ``loss(x, y)`` and ``forward(x)``.
+            settings: optimizer and schedule.
+            steps: training steps in all epochs together, over which the schedule runs.
+            on_epoch: told the epoch (from 1), its training loss and its stopping loss (NaN without stopping rows).
+        """
+        super().__init__()
+        self.network = network
+        self.settings = settings
+        self.steps = steps
+        self.on_epoch = on_epoch
+        self.train_losses: list[float] = []
+        self.stop_losses: list[float] = []
+        self.stop_outputs: list[Tensor] = []
+        self._best: dict[str, Tensor] = {}
+        self._batch_losses: list[Tensor] = []
+        self._stop_batches: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def training_step(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch."""
+        loss: Tensor = self.network.loss(*batch)  # type: ignore[operator]
+        self._batch_losses.append(loss.detach())  # read once an epoch: logging every step costs as much as the step
+        return loss
+
+    def validation_step(self, batch: Batch) -> None:
+        """Keep loss and output of a batch of stopping rows."""
+        x, y = batch
+        known = (y != PADDING).sum()
+        self._stop_batches.append((self.network.loss(x, y) * known, known, self.network(x)))  # type: ignore[operator]
+
+    def on_validation_epoch_end(self) -> None:
+        """Remember the weights if the stopping rows like them best so far."""
+        losses, rows, outputs = zip(*self._stop_batches, strict=True)
+        self._stop_batches.clear()
+        self.stop_outputs.append(torch.cat(outputs).cpu())
+        loss = float(torch.stack(losses).sum() / torch.stack(rows).sum())
+        if loss < min(self.stop_losses, default=math.inf):
+            self._best = copy.deepcopy(self.network.state_dict())
+        self.stop_losses.append(loss)
+        self.log("stop_loss", loss)
+
+    def on_train_epoch_end(self) -> None:
+        """Report the epoch.
+
+        Raises:
+            InputError: the training diverged.
+        """
+        self.train_losses.append(float(torch.stack(self._batch_losses).mean()))
+        self._batch_losses.clear()
+        weights = (weight.isfinite().all() for weight in self.network.parameters())
+        if not all(map(math.isfinite, [self.train_losses[-1], *self.stop_losses[-1:]])) or not all(weights):
+            raise InputError(
+                f"train.learning_rate: with {self.settings.learning_rate:g} the training diverged in epoch "
+                f"{len(self.train_losses)} (loss {self.train_losses[-1]:g}); lower it"
+            )
+        stop_loss = self.stop_losses[-1] if self.stop_losses else math.nan
+        self.on_epoch(len(self.train_losses), self.train_losses[-1], stop_loss)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW, with a cosine decay to zero over all steps if the settings ask for it."""
+        settings = self.settings
+        # Fused: for networks this small, a call for each operation on each weight costs more than the operation.
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+        if settings.schedule == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def restore_best(self) -> None:
+        """Put back the weights that the stopping rows liked best."""
+        self.network.load_state_dict(self._best)
+
+
+def train(
+    network: nn.Module,
+    data: WindowModule,
+    settings: Train,
+    epochs: int,
+    on_epoch: Callable[[int, float, float], None],
+) -> Task:
+    """Train a network and return the task that did it; the network is on the CPU then, in evaluation mode.
+
+    Args:
+        network: changed in place.
+        data: the rows to learn from and, where there are any, to stop on.
+        settings: optimizer, schedule, patience, device.
+        epochs: how many at most.
+        on_epoch: told of every epoch, see `Task`.
+
+    Raises:
+        InputError: the device asked for is not there.
+    """
+    # Lightning says at each fit which devices it found; the progress display says what matters.
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    task = Task(network, settings, epochs * len(data.train), on_epoch)
+    stopping = data.stop is not None and settings.patience is not None
+    trainer = pl.Trainer(
+        max_epochs=epochs,
+        accelerator=accelerator(settings.device),
+        devices=1,
+        gradient_clip_val=settings.gradient_clip,
+        callbacks=[EarlyStopping("stop_loss", patience=settings.patience or 0)] if stopping else [],
+        limit_val_batches=None if data.stop is not None else 0,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(task, datamodule=data)
+    network.cpu().eval()
+    return task
+
+
+def accelerator(device: str) -> str:
+    """Return the name by which Lightning knows a device: ``cuda`` is a ``gpu`` there.
+
+    Raises:
+        InputError: the device asked for is not there.
+    """
+    there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[device]:
+        raise InputError(f"train.device: got {device!r}, which this machine lacks; use 'auto' or 'cpu'")
+    return "gpu" if device == "cuda" else device

@@ -1,0 +1,126 @@
+"""Windows as strided views of a log, and the data module that feeds them to a trainer in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from occupancy.arrays import OUTSIDE, Ints, Rows
+
+Batch = tuple[Tensor, Tensor]
+PADDING = -1
+"""The count of a row that fills up a sequence and is no row of it."""
+
+
+class Windows:
+    """The window of ``length`` samples that ends at each row of a log.
+
+    The start of a stretch is padded by repeating its first row, so that every row has a window and
+    none reaches into another stretch. All windows are views of one padded array: a sample more of
+    length costs a row for each stretch, not one for each window.
+    """
+
+    def __init__(self, values: NDArray[np.float32], stretch: Ints, length: int) -> None:
+        """Lay out the padded array.
+
+        Args:
+            values: (N, F) inputs.
+            stretch: (N,) the stretch of each row, `OUTSIDE` for rows without a window.
+            length: T, samples in a window.
+        """
+        inside = np.flatnonzero(stretch != OUTSIDE)
+        starts = np.diff(stretch[inside], prepend=OUTSIDE) != 0
+        copies = np.where(starts, length, 1)
+        padded = torch.from_numpy(values[inside.repeat(copies)])
+        # A window ends at its row's last copy; unfold numbers windows by their first sample.
+        self._window_of = np.full(len(values), OUTSIDE)
+        self._window_of[inside] = np.cumsum(copies) - length
+        self._views = padded.unfold(0, length, 1).transpose(1, 2)
+
+    def at(self, rows: Ints) -> Tensor:
+        """Return the windows (..., T, F) that end at the given rows, by their positions (...)."""
+        windows = self._window_of[rows]
+        assert (windows >= 0).all(), "a window was asked for at a row outside every stretch"
+        if rows.ndim == 1 and len(rows) and (np.diff(windows) == 1).all():
+            return self._views[windows[0] : windows[-1] + 1]  # consecutive rows need no copy
+        return self._views[torch.from_numpy(windows)]
+
+
+def sequences(stretch: Ints, length: int, drop_incomplete: bool = False) -> tuple[Ints, Rows]:
+    """Return stretches cut into sequences: the rows of each by position, (M, T), and which of them count, (M, T).
+
+    The last sequence of a stretch may be shorter; it is padded by repeating its last row, which does
+    not count then.
+
+    Args:
+        stretch: (N,) the stretch of each row, `OUTSIDE` for rows in no sequence.
+        length: T, rows of a sequence.
+        drop_incomplete: whether a shorter sequence is left out.
+    """
+    inside = np.flatnonzero(stretch != OUTSIDE)
+    runs = np.split(inside, np.flatnonzero(np.diff(stretch[inside])) + 1)
+    pieces = [run[start : start + length] for run in runs for start in range(0, len(run), length)]
+    kept = [piece for piece in pieces if len(piece) == length or not drop_incomplete]
+    steps = np.arange(length)
+    positions = [piece[np.minimum(steps, len(piece) - 1)] for piece in kept]
+    counted = [steps < len(piece) for piece in kept]
+    return np.array(positions, np.int64).reshape(-1, length), np.array(counted, bool).reshape(-1, length)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """One pass over rows, or over sequences of rows, in batches of windows with their counts.
+
+    An iterator over tensors in memory: a loader with workers would spend more time passing these
+    small batches between processes than the networks need to learn from them.
+
+    Attributes:
+        windows: the windows of the log.
+        rows: (M,) positions of the rows to go through, or (M, L) those of sequences of L rows.
+        counts: people at each, of the same shape; `PADDING` where a sequence is padded.
+        size: B, rows or sequences in a batch; the last batch may be smaller.
+        order: draws a new order for each pass; without one, they come in theirs.
+    """
+
+    windows: Windows
+    rows: Ints
+    counts: Tensor
+    size: int
+    order: torch.Generator | None = None
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return -(-len(self.rows) // self.size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield x (B, T, F) and y (B,), or x (B, L, T, F) and y (B, L)."""
+        rows, counts = self.rows, self.counts
+        if self.order is not None:
+            order = torch.randperm(len(rows), generator=self.order)
+            rows, counts = rows[order.numpy()], counts[order]
+        for start in range(0, len(rows), self.size):
+            batch = slice(start, start + self.size)
+            yield self.windows.at(rows[batch]), counts[batch]
+
+
+class WindowModule(pl.LightningDataModule):
+    """Feeds the training rows in random order and, where given, the rows that stop the training."""
+
+    def __init__(self, train: Batches, stop: Batches | None = None) -> None:
+        super().__init__()
+        self.train = train
+        self.stop = stop
+
+    def train_dataloader(self) -> Batches:
+        """Return the batches to learn from."""
+        return self.train
+
+    def val_dataloader(self) -> Batches | list[Batches]:
+        """Return the batches whose loss chooses the number of epochs; none in a refit."""
+        return self.stop if self.stop is not None else []

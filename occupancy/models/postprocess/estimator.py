@@ -1,0 +1,182 @@
+"""A model whose probabilities are decoded in time, calibrated, or both, by what it gives for visits it left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from occupancy.arrays import Floats, Ints, Rows
+from occupancy.config import Config
+from occupancy.data.folds import Fold
+from occupancy.data.rolling import samples_of
+from occupancy.data.times import stretches
+from occupancy.models.estimator import SETTINGS, Make, OnEpoch, read_settings
+from occupancy.models.mixture import MixtureEstimator
+from occupancy.models.postprocess.calibration import Calibrator, label_shares
+from occupancy.models.postprocess.decoding import Emissions, decode, learn_exponents
+from occupancy.models.postprocess.durations import AGE_EDGES_S, Durations, learn_durations
+from occupancy.models.postprocess.out_of_fold import NONE, left_out, out_of_fold, pieces
+from occupancy.prediction import Prediction, decide, floor, from_probabilities
+
+LEAST = 1e-3  # a row's probability counts for at least, so that no row by itself rules out what all others say
+BASE = "base"
+"""The folder of the model itself in that of a saved one."""
+
+
+class RefinedEstimator:
+    """Wraps the model of an experiment as ``decoding`` and ``calibration`` ask for.
+
+    Both learn from the same rows: those that the model learns from, each predicted by a model that left out its
+    visit. That is why one class does both: visits are left out once. So nothing is calibrated on what the model gives
+    for rows that it has learned by heart, nor on the fold's test rows. What a decoder learned (some hazards, two
+    exponents) it learned from the rows that its calibration rests on, which makes that a little too sure.
+    """
+
+    def __init__(self, config: Config, make: Make) -> None:
+        """Describe the model.
+
+        Args:
+            config: the experiment.
+            make: returns the unfitted model of an experiment that asks for neither decoding nor calibration.
+        """
+        self.config = config
+        self.make = make
+        self.base = make(_bare(config))
+        self.history = self.base.history
+        self.chosen_epochs = 0
+        self.step_s = np.nan
+        self.durations: Durations | None = None
+        self.emissions: Emissions | None = None
+        self.calibrator: Calibrator | None = None
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs; of a decoder, until the first count no longer matters."""
+        return self.base.history_s + (AGE_EDGES_S[-1] if self.config.decoding is not None else 0.0)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned, with the exponents, hazards and destinations of the chain."""
+        chain = 2 + self.durations.hazards.size + self.durations.destinations.size if self.durations else 0
+        return self.base.parameters + chain + (4 if self.calibrator else 0)
+
+    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+        """Learn from a fold; the class says from which rows."""
+        self.base.fit(fold, on_epoch)
+        self.history, self.chosen_epochs = self.base.history, self.base.chosen_epochs
+        rows = fold.train | fold.validation if self.config.learns_validation else fold.train
+        groups = left_out(fold, rows)
+        probs = self.base.held_out if isinstance(self.base, MixtureEstimator) else None
+        if probs is None:
+            probs = out_of_fold(_bare(self.config), fold, groups, self.make)
+        parts = pieces(groups, fold.log.times, fold.log.max_gap)
+        counts = np.full(len(rows), NONE)
+        counts[rows] = fold.counts(rows)
+        path = counts.copy()
+        if self.config.decoding is not None:
+            self._learn_decoding(fold, rows, probs, counts, parts)
+            probs = probs.copy()
+            for part in parts:
+                probs[part], labels = self._decode(probs[part])
+                if labels is not None:
+                    path[part] = labels
+        if self.config.calibration is not None:
+            positions = np.concatenate(parts)
+            joined = np.split(np.arange(len(positions)), np.cumsum([len(part) for part in parts])[:-1])
+            kept = path[positions] if self._has_path else None
+            self.calibrator = Calibrator.fit(probs[positions], counts[positions], joined, self.config.calibration, kept)
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
+
+        A decoder begins where the rows asked for do, or their recording, and never knows a label.
+
+        Raises:
+            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+        """
+        prediction = self._decoded(frame, rows) if self.config.decoding is not None else self.base.predict(frame, rows)
+        if self.calibrator is None or self.config.calibration is None:
+            return prediction
+        return self.calibrator.apply(prediction, self.config.calibration, keep_label=self._has_path)
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned as JSON into a folder, and the model itself into a folder in it."""
+        learned = {"durations": self.durations, "emissions": self.emissions, "calibrator": self.calibrator}
+        settings = {name: None if value is None else value.to_settings() for name, value in learned.items()}
+        step_s = None if np.isnan(self.step_s) else self.step_s
+        tree = {"config": self.config.shown(), "step_s": step_s, **settings}
+        (folder / SETTINGS).write_text(json.dumps(tree, indent=2), encoding="utf-8")
+        (folder / BASE).mkdir()
+        self.base.save(folder / BASE)
+
+    def load(self, folder: Path) -> None:
+        """Become the model that `save` wrote into a folder."""
+        settings = read_settings(folder)
+        self.base.load(folder / BASE)
+        self.chosen_epochs = self.base.chosen_epochs
+        if settings["durations"] is not None:
+            self.step_s = settings["step_s"]
+            self.durations = Durations.from_settings(settings["durations"])
+            self.emissions = Emissions.from_settings(settings["emissions"])
+        if settings["calibrator"] is not None:
+            self.calibrator = Calibrator.from_settings(settings["calibrator"])
+
+    @property
+    def _has_path(self) -> bool:
+        return self.config.decoding is not None and self.config.decoding.mode == "viterbi"
+
+    def _learn_decoding(self, fold: Fold, rows: Rows, probs: Floats, counts: Ints, parts: list[Ints]) -> None:
+        assert self.config.decoding is not None
+        classes = probs.shape[1]
+        self.step_s = fold.log.step_s
+        self.durations = learn_durations(counts, fold.log.times, rows, fold.log.max_gap, classes)
+        shares = label_shares(counts[rows], classes)
+        taught = [(_log(probs[part]), counts[part]) for part in parts]
+        mode = self.config.decoding.mode
+        self.emissions = learn_exponents(self.durations, taught, shares, self.step_s, mode, self._lag)
+
+    @property
+    def _lag(self) -> int:
+        assert self.config.decoding is not None
+        return samples_of(self.config.decoding.lag, self.step_s)
+
+    def _decode(self, probs: Floats) -> tuple[Floats, Ints | None]:
+        """Return probabilities (T, C) and path (T,) from the model's probabilities (T, C) of one recording."""
+        assert self.config.decoding is not None
+        assert self.durations is not None
+        assert self.emissions is not None
+        potentials = self.emissions.potentials(_log(probs))
+        return decode(self.durations, potentials, self.step_s, self.config.decoding.mode, self._lag)
+
+    def _decoded(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        """Return the decoded prediction; rows that are not asked for serve the model as its past, not the decoder.
+
+        Those before the first may be rows that the model has learned from: it knows their labels by heart, and a
+        decoder that began there would be started by them.
+        """
+        assert self.config.decoding is not None
+        base = self.base.predict(frame, rows)
+        stretch = stretches(pd.DatetimeIndex(frame.index), rows, self.config.data.max_gap)[rows]
+        probs, label = np.empty_like(base.probs), base.label.copy()
+        for part in np.split(np.arange(len(stretch)), np.flatnonzero(np.diff(stretch)) + 1):
+            probs[part], path = self._decode(base.probs[part])
+            if path is not None:
+                label[part] = path
+        causal = base.causal and self.config.decoding.mode == "filter"
+        delay_s = self._lag * self.step_s if self.config.decoding.mode == "lag" else 0.0
+        decoded = decide(from_probabilities(base.times, probs[None], causal), base.epistemic)
+        decoded = dataclasses.replace(decoded, delay_s=delay_s)
+        return dataclasses.replace(decoded, label=label) if self._has_path else decoded
+
+
+def _bare(config: Config) -> Config:
+    """Return the experiment without what is made of its model's probabilities."""
+    return config.model_copy(update={"decoding": None, "calibration": None})
+
+
+def _log(probs: Floats) -> Floats:
+    return np.asarray(np.log(floor(probs, LEAST)))

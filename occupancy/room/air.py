@@ -1,0 +1,43 @@
+"""The air of a room: the exact solution of its mass balance over a step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from occupancy.config import Room
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The air of a room at one moment, without sensor noise."""
+
+    co2_ppm: float
+    temperature_c: float
+
+
+def advance(room: Room, state: State, people: int, air_changes_per_h: float) -> State:
+    """Return the air one step later, with people and ventilation constant in between.
+
+    The exact solution of ``V dC/dt = G N - Q (C - C_out)``, with ``Q`` the air changes times ``V``;
+    it holds without ventilation too, where CO2 grows linearly. Temperature relaxes to
+    ``base + rise * N`` with its own time constant.
+
+    Args:
+        room: volume, generation, outdoor level and step.
+        state: the air at the start of the step.
+        people: how many are in during the step.
+        air_changes_per_h: outdoor air supplied, in room volumes per hour.
+    """
+    step_h = room.step_s / 3600
+    decay = air_changes_per_h * step_h
+    # (1 - exp(-decay)) / decay, the mean over the step of what a decay leaves; 1 in the limit.
+    mean_left = -math.expm1(-decay) / decay if decay > 0 else 1.0
+    growth_ppm_per_h = room.generation_l_per_h * 1e3 * people / room.volume_m3  # l per m3 are 1e3 ppm
+    loss_ppm_per_h = air_changes_per_h * (state.co2_ppm - room.outdoor_ppm)
+    target_c = room.base_temperature_c + room.temperature_rise_c_per_person * people
+    kept = math.exp(-room.step_s / room.temperature_time_constant_s)
+    return State(
+        co2_ppm=state.co2_ppm + (growth_ppm_per_h - loss_ppm_per_h) * mean_left * step_h,
+        temperature_c=target_c + (state.temperature_c - target_c) * kept,
+    )

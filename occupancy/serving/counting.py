@@ -1,0 +1,151 @@
+"""The people in a log by a fitted model: the log read as the model needs it, the counts, and what to say of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from occupancy.arrays import Ints
+from occupancy.config import Explanation
+from occupancy.data.table import FILE_FIRST_ROW, Log, validate
+from occupancy.data.times import recordings
+from occupancy.errors import InputError
+from occupancy.explanation import figures, moment
+from occupancy.metrics import score
+from occupancy.plots import fit
+from occupancy.prediction import Prediction
+from occupancy.serving.model import ServedModel, explain
+
+SHOWN = ("mse", "f1_macro", "coverage_90")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A log and its people by a fitted model.
+
+    Attributes:
+        log: the validated log.
+        prediction: the counts of its N rows.
+        truth: (N,) the counts that the log brings, where it has one for every row.
+        remarks: what a person should know of the counts, a line each.
+        model: what kind of model it was.
+    """
+
+    log: Log
+    prediction: Prediction
+    truth: Ints | None
+    remarks: list[str]
+    model: str
+
+
+def count_people(served: ServedModel, cells: pd.DataFrame, path: Path, reading: Mapping[str, Any]) -> Counted:
+    """Return the people in a log by a fitted model.
+
+    Args:
+        served: the model.
+        cells: what the log's file holds, as `read_cells` reads it.
+        path: that file.
+        reading: settings of how it is read, in place of those of the training.
+
+    Raises:
+        InputError: the log does not pass the gate, or it is none that the model can read.
+    """
+    estimator = served.estimator
+    log, truth, remark = _read(served, cells, path, reading)
+    sensors = log.frame.drop(columns=served.schema.count, errors="ignore")
+    try:
+        prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    remarks = [_on_history(log, estimator.history_s), *([remark] if remark else [])]
+    if not prediction.causal:
+        late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
+        remarks.append(f"each count rests on later rows too{late}")
+    if prediction.answered is not None:
+        silent = int((~prediction.answered).sum())
+        remarks.append(f"the model is not sure enough to answer {silent:,} of {len(sensors):,} rows (answered: False)")
+    if truth is not None:
+        remarks.append(_on_scores(prediction, truth, log))
+    return Counted(log, prediction, truth, remarks, estimator.config.model.name)
+
+
+def picture(counted: Counted) -> Figure:
+    """Return the counts over time, with the truth where it is known."""
+    title = f"{counted.log.name}: people counted by {counted.model}, with the 90 % interval"
+    if counted.truth is not None:
+        wrong = float((counted.prediction.label != counted.truth).mean())
+        title += f" and the truth; {wrong:.1%} of {len(counted.truth):,} rows are wrong"
+    return fit.counts(counted.prediction, title, counted.log.max_gap, counted.truth)
+
+
+def moment_picture(served: ServedModel, counted: Counted, time: pd.Timestamp) -> Figure:
+    """Return what each kind of sensor adds to the count at one time of a log.
+
+    The readings of other times are those of the log's own earlier rows, for the ones that the model learned from may
+    not be at hand.
+
+    Raises:
+        InputError: the log has no row at that time, or too few before it.
+    """
+    log, estimator = counted.log, served.estimator
+    row = int(log.times.get_indexer(pd.DatetimeIndex([time]), method="nearest")[0])
+    if log.times[row] != time:
+        raise InputError(f"--explain: {log.name} has no row at {time}; the nearest is at {log.times[row]}")
+    settings = estimator.config.explanation or Explanation()
+    try:
+        earlier = np.arange(len(log.frame)) < moment.window_of(estimator, log, row)[0]
+        explained = moment.explain(estimator, log, row, earlier, settings.backgrounds)
+    except InputError as error:
+        raise InputError(f"--explain: {log.name}: {error}") from None
+    truth = None if counted.truth is None else int(counted.truth[row])
+    where, source = (
+        f"{log.name} by {counted.model}",
+        "this log's own earlier rows, as those learned from are not at hand",
+    )
+    return figures.moment(explained, log.schema, where, counted.prediction.at(slice(row, row + 1)), truth, source)
+
+
+def _read(
+    served: ServedModel, cells: pd.DataFrame, path: Path, reading: Mapping[str, Any]
+) -> tuple[Log, Ints | None, str]:
+    """Return the log, its counts, and where it has some that can't be used, why not."""
+    schema, settings = served.schema, served.estimator.config.data.model_copy(update=dict(reading))
+    gate = partial(validate, cells, schema, settings, path.name, first_row=FILE_FIRST_ROW, where=str(path))
+    remark = ""
+    if schema.count in cells.columns:
+        try:
+            log = gate(labelled=True)
+        except InputError as error:  # of the sensors, the second look says it anew
+            remark = f"without the counts of the log: {error}"
+        else:
+            return log, log.frame[schema.count].to_numpy(np.int64), ""
+    try:
+        return gate(labelled=False), None, remark
+    except InputError as error:
+        raise explain(error) from None
+
+
+def _on_history(log: Log, history_s: float) -> str:
+    if history_s <= 0:
+        return "the model needs no earlier rows (history_s 0)"
+    recording = recordings(log.times, log.max_gap)
+    seconds = (log.times - log.times[0]).total_seconds().to_numpy()
+    behind = seconds - seconds[np.searchsorted(recording, recording)]  # since the recording's first row
+    slack = 0.0 if math.isnan(log.step_s) else log.step_s / 2  # a clock wanders
+    short = int((behind + slack < history_s).sum())
+    rows = f"{short:,} of {len(log.frame):,} rows, at the start of a recording, have less"
+    return f"the model looks back {history_s:g} s (history_s); {rows} and rest on a shorter window"
+
+
+def _on_scores(prediction: Prediction, truth: Ints, log: Log) -> str:
+    scores = score([(prediction, truth)], log.max_gap)
+    shown = ", ".join(f"{key} {scores[key]:.3f}" for key in SHOWN)
+    return f"against {log.schema.count}: {shown} (no test where the model was trained on these rows)"

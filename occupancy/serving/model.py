@@ -1,0 +1,138 @@
+"""A fitted model as MLflow serves it: a raw sensor frame in, counts with probabilities out."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from occupancy.config import Config
+from occupancy.config.parsing import read_yaml, resolve
+from occupancy.data.schema import Schema
+from occupancy.data.table import validate
+from occupancy.errors import InputError
+from occupancy.models import load_estimator
+from occupancy.models.estimator import SETTINGS, Estimator
+from occupancy.models.neural.mlp_crf import ChainEstimator
+
+SCHEMA_FILE = "schema.json"
+"""The columns of the log beside the model, since the file that described them may not travel with it."""
+_KEPT = ("data.schema", "data.max_count", "data.max_gap")  # what a fitted model can't do without
+_MLMODEL = "MLmodel"
+
+
+class ServedModel:
+    """Takes sensor columns as the log's file has them and returns one row of predictions for each."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load what `save` wrote.
+
+        Raises:
+            InputError: the model is damaged, not whole, or of another version of this package.
+        """
+        try:
+            _check_settings(folder / SETTINGS)
+            self.estimator = load_estimator(folder)
+            self.schema = Schema.model_validate_json((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            missing = Path(error.filename or SETTINGS).name
+            raise InputError(f"{folder}: the model is not whole, {missing} is missing; save it anew") from None
+        except Exception as error:  # a damaged file breaks its reader in any way
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+            raise InputError(f"{folder}: the model is damaged ({said}); save it anew") from error
+
+    def decode_by(self, decoding: str) -> None:
+        """Let labels come from the model's chain in another way than it was trained for; see ``model.decoding``.
+
+        Raises:
+            InputError: the model has no chain.
+        """
+        if not isinstance(self.estimator, ChainEstimator):
+            config = self.estimator.config
+            name = config.model.name
+            if config.decoding is not None or config.calibration is not None:
+                raise InputError(
+                    f"model.decoding: got {decoding!r}, but what the model learned of its decoding or calibration is "
+                    "for the one it was trained with; drop it"
+                )
+            raise InputError(f"model.decoding: got {decoding!r}, but the model {name} has no chain to decode; drop it")
+        self.estimator.settings = self.estimator.settings.model_copy(update={"decoding": decoding})
+
+    def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Return a table of predictions, as `Prediction.to_frame` has it, for every row of a raw frame.
+
+        Raises:
+            InputError: the frame does not pass the gate.
+        """
+        try:
+            log = validate(frame, self.schema, self.estimator.config.data, "the frame", labelled=False)
+        except InputError as error:
+            raise explain(error, "only `python -m occupancy.predict` takes {} for a fitted model") from None
+        return self.estimator.predict(log.frame, np.ones(len(log.frame), bool)).to_frame()
+
+
+def save(estimator: Estimator, schema: Schema, folder: Path) -> None:
+    """Write a fitted model and its log's schema into a folder that `ServedModel` reads."""
+    estimator.save(folder)
+    (folder / SCHEMA_FILE).write_text(schema.model_dump_json(indent=2), encoding="utf-8")
+
+
+def find_saved(folder: Path) -> Path:
+    """Return the folder that `save` wrote: the one given, or the one in an MLflow model.
+
+    Raises:
+        InputError: there is no such folder, or no model of this package in it.
+    """
+    try:
+        if not folder.is_dir():
+            raise InputError(f"{folder}: is no folder; give one that a model was saved into")
+        if (folder / SETTINGS).is_file():
+            return folder
+        for place in (folder, folder / "artifacts"):  # the second as MLflow's store has it
+            if (place / _MLMODEL).is_file():
+                return place / _data_of(place / _MLMODEL)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror}); give another folder") from None
+    raise InputError(f"{folder}: holds no model, neither {SETTINGS} nor {_MLMODEL}; give one that has been saved into")
+
+
+def explain(error: InputError, how: str = "") -> InputError:
+    """Return the gate's mistake with what holds for a fitted model, which keeps some settings that the gate names.
+
+    Args:
+        error: what the gate said; it names settings under which the log would pass.
+        how: where those that are not kept can be given, with ``{}`` for their names; empty: where the gate says.
+    """
+    named = list(dict.fromkeys(re.findall(r"\bdata\.\w+", str(error))))
+    kept = [key for key in named if key in _KEPT]
+    free = [key for key in named if key not in _KEPT]
+    said = [how.format(", ".join(free))] if how and free else []
+    if kept:
+        said.append(f"a fitted model keeps its {', '.join(kept)}, so bring the log to what it was trained on")
+    return InputError("; ".join([str(error), *said]))
+
+
+def _check_settings(path: Path) -> None:
+    """Find out whether this version knows the model, which one saved by a newer version may not be."""
+    tree = json.loads(path.read_text(encoding="utf-8"))["config"]
+    try:
+        resolve(Config, tree, str(path))
+    except InputError as error:
+        raise InputError(f"{error}; another version of this package saved the model, load it with that one") from None
+
+
+def _data_of(path: Path) -> str:
+    try:
+        flavor = read_yaml(path)["flavors"]["python_function"]
+        loader, data = flavor["loader_module"], flavor["data"]
+    except (KeyError, TypeError):
+        loader = None
+    if loader != __name__:
+        raise InputError(f"{path}: describes a model of another package; give one that {__name__} saved")
+    return str(data)

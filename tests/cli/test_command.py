@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+from rich.console import Console
+
+from occupancy.cli import command
+from occupancy.cli.command import INTERRUPTED, USAGE_ERROR, Parser, run
+from occupancy.cli.progress import FoldProgress, Steps
+from occupancy.errors import InputError, InputWarning, Interrupted
+from occupancy.models.estimator import Epoch
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def fail_with(error: BaseException) -> None:
+    raise error
+
+
+def epoch(number: int, member: int = 0, final: bool = False) -> Epoch:
+    return Epoch("final" if final else "search", member, number, 20, train_loss=2.5, stop_loss=1.25)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What a terminal of 80 columns is sent."""
+    sent = io.StringIO()
+    monkeypatch.setattr(command, "Console", lambda **_: Console(file=sent, force_terminal=True, width=80))
+    return sent
+
+
+def frames(sent: io.StringIO) -> list[str]:
+    """Return each state of the display, the last at the end."""
+    return [frame.strip() for frame in re.split(r"[\r\n]+", CONTROL.sub("", sent.getvalue())) if frame.strip()]
+
+
+def test_a_command_that_ends_well_gives_0_and_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    done = []
+    assert run("name", lambda: done.append(1)) == 0
+    assert done == [1]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_mistake_of_the_users_is_one_line_on_standard_error_and_gives_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("name", lambda: fail_with(InputError("got this,\n  expected that"))) == USAGE_ERROR == 2
+    assert capsys.readouterr() == ("", "name: got this, expected that\n")
+
+
+def test_a_defect_of_ours_keeps_its_traceback() -> None:
+    with pytest.raises(ValueError, match="a defect"):
+        run("name", lambda: fail_with(ValueError("a defect")))
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_stops_the_command_in_one_line_and_gives_130(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command() -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(10)
+        pytest.fail("the signal was not heeded")
+
+    assert run("name", command) == INTERRUPTED == 130
+    assert capsys.readouterr() == ("", "name: interrupted\n")
+
+
+@pytest.mark.parametrize("command", ["lambda: print('name: smoke')", "lambda: Console().print('name: smoke')"])
+def test_output_cut_off_as_by_head_is_no_traceback(command: str) -> None:
+    imports = "import sys; from rich.console import Console; from occupancy.cli.command import run"
+    code = f"{imports}; sys.exit(run('name', {command}))"
+    # Output to a pipe waits in a buffer, at a user's at least, and fails only when Python ends.
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, env=buffered, check=False, text=True
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_stop_is_no_exception_that_a_library_would_swallow() -> None:
+    assert not issubclass(Interrupted, Exception | KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("error", [None, InputError("mistake"), Interrupted(), RuntimeError("defect")])
+def test_signal_handlers_are_as_before_once_the_command_has_ended(error: BaseException | None) -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+
+    def command() -> None:
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+        if error is not None:
+            raise error
+
+    if isinstance(error, RuntimeError):
+        with pytest.raises(RuntimeError):
+            run("name", command)
+    else:
+        run("name", command)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_warning_of_ours_stands_in_a_frame_as_often_as_it_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        for _ in range(2):
+            warnings.warn("label 1 is [bold]tested[/bold] but never trained", InputWarning, stacklevel=1)
+
+    assert run("name", command) == 0
+    output, errors = capsys.readouterr()
+    assert output == ""
+    lines = errors.splitlines()
+    assert [line.strip("╭╮─ ") for line in lines if line.startswith("╭")] == ["Warning", "Warning"]
+    framed = [line.strip("│ ") for line in lines if line.startswith("│")]
+    assert framed == ["label 1 is [bold]tested[/bold] but never trained"] * 2
+
+
+def test_a_long_warning_is_shown_to_its_last_word(capsys: pytest.CaptureFixture[str]) -> None:
+    words = [f"word{number}" for number in range(60)]
+    run("name", lambda: warnings.warn(" ".join(words), InputWarning, stacklevel=1))
+    shown = capsys.readouterr().err.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert " ".join(line.strip("│ ") for line in shown[1:-1]).split() == words
+
+
+def test_a_librarys_warning_is_not_the_users_business(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        before = warnings.showwarning
+        assert run("name", lambda: warnings.warn("deprecated", FutureWarning, stacklevel=1)) == 0
+        assert warnings.showwarning is before
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [([], "required: --config"), (["--config"], "expected one argument"), (["--config", "x", "--colour"], "--colour")],
+)
+def test_a_mistake_in_the_arguments_is_one_line_that_points_to_the_help(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = Parser(prog="name")
+    parser.add_argument("--config", required=True)
+    with pytest.raises(SystemExit) as caught:
+        parser.parse_args(arguments)
+    assert caught.value.code == USAGE_ERROR
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.count("\n") == 1
+    assert errors.startswith("name: ")
+    assert said in errors
+    assert errors.endswith("; see --help\n")
+
+
+def test_off_a_terminal_the_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    with FoldProgress(4, 120) as progress:
+        report = progress.fold(1)
+        report(epoch(1))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_the_progress_names_fold_stage_network_epoch_loss_and_time_left(terminal: io.StringIO) -> None:
+    with FoldProgress(4, 120) as progress:
+        report = progress.fold(2)
+        report(epoch(7, member=1))
+        report(epoch(8, member=1))
+    last = frames(terminal)[-1]
+    assert last.startswith("fold 2/4 · search · network 2 · epoch 8/20 · loss 1.250 ")
+    assert re.search(r"\d+% \d:\d\d:\d\d$", last)
+
+
+def test_the_progress_shows_the_training_loss_where_no_rows_are_left_to_stop_on(terminal: io.StringIO) -> None:
+    with FoldProgress(1, 40) as progress:
+        progress.fold(1)(epoch(3, final=True))
+    assert "fold 1/1 · final · network 1 · epoch 3/20 · loss 2.500" in frames(terminal)[-1]
+
+
+def test_the_progress_keeps_to_one_line_of_a_plain_terminal(terminal: io.StringIO) -> None:
+    with FoldProgress(12, 2000) as progress:
+        progress.fold(12)(Epoch("search", 9, 100, 100, 0.0, 12.345))
+    last = frames(terminal)[-1]
+    assert "epoch 100/100 · loss 12.345" in last
+    assert re.search(r"% [-\d:]+$", last)
+    assert len(last) <= 80
+    assert "…" not in last
+
+
+def percent(sent: io.StringIO) -> int:
+    shown = re.findall(r"(\d+)%", frames(sent)[-1])
+    return int(shown[0])
+
+
+@pytest.mark.parametrize(("epochs", "expected"), [(40, 100), (80, 50)])
+def test_a_fold_counts_the_epochs_of_all_its_networks(terminal: io.StringIO, epochs: int, expected: int) -> None:
+    with FoldProgress(1, epochs) as progress:
+        report = progress.fold(1)
+        for member in range(2):
+            for number in range(1, 21):
+                report(epoch(number, member))
+    assert percent(terminal) == expected
+
+
+def test_a_fold_begins_where_the_one_before_was_to_end_though_it_took_fewer_epochs(terminal: io.StringIO) -> None:
+    with FoldProgress(4, 40) as progress:
+        progress.fold(1)(epoch(1))
+        progress.fold(2)
+    assert frames(terminal)[-1].startswith("fold 2/4 ")
+    assert percent(terminal) == 25
+
+
+def test_a_step_is_not_done_before_the_next_begins() -> None:
+    steps = Steps(2)
+    (task,) = steps._bar.tasks
+    with steps:
+        steps.next("read")
+        assert (task.description, task.completed, task.finished) == ("1/2 read", 0, False)
+        steps.next("write")
+        assert (task.description, task.completed, task.finished) == ("2/2 write", 1, False)
+
+
+def test_steps_are_silent_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Steps(1) as steps:
+        steps.next("read")
+    assert capsys.readouterr() == ("", "")

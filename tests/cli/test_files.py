@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from occupancy.cli import files
+from occupancy.errors import InputError
+from occupancy.prediction import Prediction, from_people
+
+
+def predicted(start: str, rows: int = 3) -> Prediction:
+    """A row a minute with digits that no short number has."""
+    samples = np.random.default_rng(0).uniform(0, 3, (5, rows))
+    return from_people(pd.date_range(start, periods=rows, freq="60s"), samples, 0.1, 3)
+
+
+def test_a_table_holds_every_digit_of_the_prediction_in_either_form() -> None:
+    prediction = predicted("2024-01-01 10:00:00")
+    expected = prediction.to_frame()
+    as_csv = list(csv.DictReader(io.StringIO(files.to_table(prediction, "csv"))))
+    as_json = [json.loads(line) for line in files.to_table(prediction, "jsonl").splitlines()]
+    assert len(as_csv) == len(as_json) == 3
+    for position, (one, other) in enumerate(zip(as_csv, as_json, strict=True)):
+        assert list(one) == list(other) == list(expected.columns)
+        assert one["time"] == other["time"] == f"2024-01-01 10:0{position}:00"
+        for name in expected.columns[1:]:
+            assert float(one[name]) == other[name] == expected[name].iloc[position]
+        assert isinstance(other["count"], int)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_midnight_is_written_as_a_time(kind: str) -> None:
+    assert "2024-01-01 00:00:00" in files.to_table(predicted("2024-01-01 00:00:00", 1), kind)
+
+
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_a_picture_is_of_the_kind_asked_for(kind: str, start: bytes) -> None:
+    assert files.to_picture(Figure(), kind).startswith(start)
+
+
+# Files, whole or not at all.
+
+
+def test_files_are_written_and_nothing_else_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("old")
+    files.write({tmp_path / "a.csv": b"new", tmp_path / "b.png": b"picture"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"new", "b.png": b"picture"}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, order: int) -> None:
+    (tmp_path / "a.csv").write_text("old")
+    paths = [tmp_path / "a.csv", tmp_path / "none" / "b.csv"][::order]
+    with pytest.raises(InputError, match=r"/none/b\.csv: can't be written \(No such file or directory\)"):
+        files.write(dict.fromkeys(paths, b"new"))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_an_interruption_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_half(path: Path, content: bytes) -> None:
+        path.write_text(content.decode()[:1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", write_half)
+    with pytest.raises(KeyboardInterrupt):
+        files.write({tmp_path / "a.csv": b"new"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.txt", r"expected a name that ends in one of \.csv, \.jsonl, \.png, \.svg"),
+        ("a", "expected a name that ends in"),
+        ("folder.csv", r"folder\.csv is a folder; name a file"),
+        ("none/a.csv", "none is no folder; create it"),
+        ("file/a.csv", "file is no folder; create it"),
+    ],
+)
+def test_a_path_that_cannot_take_a_result_is_refused(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=f"^--out: .*{message}"):
+        files.check_target(tmp_path / name)
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(InputError, match="can't be written to; name another folder"):
+        files.check_target(tmp_path / "a.csv")
+
+
+def test_a_result_goes_through_a_link_and_an_ending_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.CSV").symlink_to(tmp_path / "there" / "a.csv")
+    target = files.check_target(tmp_path / "link.CSV")
+    files.write({target: b"new"})
+    assert (tmp_path / "link.CSV").is_symlink()
+    assert (tmp_path / "there" / "a.csv").read_text() == "new"
+
+
+def test_what_is_no_ordinary_file_is_not_written_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(InputError, match=r"--out: .*/pipe\.csv is no ordinary file; name another"):
+        files.check_target(tmp_path / "pipe.csv")
+
+
+def test_an_option_may_allow_one_ending_alone(tmp_path: Path) -> None:
+    assert files.check_target(tmp_path / "page.html", "--html", ["html"]).name == "page.html"
+    with pytest.raises(InputError, match=r"^--html: got .*/mlflow\.db, expected a name that ends in \.html$"):
+        files.check_target(tmp_path / "mlflow.db", "--html", ["html"])

@@ -1,0 +1,179 @@
+"""The pages in docs/ and the README: their links lead somewhere, and their examples do what they say."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import runpy
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from occupancy.config.parsing import load_config
+from occupancy.data.__main__ import main as check_data
+from occupancy.search.request import load_search
+from occupancy.train import main as train
+from tests.places import ROOT
+
+pytestmark = [
+    # MLflow says so of a class of its own when its pyfunc module is imported.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+]
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data" / "README.md"]
+OWN = (ROOT / "docs" / "your_own_data.md").read_text(encoding="utf-8")
+CHEAP = {"occupancy.data": check_data, "occupancy.train": train}
+CHECK = ["source=office.csv", "schema=office_schema.yaml", "max_count=2", "folds=office_folds.yaml"]
+EQUAL = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[tuple[str, str]]:
+    """Return each command of a page with what the page says that it prints."""
+    whole = [block.replace("\\\n", " ") for block in blocks(page, "console")]  # a command may go on in the next line
+    shown = [part for block in whole for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
+    return [(command, output) for command, _, output in (part.partition("\n") for part in shown)]
+
+
+def is_cheap(command: str) -> bool:
+    return command.startswith("python -m occupancy.data") or command.endswith("--dry-run")
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.fixture
+def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files of the page and the log that its script writes, as working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    for text in [*blocks(OWN, "yaml"), *blocks(OWN, "python")]:
+        name = text.partition("\n")[0].removeprefix("# ")
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    runpy.run_path("make_office.py")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_project_leads_to_a_file_and_to_a_heading_in_it(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    for target, anchor in links:
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), f"{target} is not there"
+        assert not anchor or anchor in anchors(path), f"{target} has no heading #{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_training_that_a_page_shows_names_a_config_and_keys_that_there_are(page: Path) -> None:
+    for command, _ in commands(page.read_text(encoding="utf-8")):
+        words = shlex.split(command, comments=True)
+        config = next((word for word in words if word.startswith("configs/")), None)
+        if config is not None:
+            assert words[:2] == ["python", "-m"]
+            assert words[3] == "--config"
+            load = {"occupancy.train": load_config, "occupancy.tune": load_search}[words[2]]
+            load(str(ROOT / config), [word for word in words if "=" in word])
+
+
+def test_the_page_shows_the_log_that_its_script_writes(office: Path) -> None:
+    shown = dict(commands(OWN))["head -n 3 office.csv"]
+    assert (office / "office.csv").read_text(encoding="utf-8").startswith(shown)
+
+
+@pytest.mark.parametrize(("command", "output"), [pair for pair in commands(OWN) if is_cheap(pair[0])])
+def test_a_command_of_the_page_prints_what_the_page_says(
+    command: str, output: str, office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, module, *arguments = shlex.split(command)
+    assert CHEAP[module](arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert doctest.OutputChecker().check_output(output, printed.out, EQUAL), printed.out
+
+
+def test_the_page_has_commands_to_run_and_files_to_write() -> None:
+    assert sum(is_cheap(command) for command, _ in commands(OWN)) == 3
+    assert len(blocks(OWN, "yaml")) == 3
+
+
+def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def replace(folder: Path) -> None:
+        text = (folder / name).read_text(encoding="utf-8")
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return replace
+
+
+def with_a_humid_column(folder: Path) -> None:
+    header, *rows = (folder / "office.csv").read_text(encoding="utf-8").splitlines()
+    lines = [f"{header},humidity", *(f"{row},50" for row in rows)]
+    (folder / "office.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
+def as_it_is(folder: Path) -> None:
+    """Leave the files alone."""
+
+
+FOLDS, LOG = "office_folds.yaml", "office.csv"
+MISTAKES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
+    "missing column Date, Time": (as_it_is, ["source=office.csv"]),
+    "unknown column humidity": (with_a_humid_column, CHECK),
+    "unreadable time": (as_it_is, [*CHECK, "time_format=%Y-%m-%d"]),
+    "duplicate time": (replaced(LOG, "01.01.2024 00:01", "01.01.2024 00:00"), CHECK),
+    "every step between rows is a gap": (as_it_is, [*CHECK, "max_gap=30"]),
+    "missing (1)": (replaced(LOG, "00:01,25.25", "00:01,"), CHECK),
+    "count above data.max_count": (as_it_is, [part.replace("max_count=2", "max_count=1") for part in CHECK]),
+    "is for the log 'uci', got the log 'office'": (replaced(FOLDS, "log: office", "log: uci"), CHECK),
+    "has no rows; the log runs from": (
+        replaced(FOLDS, '"2024-01-04", "2024-01-05"', '"2025-01-04", "2025-01-05"'),
+        CHECK,
+    ),
+    "rows outside train": (replaced(FOLDS, '"2024-01-02 16:00", "2024-01-03"', '"2024-01-04", "2024-01-05"'), CHECK),
+    "overlap; a row can be in one part only": (
+        replaced(FOLDS, '"2024-01-01", "2024-01-03"', '"2024-01-01", "2024-01-03 01:00"'),
+        CHECK,
+    ),
+    "training rows have the single label 0": (
+        replaced(
+            FOLDS,
+            '"2024-01-01", "2024-01-03"]]\n    validation: [["2024-01-02 16:00", "2024-01-03"',
+            '"2024-01-01", "2024-01-01 08:00"]]\n    validation: [["2024-01-01 06:00", "2024-01-01 08:00"',
+        ),
+        CHECK,
+    ),
+    "label 2 is tested but never trained": (
+        replaced(
+            FOLDS,
+            '"2024-01-01", "2024-01-03"]]\n    validation: [["2024-01-02 16:00", "2024-01-03"',
+            '"2024-01-02", "2024-01-02 12:15"]]\n    validation: [["2024-01-02", "2024-01-02 06:00"',
+        ),
+        CHECK,
+    ),
+    "expected a time such as": (replaced(FOLDS, '"2024-01-02 16:00"', "16"), CHECK),
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_a_mistake_gets_the_message_that_the_page_explains(
+    message: str, office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, arguments = MISTAKES[message]
+    make(office)
+    warned = message.startswith("label")
+    assert check_data(arguments) == (0 if warned else 2)
+    said = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().err).split())
+    assert message in said
+
+
+def test_the_page_explains_the_messages_that_are_tested() -> None:
+    table = OWN.partition("## What messages mean")[2]
+    assert re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE) == list(MISTAKES)

@@ -1,0 +1,73 @@
+"""The reference of the configuration in docs/: it is what the types say, and the types say everything."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+from occupancy.config import Section
+from occupancy.config.parsing import known_keys
+from tests.places import ROOT
+
+DOCS = ROOT / "docs"
+MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "logistic", "majority", "clock", "mass_balance", "mixture"]
+GENERATOR = runpy.run_path(str(DOCS / "reference.py"))
+PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_is_what_the_types_say_and_python_docs_reference_py_writes_it() -> None:
+    assert GENERATOR["reference"]() + "\n" == PAGE, "the page is stale; run: python docs/reference.py"
+    assert GENERATOR["PAGE"] == DOCS / "configuration.md"
+
+
+def test_the_reference_has_every_key_and_no_other() -> None:
+    of_a_config = PAGE.partition("## A schema file")[0]
+    listed = set(re.findall(r"^\| `([^`]+)` \|", of_a_config, re.MULTILINE))
+    known = {key for name in MODELS for key in known_keys(tree={"model": {"name": name}})}
+    sections = {"data", "data.simulation", "data.simulation.room", "model", "train", "tracking"}
+    assert listed == known - sections - {"model.name"}
+    assert re.findall(r"^### `model.name: (\w+)`$", PAGE, re.MULTILINE) == MODELS
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `seed` | whole number ≥ 0 | `0` |",
+        "| `data.schema` | text | `uci` |",
+        "| `data.time_format` | text or `null` | `null` |",
+        "| `data.simulation.room.co2_mixing_share` | number ≥ 0 and < 1 | `0.03` |",
+        "| `model.hidden` | list of (whole number ≥ 1) | `[32]` |",
+        "| `train.epoch_choices` | list of one or more (whole number ≥ 1) or `null` | `null` |",
+        "| `train.refit` | `true` or `false` | `true` |",
+        "| `name` | text |  | What the experiment is called; without it, the file's name without its ending. |",
+        "| `columns` | list of one or more (see below) |  |",
+        "| `folds[].test` | list of one or more (pair of times) |  |",
+    ],
+)
+def test_the_reference_says_in_words_what_a_key_takes_and_its_default(row: str) -> None:
+    assert PAGE.count(row) == 1
+
+
+def test_a_key_without_a_text_under_its_field_is_refused() -> None:
+    class Bare(Section):
+        """A section."""
+
+        told: int = 1
+        """What it means."""
+        untold: Annotated[int, Field(ge=0)] = 1
+
+    with pytest.raises(AssertionError, match=r"^train\.untold has no text under its field"):
+        GENERATOR["_section"]("train.", Bare)
+
+
+def test_a_section_without_a_text_is_refused() -> None:
+    class Mute(Section):
+        pass
+
+    Mute.__doc__ = None
+    with pytest.raises(AssertionError, match="a section has no text"):
+        GENERATOR["_section"]("", Mute)

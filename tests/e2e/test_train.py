@@ -1,0 +1,581 @@
+"""`python -m occupancy.train` as a user runs it: in processes of its own, killed and piped and mistyped."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+import torch
+import yaml
+
+from occupancy.config import LSTM, Config, Mixture, Network
+from occupancy.config.parsing import load_config
+from occupancy.tracking import store
+from occupancy.train import main
+from tests.places import ROOT
+
+pytestmark = [
+    # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
+    # MLflow says so of a class of its own when its pyfunc module is imported.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
+]
+
+CONFIGS = ROOT / "configs"
+SMOKE = CONFIGS / "smoke.yaml"
+SHIPPED = sorted(path for path in CONFIGS.rglob("*.yaml") if "grids" not in path.relative_to(CONFIGS).parts)
+SMALL_LOG = (
+    "data.source=simulated",
+    f"data.folds={ROOT / 'tests' / 'e2e' / 'two_folds.yaml'}",
+    "data.simulation.days=3",
+    "data.simulation.room.step_s=300",
+    "data.max_gap=600",
+)
+TINY = (*SMALL_LOG, "train.max_epochs=1", "train.members=1", "train.batch_size=256")
+ENDLESS = (*SMALL_LOG, "train.max_epochs=100000")
+PATIENCE_S = 120.0  # with other work on the machine, a start may take long
+
+
+@dataclass
+class Runs:
+    """What a store holds: for each run its name, status and tags."""
+
+    path: Path
+    names: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    with_dataset: set[str] = field(default_factory=set)
+
+    def of(self, pid: int) -> dict[str, str]:
+        """Return the status of each run of a process by the run's name."""
+        mine = [run for run, tags in self.tags.items() if tags.get("pid") == str(pid)]
+        return {self.names[run]: self.statuses[run] for run in mine}
+
+
+def read_runs(path: Path) -> Runs:
+    found = Runs(path)
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=30)) as connection:
+        for run, name, status in connection.execute("select run_uuid, name, status from runs"):
+            found.names[run], found.statuses[run], found.tags[run] = name, status, {}
+        for run, key, value in connection.execute("select run_uuid, key, value from tags"):
+            found.tags.setdefault(run, {})[key] = value
+        found.with_dataset = {run for (run,) in connection.execute("select destination_id from inputs")}
+    return found
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    # Not unbuffered, as a test runner may be: what a user's shell would do.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "occupancy.train", "--config", str(SMOKE), *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Return exit code, standard output and standard error of a process."""
+    output, errors = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, output, errors
+
+
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        if process.poll() is not None:
+            pytest.fail(f"ended with {process.returncode}: {process.communicate()}")
+        if time.monotonic() > deadline:
+            process.kill()
+            pytest.fail("nothing happened")
+        time.sleep(0.02)
+
+
+def is_training(path: Path, process: subprocess.Popen[str]) -> bool:
+    """Return whether a process has begun to train a fold: its run is open and knows its log."""
+    if not path.exists():
+        return False
+    found = read_runs(path)
+    runs = found.with_dataset & found.tags.keys()  # models have datasets too
+    mine = [run for run in runs if found.tags[run].get("pid") == str(process.pid)]
+    return any(found.names[run] == "fold 1" for run in mine)
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def call(*arguments: str) -> int:
+    """Return the exit code of the command run in this process, which spares it the imports."""
+    try:
+        return main(arguments)
+    except SystemExit as stop:
+        return int(stop.code or 0)
+
+
+# Two at once on a fresh store.
+
+
+@dataclass
+class Twins:
+    folder: Path
+    pids: list[int]
+    ended: list[tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    folder = tmp_path_factory.mktemp("twins")
+    processes = [start(folder, *TINY, "--json") for _ in range(2)]
+    return Twins(folder, [process.pid for process in processes], [end(process) for process in processes])
+
+
+def test_two_that_start_together_on_a_fresh_store_both_end_well(twins: Twins) -> None:
+    assert [(code, errors) for code, _, errors in twins.ended] == [(0, "")] * 2
+    found = read_runs(twins.folder / "mlflow.db")
+    expected = dict.fromkeys(("smoke", "fold 1", "fold 2"), "FINISHED")
+    for pid, (_, output, _) in zip(twins.pids, twins.ended, strict=True):
+        assert found.of(pid) == expected
+        assert found.tags[json.loads(output)["run_id"]]["pid"] == str(pid)
+
+
+def test_json_is_one_line_on_standard_output_and_nothing_else(twins: Twins) -> None:
+    for _, output, errors in twins.ended:
+        assert output.endswith("}\n")
+        assert output.count("\n") == 1
+        assert list(json.loads(output)) == ["run_id", "dataset", "protocol", "metrics", "folds"]
+        assert errors == ""
+
+
+def test_the_same_seed_gives_the_same_numbers(twins: Twins) -> None:
+    one, other = (json.loads(output) for _, output, _ in twins.ended)
+    assert one["run_id"] != other["run_id"]
+    assert one["metrics"] == other["metrics"]
+    assert one["folds"] == other["folds"]
+
+
+def test_a_run_writes_the_store_and_its_artifacts_and_nothing_else(twins: Twins) -> None:
+    assert {path.name for path in twins.folder.iterdir()} == {"mlflow.db", "mlflow.db.lock", "mlruns"}
+
+
+# One after another on one store: killed while it is made, killed while it trains, stopped, and at last let be.
+
+
+@dataclass
+class Stopped:
+    ended: tuple[int, str, str]
+    runs: dict[str, str]
+
+
+@dataclass
+class History:
+    folder: Path
+    left_by_creation: set[str] = field(default_factory=set)
+    killed: dict[str, str] = field(default_factory=dict)
+    killed_seen_by_the_next: dict[str, str] = field(default_factory=dict)
+    training_at_once: list[dict[str, str]] = field(default_factory=list)
+    stopped: dict[str, Stopped] = field(default_factory=dict)
+    last_pid: int = 0
+    last: tuple[int, str, str] = (-1, "", "")
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    told = History(tmp_path_factory.mktemp("history"))
+    path = told.folder / "mlflow.db"
+
+    def has_begun() -> bool:
+        with contextlib.suppress(FileNotFoundError):  # SQLite's journals come and go
+            return any(new.stat().st_size for new in told.folder.glob(".mlflow.db.unfinished-*"))
+        return False
+
+    creating = start(told.folder, *ENDLESS)
+    wait_until(has_begun, creating)
+    creating.kill()
+    end(creating)
+    told.left_by_creation = {left.name.partition("-")[0] for left in told.folder.iterdir()}
+
+    killed, terminated = (start(told.folder, *ENDLESS) for _ in range(2))
+    for process in (killed, terminated):
+        wait_until(lambda process=process: is_training(path, process), process)  # type: ignore[misc]
+    told.training_at_once = [read_runs(path).of(process.pid) for process in (killed, terminated)]
+    killed.kill()
+    end(killed)
+    told.killed = read_runs(path).of(killed.pid)
+    told.stopped["SIGTERM"] = stop(terminated, signal.SIGTERM, path)
+
+    interrupted, last = start(told.folder, *ENDLESS), start(told.folder, *TINY, "protocol=report")
+    wait_until(lambda: is_training(path, interrupted), interrupted)
+    told.killed_seen_by_the_next = read_runs(path).of(killed.pid)
+    told.stopped["SIGINT"] = stop(interrupted, signal.SIGINT, path)
+    told.last_pid = last.pid
+    told.last = end(last)
+    return told
+
+
+def stop(process: subprocess.Popen[str], number: signal.Signals, path: Path) -> Stopped:
+    process.send_signal(number)
+    ended = end(process)
+    return Stopped(ended, read_runs(path).of(process.pid))
+
+
+def test_killed_while_the_store_is_made_it_leaves_no_store_and_the_next_start_cleans_up(history: History) -> None:
+    assert history.left_by_creation == {".mlflow.db.unfinished", "mlflow.db.lock"}
+    assert {path.name for path in history.folder.iterdir()} == {"mlflow.db", "mlflow.db.lock", "mlruns"}
+
+
+def test_runs_of_a_process_killed_in_training_are_marked_killed_by_the_next_start(history: History) -> None:
+    assert history.killed == {"smoke": "RUNNING", "fold 1": "RUNNING"}
+    assert history.killed_seen_by_the_next == {"smoke": "KILLED", "fold 1": "KILLED"}
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_stopped_in_training_it_says_so_in_one_line_and_ends_its_runs_as_killed(history: History, name: str) -> None:
+    code, output, errors = history.stopped[name].ended
+    assert code == 130
+    assert output == ""
+    assert errors == "occupancy.train: interrupted; what was recorded so far is kept\n"
+    assert history.stopped[name].runs == {"smoke": "KILLED", "fold 1": "KILLED"}
+
+
+def test_two_that_train_at_once_leave_each_others_runs_alone(history: History) -> None:
+    assert history.training_at_once == [{"smoke": "RUNNING", "fold 1": "RUNNING"}] * 2
+
+
+def test_after_all_that_the_store_works(history: History) -> None:
+    code, _, errors = history.last
+    assert (code, errors) == (0, "")
+    assert set(read_runs(history.folder / "mlflow.db").of(history.last_pid).values()) == {"FINISHED"}
+    assert set(read_runs(history.folder / "mlflow.db").statuses.values()) == {"FINISHED", "KILLED"}
+
+
+def test_the_closing_table_gives_the_scores_the_log_the_run_and_how_to_look_at_it(history: History) -> None:
+    output = history.last[1]
+    assert output.startswith("smoke on ")
+    assert "…" not in output
+    begun = [line.split()[0] for line in output.splitlines() if line.strip()]
+    assert begun[begun.index("1") :][:5] == ["1", "2", "mean", "std", "pooled"]
+    found = read_runs(history.folder / "mlflow.db")
+    (parent,) = [
+        run for run, tags in found.tags.items() if tags.get("pid") == str(history.last_pid) and "fold" not in tags
+    ]
+    assert f"run      {parent} in sqlite:///mlflow.db\n" in output
+    assert "log      simulated, 864 rows, digest " in output
+    assert "`python -m occupancy.ui tracking.uri=sqlite:///mlflow.db`" in output
+
+
+def test_the_report_protocol_is_a_tag_of_every_run_and_a_caution_below_the_table(history: History) -> None:
+    assert "CAUTION  protocol report stops early on the test rows" in history.last[1]
+    found = read_runs(history.folder / "mlflow.db")
+    mine = [tags for tags in found.tags.values() if tags.get("pid") == str(history.last_pid)]
+    assert len(mine) == 3
+    assert {tags["protocol"] for tags in mine} == {"report"}
+
+
+def test_the_record_names_the_commit_that_the_command_was_run_from(history: History) -> None:
+    asked = subprocess.run(["git", "-C", str(ROOT), "rev-list", "-n", "3", "HEAD"], capture_output=True, check=False)
+    if asked.returncode != 0:
+        pytest.skip("the package lies in no checkout")
+    found = read_runs(history.folder / "mlflow.db")
+    commits = {tags["mlflow.source.git.commit"] for tags in found.tags.values()}
+    assert commits <= set(asked.stdout.decode().split())
+
+
+# What answers at once.
+
+
+def imported(errors: str) -> set[str]:
+    """Return the packages that `-X importtime` tells of."""
+    lines = [line for line in errors.splitlines() if line.startswith("import time:")]
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+def test_help_answers_within_a_second_and_without_torch(tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    asked = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "occupancy.train", "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
+    assert "usage: python -m occupancy.train" in asked.stdout
+    for name in ("--config", "--dry-run", "--json", "KEY=VALUE", "docs/configuration.md"):
+        assert name in asked.stdout
+    assert "rich" in imported(asked.stderr), "the list of imports is empty"
+    assert not imported(asked.stderr) & {"torch", "pytorch_lightning", "mlflow", "pandas", "numpy", "matplotlib"}
+
+
+def test_a_mistyped_key_is_answered_without_waiting_for_torch(tmp_path: Path) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "occupancy.train", "--config", str(SMOKE), "train.max_epoch=5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in asked.stderr.splitlines() if not line.startswith("import time:")]
+    assert asked.returncode == 2
+    assert len(said) == 1
+    assert "unknown key train.max_epoch; did you mean train.max_epochs?" in said[0]
+    assert "pydantic" in imported(asked.stderr)
+    assert not imported(asked.stderr) & {"torch", "pytorch_lightning", "mlflow"}
+
+
+@dataclass
+class Silence:
+    """A server that takes connections and never answers."""
+
+    port: int
+    waited_s: list[float] = field(default_factory=list)
+
+
+@pytest.fixture
+def silence() -> Iterator[Silence]:
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        silent = Silence(listener.getsockname()[1])
+
+        def listen() -> None:
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection, _ = listener.accept()
+                    begun = time.monotonic()
+                    with connection:
+                        connection.settimeout(PATIENCE_S)
+                        while connection.recv(4096):
+                            pass
+                    silent.waited_s.append(time.monotonic() - begun)
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield silent
+        stop.set()
+        thread.join()
+
+
+def test_a_tracking_server_that_never_answers_is_given_up_within_ten_seconds(silence: Silence, tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    uri = f"http://127.0.0.1:{silence.port}"
+    code, output, errors = end(start(tmp_path, f"tracking.uri={uri}"))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert (code, output) == (2, "")
+    assert errors.startswith(f"occupancy.train: tracking.uri: {uri} can't be reached (no answer in time)")
+    assert errors.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+    # Work and waiting, each by itself, since the clock on the wall also counts what else the machine does.
+    deadline = time.monotonic() + 10
+    while not silence.waited_s and time.monotonic() < deadline:
+        time.sleep(0.01)
+    worked_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert len(silence.waited_s) == 1
+    assert worked_s + silence.waited_s[0] < 10
+
+
+# In this process: a dry run, mistakes, and every config.
+
+
+@pytest.fixture
+def workshop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> pytest.CaptureFixture[str]:
+    """An empty working directory without much patience."""
+    importlib.import_module("occupancy.experiments.run")  # once, so that no test's clock runs meanwhile
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(store, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    return capsys
+
+
+def test_a_dry_run_shows_config_and_folds_and_writes_nothing(
+    workshop: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call("--config", str(SMOKE), *TINY, "model.dropout=0.25", "--dry-run") == 0
+    output, errors = workshop.readouterr()
+    assert errors == ""
+    text, _, table = output.partition("\nfolds")
+    config = Config.model_validate(yaml.safe_load(text))
+    assert isinstance(config.model, LSTM)
+    assert (config.name, config.model.dropout, config.train.max_epochs) == ("smoke", 0.25, 1)
+    rows = [line.split() for line in table.splitlines() if line.split()[1:2] in (["train"], ["validation"], ["test"])]
+    assert [row[:3] for row in rows[:3]] == [["1", "train", "156"], ["1", "validation", "132"], ["1", "test", "288"]]
+    assert len(rows) == 6
+    for row in rows:
+        assert sum(int(number.replace(",", "")) for number in row[3:7]) == int(row[2].replace(",", ""))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_as_json_is_one_line(workshop: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert call("--config", str(SMOKE), *TINY, "--dry-run", "--json") == 0
+    output, errors = workshop.readouterr()
+    assert (output.count("\n"), errors) == (1, "")
+    tree = json.loads(output)
+    assert tree["config"]["train"]["max_epochs"] == 1
+    assert (tree["dataset"]["name"], tree["dataset"]["rows"]) == ("simulated", 864)
+    assert [row["part"] for row in tree["folds"]] == ["train", "validation", "test"] * 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_on_a_store_that_is_there_changes_nothing(
+    twins: Twins, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(twins.folder)
+    before = snapshot(twins.folder)
+    assert call("--config", str(SMOKE), *TINY, "--dry-run") == 0
+    assert "folds" in capsys.readouterr().out
+    assert snapshot(twins.folder) == before
+
+
+def write(path: str, text: str) -> str:
+    Path(path).write_text(text)
+    return path
+
+
+def csv_with(count: str) -> str:
+    header = (
+        "Date,Time,S1_Temp,S2_Temp,S3_Temp,S4_Temp,S1_Sound,S2_Sound,S3_Sound,S4_Sound,S5_CO2,S6_PIR,S7_PIR,"
+        "Room_Occupancy_Count"
+    )
+    cells = "25,25,25,25,0.1,0.1,0.1,0.1,390,0,0"
+    return f"{header}\n2017/12/22,10:49:41,{cells},1\n2017/12/22,10:50:12,{cells},{count}\n"
+
+
+def config_with(text: str) -> str:
+    return write("given.yaml", text)
+
+
+# Each makes what it needs in the working directory and returns the arguments; the text is in the answer.
+MISTAKES: dict[str, tuple[Callable[[], list[str]], str]] = {
+    "no config": (lambda: [], "required: --config"),
+    "config that is not there": (lambda: ["--config", "none.yaml"], "none.yaml: cannot be read"),
+    "config that is a folder": (lambda: ["--config", "."], "cannot be read"),
+    "empty config": (lambda: ["--config", config_with("")], "given.yaml: got an empty file"),
+    "config that is no YAML": (lambda: ["--config", config_with("a: [")], "given.yaml: is no valid YAML"),
+    "unknown key in the config": (
+        lambda: ["--config", config_with("trian: {max_epochs: 1}")],
+        "given.yaml: unknown key trian; did you mean train?",
+    ),
+    "unknown key": (lambda: ["--config", str(SMOKE), "train.max_epoch=1"], "unknown key train.max_epoch; did you mean"),
+    "wrong type": (lambda: ["--config", str(SMOKE), "train.max_epochs=many"], "train.max_epochs: got 'many' (str)"),
+    "value out of range": (lambda: ["--config", str(SMOKE), "model.dropout=2"], "model.dropout: got 2"),
+    "no key=value": (lambda: ["--config", str(SMOKE), "fast"], "got 'fast', expected key=value"),
+    "conflict": (
+        lambda: ["--config", str(SMOKE), "data.time_format=%H"],
+        "time_format conflicts with source 'simulated'",
+    ),
+    "device that is not there": (lambda: ["--config", str(SMOKE), "train.device=mps"], "train.device: got 'mps'"),
+    "tracking address of no kind": (
+        lambda: ["--config", str(SMOKE), "tracking.uri=ftp://host/store"],
+        "tracking.uri: got 'ftp://host/store', expected sqlite:///mlflow.db",
+    ),
+    "tracking file that is none": (
+        lambda: ["--config", str(SMOKE), f"tracking.uri=sqlite:///{write('notes.txt', 'notes')}"],
+        "notes.txt is no SQLite database",
+    ),
+    "tracking server that is down": (
+        lambda: ["--config", str(SMOKE), f"tracking.uri=http://127.0.0.1:{closed_port()}"],
+        "can't be reached (no connection)",
+    ),
+    "tracking database that is down": (
+        lambda: ["--config", str(SMOKE), f"tracking.uri=postgresql://127.0.0.1:{closed_port()}/mlflow"],
+        "can't be reached (Connection refused)",
+    ),
+    "unknown source": (lambda: ["--config", str(SMOKE), "data.source=simulatd"], "did you mean simulated?"),
+    "log that is not there": (lambda: ["--config", str(SMOKE), "data.source=none.csv"], "data.source: got 'none.csv'"),
+    "log with a bad cell": (
+        lambda: ["--config", str(SMOKE), f"data.source={write('log.csv', csv_with('-1'))}", "data.folds=forward"],
+        "log.csv: negative count",
+    ),
+    "more people than allowed": (lambda: ["--config", str(SMOKE), "data.max_count=1"], "data.max_count: got 1"),
+    "unknown scheme": (lambda: ["--config", str(SMOKE), "data.folds=foward"], "data.folds: got 'foward', expected"),
+    "scheme for another log": (
+        lambda: ["--config", str(SMOKE), "data.folds=forward"],
+        "data.folds: scheme 'forward' is for the log 'uci', got the log 'simulated'",
+    ),
+}  # fmt: skip
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("dry", [False, True], ids=["train", "dry run"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_exit_code_2_and_nothing_written_whether_training_or_not(
+    workshop: pytest.CaptureFixture[str], tmp_path: Path, mistake: str, dry: bool
+) -> None:
+    make, text = MISTAKES[mistake]
+    arguments = make()
+    before = snapshot(tmp_path)
+    begun = time.monotonic()
+    assert call(*arguments, *(["--dry-run"] if dry else [])) == 2
+    assert time.monotonic() - begun < 10
+    output, errors = workshop.readouterr()
+    assert output == ""
+    assert errors.count("\n") == 1
+    assert errors.startswith(("occupancy.train: ", "python -m occupancy.train: "))
+    assert text in errors
+    assert snapshot(tmp_path) == before
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    tracked_in = mlflow.get_tracking_uri()
+    yield f"sqlite:///{tmp_path_factory.mktemp('shared') / 'mlflow.db'}"
+    mlflow.set_tracking_uri(tracked_in)
+
+
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_every_config_runs(config: Path, shared_store: str, workshop: pytest.CaptureFixture[str]) -> None:
+    assert call("--config", str(config), *TINY, f"tracking.uri={shared_store}", "--json") == 0
+    output, errors = workshop.readouterr()
+    assert errors == ""
+    tree = json.loads(output)
+    assert [fold["rows"] for fold in tree["folds"]] == [288] * 2
+    assert 0 < tree["metrics"]["mse_avg"] < 9
+    runs = read_runs(Path(shared_store.removeprefix("sqlite:///")))
+    assert runs.names[tree["run_id"]] == config.stem
+    assert runs.statuses[tree["run_id"]] == "FINISHED"
+    if "report" in config.relative_to(CONFIGS).parts:
+        assert tree["protocol"] == "report"
+
+
+def test_the_configs_are_found() -> None:
+    assert {path.name for path in SHIPPED} >= {"lstm_regression.yaml", "lstm_classification.yaml", "smoke.yaml"}
+
+
+@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_every_config_is_complete_in_itself(config: Path) -> None:
+    """A key that a file leaves out would change its meaning with the program's defaults."""
+    given = yaml.safe_load(config.read_text())
+    loaded = load_config(config)
+    trained = ["train"] if isinstance(loaded.model, Network) else []
+    refined = ["decoding", "calibration"] if isinstance(loaded.model, Mixture) else []
+    assert {*given} == {"seed", "protocol", "features", "data", "model", "tracking", *trained, *refined}
+    resolved = loaded.model_dump()
+    assert {*given["model"]} == {*resolved["model"]}
+    for section in trained:
+        assert {*given[section]} == {*resolved[section]}

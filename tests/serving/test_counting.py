@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from occupancy.arrays import Rows
+from occupancy.config import Config, Data
+from occupancy.data.schema import Column, Schema
+from occupancy.errors import InputError
+from occupancy.metrics import score
+from occupancy.prediction import Prediction, from_probabilities
+from occupancy.serving import counting
+from occupancy.serving.counting import Counted, count_people, moment_picture, picture
+from occupancy.serving.model import ServedModel
+
+SCHEMA = Schema(
+    name="den",
+    time=["time"],
+    time_format="%Y-%m-%d %H:%M:%S",
+    columns=[Column(name="air", kind="co2", unit="ppm"), Column(name="lamp", kind="light", unit="lux", optional=True)],
+    count="people",
+)
+DEN = Path("den.csv")
+
+
+@dataclass
+class Estimator:
+    """Sees a person for every hundred ppm; keeps what it was given."""
+
+    history_s: float = 0.0
+    causal: bool = True
+    needs: tuple[str, ...] = ("air",)
+    seen: list[pd.DataFrame] = field(default_factory=list)
+    config: Config = field(default_factory=lambda: Config(name="den", data=Data(max_gap=100)))
+
+    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+        self.seen.append(frame)
+        if not {*self.needs} <= {*frame.columns}:
+            raise InputError("missing column lamp; the model was trained on it, so add it")
+        people = (frame["air"] // 100).to_numpy(np.int64)
+        probs = np.full((1, len(frame), 4), 0.02)
+        probs[0, np.arange(len(frame)), people] = 0.94
+        return replace(from_probabilities(pd.DatetimeIndex(frame.index)[rows], probs[:, rows]), causal=self.causal)
+
+
+def served_by(estimator: Estimator) -> ServedModel:
+    served = ServedModel.__new__(ServedModel)
+    served.estimator = cast(Any, estimator)
+    served.schema = SCHEMA
+    return served
+
+
+def cells(air: list[Any], start: str = "2024-01-01 10:00:00", **columns: list[Any]) -> pd.DataFrame:
+    """A row a minute, as text."""
+    times = pd.date_range(start, periods=len(air), freq="60s").strftime("%Y-%m-%d %H:%M:%S")
+    return pd.DataFrame({"time": times, "air": air, **columns}).astype(str)
+
+
+def count(raw: pd.DataFrame, estimator: Estimator | None = None, **reading: Any) -> Counted:
+    return count_people(served_by(estimator or Estimator()), raw, DEN, reading)
+
+
+# The log and its counts.
+
+
+def test_every_row_is_counted_without_counts_in_the_log() -> None:
+    counted = count(cells([0, 120, 310]))
+    assert counted.prediction.label.tolist() == [0, 1, 3]
+    assert counted.truth is None
+    assert counted.remarks == ["the model needs no earlier rows (history_s 0)"]
+
+
+def test_the_model_never_sees_the_counts_of_the_log() -> None:
+    estimator = Estimator()
+    counted = count(cells([0, 120], people=[0, 2]), estimator)
+    assert counted.truth is not None
+    assert counted.truth.tolist() == [0, 2]
+    (seen,) = estimator.seen
+    assert list(seen.columns) == ["air"]
+
+
+def test_complete_counts_are_what_the_scores_are_against() -> None:
+    counted = count(cells([0, 120, 310, 0], people=[0, 2, 3, 1]))
+    assert counted.truth is not None
+    scores = score([(counted.prediction, counted.truth)], 100)
+    assert scores["mse"] == 0.5
+    expected = f"mse 0.500, f1_macro {scores['f1_macro']:.3f}, coverage_90 {scores['coverage_90']:.3f}"
+    assert counted.remarks[1].startswith(f"against people: {expected} (no test where")
+
+
+@pytest.mark.parametrize(
+    ("people", "why"),
+    [
+        ([0, "", 3], "label missing (1): row 3 people ''"),
+        (["", "", ""], "label missing (3)"),
+        ([0, 1, 9], "count above data.max_count (1): row 4 people '9'"),
+        ([0, -1, 1], "negative count (1)"),
+        ([0, "few", 1], "no number (1): row 3 people 'few'"),
+    ],
+)
+def test_counts_that_cannot_be_used_are_left_alone_and_it_is_said_why(people: list[Any], why: str) -> None:
+    counted = count(cells([0, 120, 310], people=people))
+    assert counted.prediction.label.tolist() == [0, 1, 3]
+    assert counted.truth is None
+    assert counted.remarks[1].startswith(f"without the counts of the log: den.csv: {why}")
+    assert len(counted.remarks) == 2
+
+
+@pytest.mark.parametrize("people", [[0, 1, 2], [0, "", 2]], ids=["all", "some"])
+def test_a_bad_cell_of_a_sensor_is_refused_with_its_row_as_the_file_counts(people: list[Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        count(cells([0, "warm", 310], people=people))
+    assert str(caught.value).startswith("den.csv: no number (1): row 3 air 'warm'; write a number")
+    assert "people" not in str(caught.value)
+
+
+def test_settings_of_how_the_file_is_read_replace_those_of_the_training() -> None:
+    raw = cells([0, "", 310])
+    with pytest.raises(InputError, match=r"missing \(1\): row 3 air ''; fill the cell, or set data\.missing"):
+        count(raw)
+    assert count(raw, missing="interpolate").prediction.label.tolist() == [0, 0, 3]
+    with pytest.raises(InputError, match=r"gap too long \(2\).*raise data\.max_missing"):
+        count(cells([0, "", "", 310]), missing="interpolate", max_missing=1)
+    german = raw.assign(time=["01.02.2024 10:00", "01.02.2024 10:01", "01.02.2024 10:02"], air=["0", "1", "2"])
+    with pytest.raises(InputError, match=r"set data\.time_format='%d\.%m\.%Y %H:%M'"):
+        count(german)
+    counted = count(german, time_format="%d.%m.%Y %H:%M")
+    assert counted.log.times[0] == pd.Timestamp("2024-02-01 10:00")
+
+
+def test_a_setting_that_the_model_keeps_is_not_offered() -> None:
+    with pytest.raises(InputError, match=r"the shortest is 180 s .*a fitted model keeps its data\.max_gap, so bring"):
+        count(cells([0] * 9)[::3])
+
+
+def test_what_the_model_refuses_is_said_of_the_file() -> None:
+    with pytest.raises(InputError, match=r"^den\.csv: missing column lamp; the model was trained on it"):
+        count(cells([0, 1]), Estimator(needs=("air", "lamp")))
+    assert count(cells([0, 1], lamp=[0, 0]), Estimator(needs=("air", "lamp"))).truth is None
+
+
+def test_that_later_rows_were_looked_at_is_said() -> None:
+    assert count(cells([0, 1]), Estimator(causal=False)).remarks[1] == "each count rests on later rows too"
+
+
+def test_how_late_an_answer_is_and_which_rows_get_none_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    estimator = Estimator(causal=False)
+    predict = estimator.predict
+
+    def late(frame: pd.DataFrame, rows: Any) -> Prediction:
+        return dataclasses.replace(predict(frame, rows), delay_s=300.0, answered=np.array([True, False, False]))
+
+    monkeypatch.setattr(estimator, "predict", late)
+    remarks = count(cells([0, 1, 2]), estimator).remarks
+    assert remarks[1] == "each count rests on later rows too, so that it is 300 s late"
+    assert remarks[2] == "the model is not sure enough to answer 2 of 3 rows (answered: False)"
+
+
+# How much history there is.
+
+
+@pytest.mark.parametrize(
+    ("history_s", "short"), [(60.0, 1), (61.0, 1), (90.0, 1), (120.0, 2), (600.0, 10), (6000.0, 10)]
+)
+def test_rows_without_enough_history_are_counted(history_s: float, short: int) -> None:
+    remark = count(cells([0] * 10), Estimator(history_s)).remarks[0]
+    assert remark.startswith(f"the model looks back {history_s:g} s (history_s); {short} of 10 rows, at the start")
+
+
+def test_every_recording_begins_without_history() -> None:
+    raw = pd.concat([cells([0] * 5), cells([0] * 4, "2024-01-01 10:06:30"), cells([0], "2024-01-01 12:00:00")])
+    assert "; 5 of 10 rows," in count(raw, Estimator(120.0)).remarks[0]
+
+
+def test_a_clock_that_wanders_does_not_cost_a_row_its_history() -> None:
+    raw = cells([0] * 5).assign(time=[f"2024-01-01 10:0{minute}:0{second}" for minute, second in enumerate("01000")])
+    assert "; 2 of 5 rows," in count(raw, Estimator(120.0)).remarks[0]
+
+
+def test_a_lone_row_is_counted_and_scored() -> None:
+    counted = count(cells([120], people=[1]), Estimator(60.0))
+    assert counted.prediction.label.tolist() == [1]
+    assert "; 1 of 1 rows," in counted.remarks[0]
+    assert "mse 0.000" in counted.remarks[1]
+
+
+# The picture.
+
+
+def lines(figure: Figure) -> dict[str, list[float]]:
+    axes = figure.axes[0]
+    return {str(line.get_label()): np.asarray(line.get_ydata(), np.float64)[:3].tolist() for line in axes.lines}
+
+
+def test_the_picture_shows_counts_interval_and_truth_and_says_so() -> None:
+    counted = count(cells([0, 120, 310], people=[0, 1, 1]))
+    figure = picture(counted)
+    assert figure.get_suptitle().replace("\n", " ") == (
+        "den.csv: people counted by lstm, with the 90 % interval and the truth; 33.3% of 3 rows are wrong"
+    )
+    assert lines(figure) == {"truth": [0, 1, 1], "predicted count": [0, 1, 3]}
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "90 % interval",
+        "truth",
+        "predicted count",
+        "probability of that count",
+    ]
+    band = figure.axes[0].collections[0].get_paths()[0].vertices
+    lower, upper = counted.prediction.lower, counted.prediction.upper
+    assert np.asarray(band)[:, 1].min() == pytest.approx(lower.min() - 0.12)
+    assert np.asarray(band)[:, 1].max() == pytest.approx(upper.max() + 0.12)
+    assert np.asarray(figure.axes[1].collections[0].get_paths()[0].vertices)[:, 1].max() == pytest.approx(0.94)
+
+
+def test_the_picture_without_truth_shows_and_says_none() -> None:
+    figure = picture(count(cells([0, 120, 310])))
+    assert figure.get_suptitle() == "den.csv: people counted by lstm, with the 90 % interval"
+    assert lines(figure) == {"predicted count": [0, 1, 3]}
+
+
+def test_the_picture_leaves_out_long_gaps() -> None:
+    raw = pd.concat([cells([0] * 5), cells([0] * 4, "2024-01-02 10:00:00")])
+    assert len(picture(count(raw)).axes) == 4
+
+
+def test_the_scores_that_are_shown_exist() -> None:
+    counted = count(cells([0, 1], people=[0, 1]))
+    assert counted.truth is not None
+    assert {*counting.SHOWN} <= score([(counted.prediction, counted.truth)], 100).keys()
+
+
+# One moment.
+
+
+def moment_of(raw: pd.DataFrame, time: str, history_s: float = 60.0) -> Figure:
+    estimator = Estimator(history_s=history_s)
+    served = served_by(estimator)
+    return moment_picture(served, count_people(served, raw, DEN, {}), pd.Timestamp(time))
+
+
+def test_the_picture_of_a_moment_draws_other_readings_from_the_logs_own_earlier_rows_and_says_so() -> None:
+    figure = moment_of(cells([0, 120, 310, 0, 120], people=[0, 1, 3, 0, 2]), "2024-01-01 10:04:00")
+    title = figure.get_suptitle().replace("\n", " ").replace("\xa0", " ")
+    assert title.startswith("den.csv by lstm, 2024-01-01 10:04:00: count 1 (predicted mean 1.0")
+    assert "true count 2" in title
+    said = " ".join(text.get_text().replace("\xa0", " ") for text in figure.axes[0].texts)
+    # The row's own window begins at 10:03, so that two windows of two rows are earlier.
+    assert "mean over 2 stretches of this log's own earlier rows, as those learned from are not at hand" in said
+    assert "air 120" in said
+
+
+@pytest.mark.parametrize(
+    ("time", "said"),
+    [
+        (
+            "2024-01-01 10:01:40",
+            "--explain: den.csv has no row at 2024-01-01 10:01:40; the nearest is at 2024-01-01 10:02",
+        ),
+        ("2023-01-01", "--explain: den.csv has no row at 2023-01-01 00:00:00; the nearest is at 2024-01-01 10:00:00"),
+        (
+            "2024-01-01 10:00",
+            "--explain: den.csv: at 2024-01-01 10:00:00 there are 0 earlier rows in the recording",
+        ),
+        ("2024-01-01 10:01", "--explain: den.csv: the rows that backgrounds are drawn from hold no 2 rows after one"),
+    ],
+)
+def test_a_moment_that_cannot_be_explained_is_refused(time: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        moment_of(cells([0, 120, 310]), time)
+    assert str(caught.value).startswith(said)
