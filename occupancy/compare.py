@@ -1,4 +1,4 @@
-"""The command that says which of the recorded models to pick: ``python -m occupancy.compare``."""
+"""The command that says which of the recorded models to pick: ``occupancy compare``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from occupancy.cli import files
-from occupancy.cli.command import Parser, run
+from occupancy.cli.command import Parser
+from occupancy.cli.progress import Stages
 from occupancy.config import Data, Section, Tracking
 from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.errors import InputError
@@ -27,7 +28,6 @@ from occupancy.errors import InputError
 if TYPE_CHECKING:
     from occupancy.comparison.groups import Comparison
 
-NAME = "occupancy.compare"
 _PAPER, _UNLIMITED = 120, 10_000  # columns: where there is no terminal to fit; to ask for all that a table wants
 _WORDS = 23  # columns of words at most, unless a word is longer
 
@@ -47,13 +47,12 @@ class Question(Section):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
-    options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options))
+    return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=f"python -m {NAME}",
+        prog="occupancy compare",
         description="Compare the models that were trained on the same folds of the same log, the best first.",
         epilog="Keys are those of a config: tracking.uri, tracking.experiment and data.folds, each with the default "
         "that training has, for example: data.folds=blocked",
@@ -67,8 +66,8 @@ def _parser() -> Parser:
         help="fold whose predictions the page shows; else the first that holds all labels",
     )
     parser.add_argument("--csv", metavar="FILE", type=Path, help="write the table as CSV")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the runs are, and which to compare")
+    parser.add_json()
+    parser.add_overrides("where the runs are, and which to compare")
     return parser
 
 
@@ -80,16 +79,18 @@ def _command(options: argparse.Namespace) -> None:
     )
     if options.fold is not None and html is None:
         raise InputError(f"--fold: got {options.fold}, which chooses what the page shows; add --html FILE")
-    # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.
-    from occupancy.comparison import standings  # noqa: PLC0415
-    from occupancy.comparison.reading import read_comparison  # noqa: PLC0415
+    with redirect_stdout(sys.stderr), Stages() as stages:  # standard output is for the result alone
+        # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.
+        from occupancy.comparison import standings  # noqa: PLC0415
+        from occupancy.comparison.reading import read_comparison  # noqa: PLC0415
 
-    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
+        stages.begin("reading runs")
         comparison = read_comparison(question.tracking, question.data.folds)
         contents: dict[Path, bytes] = {}
         if html is not None:
             from occupancy.comparison.page import page  # noqa: PLC0415
 
+            stages.begin("drawing figures")
             made = f"{datetime.now():%Y-%m-%d %H:%M} from {question.tracking.shown_uri}"
             contents[html] = page(comparison, made, options.report, options.fold).encode()
         if csv is not None:

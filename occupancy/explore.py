@@ -1,4 +1,4 @@
-"""The command that shows what is in a log before any model: ``python -m occupancy.explore``."""
+"""The command that shows what is in a log before any model: ``occupancy explore``."""
 
 from __future__ import annotations
 
@@ -9,32 +9,34 @@ from contextlib import redirect_stdout
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from occupancy.cli import files
-from occupancy.cli.command import Parser, run
-from occupancy.cli.progress import Steps
+from occupancy.cli.command import Parser
+from occupancy.cli.progress import Stages
 from occupancy.errors import InputError
 
-NAME = "occupancy.explore"
+if TYPE_CHECKING:
+    from occupancy.config import Data
+
 REPORT = Path("reports", "explore.html")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
-    options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options))
+    return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=f"python -m {NAME}",
+        prog="occupancy explore",
         description="Write one page that shows what is in a sensor log: recordings, labels, sensors, how they go "
         "together, the folds, and a profile of every column.",
         epilog="Keys are those of a config's data section, for example: source=room.csv schema=room.yaml. A log that "
         "training would refuse for missing cells or columns is shown all the same, and the page says so.",
     )
-    parser.add_argument("--html", metavar="FILE", type=Path, help=f"the page; without it {REPORT}")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, with or without 'data.' before")
+    parser.add_argument("--html", metavar="FILE", type=Path, help=f"where to write the page (default {REPORT})")
+    parser.add_overrides("settings, with or without 'data.' before")
     return parser
 
 
@@ -42,33 +44,39 @@ def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
     from occupancy.config.parsing import parse_data_settings  # noqa: PLC0415
 
-    settings = parse_data_settings(NAME, options.overrides)
+    settings = parse_data_settings("explore", options.overrides)
     path = options.html or REPORT
     if options.html is not None or REPORT.parent.exists():
         files.check_target(path, "--html", ["html"])
     check_profiler()
-    from occupancy.exploration.page import SECTIONS, page  # noqa: PLC0415
-    from occupancy.exploration.profile import profile  # noqa: PLC0415
-    from occupancy.exploration.subject import open_subject  # noqa: PLC0415
-
-    with redirect_stdout(sys.stderr), Steps(len(SECTIONS) + 3) as steps:  # what a library prints is no result
-        steps.next("log")
-        subject = open_subject(settings)
-        sections = []
-        for name, make in SECTIONS:
-            steps.next(name)
-            sections.append(make(subject))
-        steps.next("profile of every column")
-        profiled = profile(subject)
-        steps.next("pictures")
-        made = f"{datetime.now():%Y-%m-%d %H:%M}"
-        text = page(subject, [section for section in sections if section is not None], profiled, made)
+    with redirect_stdout(sys.stderr), Stages() as stages:  # what a library prints is no result
+        text = _page(settings, stages)
         files.write({_ready(path): text.encode()})
     print(f"page     {path}")
 
 
+def _page(settings: Data, stages: Stages) -> str:
+    """Return the page of a log."""
+    from occupancy.exploration.page import SECTIONS, page  # noqa: PLC0415
+    from occupancy.exploration.profile import profile  # noqa: PLC0415
+    from occupancy.exploration.subject import open_subject  # noqa: PLC0415
+
+    stages.plan(len(SECTIONS) + 3)
+    stages.begin("log")
+    subject = open_subject(settings)
+    sections = []
+    for name, make in SECTIONS:
+        stages.begin(name)
+        sections.append(make(subject))
+    stages.begin("profile of every column")
+    profiled = profile(subject)
+    stages.begin("pictures")
+    made = f"{datetime.now():%Y-%m-%d %H:%M}"
+    return page(subject, [section for section in sections if section is not None], profiled, made)
+
+
 def _ready(path: Path) -> Path:
-    """Return the full path of a page whose folder is there; only the default one is made."""
+    """Return the full path of the page; the default folder is made if it is absent, any other has to be there."""
     if path == REPORT:
         try:
             path.parent.mkdir(exist_ok=True)
@@ -78,13 +86,9 @@ def _ready(path: Path) -> Path:
 
 
 def check_profiler() -> None:
-    """Find out whether the library that profiles is there, without waiting for its import.
-
-    Raises:
-        InputError: it is not.
-    """
+    """Raise InputError if the library that profiles is absent; it is not imported, which takes long."""
     if find_spec("data_profiling") is None:
-        raise InputError("the profile needs fg-data-profiling, which is not there; pip install 'occupancy[eda]'")
+        raise InputError("the profile needs fg-data-profiling, which is not installed; pip install 'occupancy[eda]'")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command that counts people in a log by a trained model: ``python -m occupancy.predict``."""
+"""The command that counts people in a log by a trained model: ``occupancy predict``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from occupancy.serving.counting import Counted
     from occupancy.serving.model import ServedModel
 
-NAME = "occupancy.predict"
+NAME = "occupancy predict"
 STORE = "tracking.uri"
 READING = ("data.time_format", "data.missing", "data.max_missing")
 """Settings of how the cells of a file are read."""
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=f"python -m {NAME}",
+        prog=NAME,
         description="Count the people in a sensor log, with or without counts of its own, by a trained model.",
         epilog=f"Settings: {STORE} (with --run; where its store is); how the file is read: {', '.join(READING)}; "
         f"of an mlp_crf, {DECODING}. For example: data.missing=interpolate",

@@ -1,4 +1,4 @@
-"""The command that trains a model on the folds of a log and records it: ``python -m occupancy.train``."""
+"""The command that trains a model on the folds of a log and records it: ``occupancy train``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from occupancy.execution import workers
 if TYPE_CHECKING:
     from occupancy.config import Config
 
-NAME = "occupancy.train"
+NAME = "occupancy train"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=f"python -m {NAME}",
+        prog=NAME,
         description="Train a model that counts people on every fold of a sensor log, and record it in MLflow.",
         epilog="Any setting of the config can be overridden, for example: model.dropout=0.3 train.max_epochs=5. "
         "In a checkout, docs/configuration.md lists them all.",

@@ -1,4 +1,4 @@
-"""The command that searches for settings and tests what it chooses: ``python -m occupancy.tune``."""
+"""The command that searches for settings and tests what it chooses: ``occupancy tune``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from occupancy.cli.command import Parser, run
 from occupancy.execution import workers
 
-NAME = "occupancy.tune"
+NAME = "occupancy tune"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=f"python -m {NAME}",
+        prog=NAME,
         description="Search for a model's settings: each fold chooses by its own validation rows and tests its choice. "
         "A search that was stopped goes on where it was when the same command is given again.",
         epilog="Any setting can be overridden, and so can what is searched, for example: train.max_epochs=5 "

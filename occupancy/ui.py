@@ -1,4 +1,4 @@
-"""The command that shows the recorded runs in the browser: ``python -m occupancy.ui``."""
+"""The command that shows the recorded runs in the browser: ``occupancy ui``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from occupancy.cli.command import Parser, run
+from occupancy.cli.command import Parser
 from occupancy.config import Section, Tracking
 from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
 from occupancy.errors import InputError
 from occupancy.tracking import view
 
-NAME = "occupancy.ui"
 _HOST = "127.0.0.1"
 # MLflow's server would start a runner for jobs that nobody gives it.
 _QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
@@ -28,18 +27,17 @@ class Question(Section):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 done, 2 a mistake in what was given; a server takes over the process."""
-    options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options))
+    return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=f"python -m {NAME}",
+        prog="occupancy ui",
         description="Serve the recorded runs to a browser on this machine, until Ctrl-C.",
         epilog="Keys are those of a config: tracking.uri and tracking.experiment, with the defaults that training has",
     )
     parser.add_argument("--port", type=int, metavar="N", default=5000, help="where on this machine (default 5000)")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the runs are")
+    parser.add_overrides("where the runs are")
     return parser
 
 

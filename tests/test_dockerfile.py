@@ -89,7 +89,7 @@ def test_what_is_copied_is_enough_to_start(
         [sys.executable, *command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert ("simulated" if given else "usage: python -m occupancy.train") in done.stdout
+    assert ("simulated" if given else "usage: occupancy train") in done.stdout
 
 
 @pytest.mark.parametrize("name", ["tracker", "trainer"])

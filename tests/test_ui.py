@@ -44,7 +44,7 @@ def test_without_a_store_it_says_so_in_one_line_and_makes_none(
 ) -> None:
     assert ui.main([f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}"]) == 2
     errors = capsys.readouterr().err
-    assert errors.startswith(f"occupancy.ui: tracking.uri: {tmp_path / 'mlflow.db'} is not there")
+    assert errors.startswith(f"occupancy ui: tracking.uri: {tmp_path / 'mlflow.db'} is not there")
     assert errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -58,7 +58,7 @@ def test_a_port_that_is_taken_is_named_in_one_line(
         port = listener.getsockname()[1]
         assert ui.main([f"tracking.uri={uri}", "--port", str(port)]) == 2
     output, errors = capsys.readouterr()
-    assert errors == f"occupancy.ui: --port: got {port}, which can't be used (Address already in use); give another\n"
+    assert errors == f"occupancy ui: --port: got {port}, which can't be used (Address already in use); give another\n"
     assert (output, replaced) == ("", [])
 
 

@@ -1,4 +1,4 @@
-"""What a command says to a person: one-line errors, framed warnings, and one progress display."""
+"""What all commands share: the parser, errors in one line, warnings in a frame, and a clean stop by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,33 +18,60 @@ from rich.panel import Panel
 
 from occupancy.errors import InputError, InputWarning, Interrupted
 
-if TYPE_CHECKING:
-    pass
-
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses arguments; a mistake is one line, as all others are."""
+    """Parses the arguments of a command; a mistake is one line, as all others are."""
+
+    def add_config(self, meaning: str) -> None:
+        """Require the file of an experiment."""
+        self.add_argument("--config", required=True, metavar="FILE", help=meaning)
+
+    def add_json(self, what: str = "the result") -> None:
+        """Offer output for programs."""
+        self.add_argument("--json", action="store_true", help=f"print {what} as one JSON object on one line")
+
+    def add_overrides(self, meaning: str) -> None:
+        """Take settings as ``key=value``, before, after and between the options."""
+        self.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=meaning)
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit 2."""
         self.exit(USAGE_ERROR, f"{self.prog}: {message}; see --help\n")
 
+    def run(
+        self,
+        command: Callable[[argparse.Namespace], None],
+        arguments: Sequence[str] | None,
+        interrupted: str = "interrupted",
+    ) -> int:
+        """Return the exit code of a command that is given what these arguments say.
+
+        Args:
+            command: does the work; raises `InputError` for a mistake of the user's.
+            arguments: as typed; None takes those of the process.
+            interrupted: what to say when the user stops it.
+        """
+        options = self.parse_intermixed_args(arguments)
+        return run(self.prog, lambda: command(options), interrupted)
+
 
 def run(name: str, command: Callable[[], None], interrupted: str = "interrupted") -> int:
-    """Return the exit code of a command, having told its user in one line what went wrong, if anything.
+    """Return the exit code of a command: 0 done, 2 a mistake of the user's, 130 interrupted, 1 nobody reads the output.
+
+    What went wrong is one line on standard error.
 
     Args:
-        name: how the command is called, for messages.
+        name: what the line begins with.
         command: does the work; raises `InputError` for a mistake of the user's.
-        interrupted: what to say where the user stops it.
+        interrupted: what to say when the user stops it.
     """
     with _stoppable(), _our_warnings_only():
         try:
             command()
-            sys.stdout.flush()  # here, since a reader who has gone is a traceback later
+            sys.stdout.flush()  # here: if the reader has gone, a later flush would be a traceback
         except InputError as error:
             print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
             return USAGE_ERROR
@@ -72,7 +99,7 @@ def _stoppable() -> Iterator[None]:
 
 @contextmanager
 def _our_warnings_only() -> Iterator[None]:
-    """Show our warnings in a frame that is hard to overlook; a library's are for us, not for the user."""
+    """Show our own warnings in a frame; those of libraries are for developers and stay hidden."""
 
     def show(message: Warning | str, category: type[Warning], _file: str, _line: int, *_: TextIO | str | None) -> None:
         if issubclass(category, InputWarning):

@@ -32,17 +32,20 @@ def _time_left() -> TimeRemainingColumn:
     return TimeRemainingColumn(table_column=Column(no_wrap=True))  # on a narrow screen the bar alone gives way
 
 
-class Steps:
-    """One display for a command of several steps, the present one by name; silent off a terminal."""
+class Stages:
+    """One display for a command of several stages, which names the present one and vanishes; silent off a terminal.
 
-    def __init__(self, steps: int) -> None:
+    It can be shown before the number of stages is known, while what knows it is still being imported.
+    """
+
+    def __init__(self) -> None:
         columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
         self._bar = _progress(*columns, transient=True)
-        self._steps = steps
+        self._total: int | None = None
         self._begun = 0
-        self._task = self._bar.add_task("", total=steps)
+        self._task = self._bar.add_task("loading", total=None)
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> Stages:
         """Show the display."""
         self._bar.start()
         return self
@@ -51,13 +54,17 @@ class Steps:
         """Take the display away."""
         self._bar.stop()
 
-    def next(self, description: str) -> None:
-        """Say which step begins."""
-        # A step that only begins is not done yet: at the end of the bar the clock would stop.
-        self._bar.update(
-            self._task, completed=self._begun, description=f"{self._begun + 1}/{self._steps} {description}"
-        )
+    def plan(self, stages: int) -> None:
+        """Say how many stages there are."""
+        self._total = stages
+        self._bar.update(self._task, total=stages)
+
+    def begin(self, description: str) -> None:
+        """Say which stage begins."""
         self._begun += 1
+        of = "" if self._total is None else f"{self._begun}/{self._total} "
+        # A stage that begins is not done yet.
+        self._bar.update(self._task, completed=self._begun - 1, description=f"{of}{description}")
 
 
 class UnitProgress:

@@ -1,4 +1,4 @@
-"""The command that fetches a sensor log and checks it by hand: ``python -m occupancy.data``."""
+"""The command that fetches a sensor log and checks it by hand: ``occupancy data``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from occupancy.cli.command import Parser, run
+from occupancy.cli.command import Parser
 from occupancy.errors import InputError
 from occupancy.execution.workers import count
 
@@ -24,26 +24,23 @@ if TYPE_CHECKING:
     from occupancy.config import Data
     from occupancy.data.table import Log
 
-NAME = "occupancy.data"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 the log is sound, 2 a mistake in it or in what was given, 130 interrupted."""
-    options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options))
+    return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
-        prog=f"python -m {NAME}",
+        prog="occupancy data",
         description="Fetch a sensor log, check it as training would, and tell what is in it.",
         epilog="Keys are those of a config's data section, for example: source=uci, or source=room.csv missing="
         "interpolate. If folds is given, the log is also cut into the folds of that scheme, to check them.",
     )
-    parser.add_argument("--json", action="store_true", help="print what is in the log as one JSON object on one line")
-    parser.add_argument("--out", type=Path, metavar="PATH", help="instead write the simulated log into this CSV file")
-    parser.add_argument("--rooms", type=count, metavar="N", help="with --out: so many different rooms, into a folder")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, with or without 'data.' before")
+    parser.add_json("what is in the log")
+    parser.add_argument("--out", type=Path, metavar="PATH", help="write the simulated log into this CSV file instead")
+    parser.add_argument("--rooms", type=count, metavar="N", help="with --out: write N different rooms into a folder")
+    parser.add_overrides("settings, with or without 'data.' before")
     return parser
 
 
@@ -51,7 +48,7 @@ def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
     from occupancy.config.parsing import parse_data_settings  # noqa: PLC0415
 
-    settings = parse_data_settings(NAME, options.overrides)
+    settings = parse_data_settings("data", options.overrides)
     if options.out is not None or options.rooms is not None:
         _write(settings, options.out, options.rooms)
         return
@@ -68,7 +65,7 @@ def _command(options: argparse.Namespace) -> None:
 
 def _write(settings: Data, out: Path | None, rooms: int | None) -> None:
     if out is None:
-        raise InputError("--rooms: goes together with --out, the folder that they are written into")
+        raise InputError(f"--rooms: got {rooms} without a folder to write them into; add --out FOLDER")
     if settings.source != "simulated":
         raise InputError(f"--out: writes simulated logs, got source={settings.source}; give source=simulated")
     from occupancy.data.export import write_log, write_rooms  # noqa: PLC0415

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import re
@@ -12,9 +13,9 @@ import warnings
 import pytest
 from rich.console import Console
 
-from occupancy.cli import command
+from occupancy.cli import progress
 from occupancy.cli.command import INTERRUPTED, USAGE_ERROR, Parser, run
-from occupancy.cli.progress import FoldProgress, Steps
+from occupancy.cli.progress import FoldProgress, Stages
 from occupancy.errors import InputError, InputWarning, Interrupted
 from occupancy.models.estimator import Epoch
 
@@ -34,7 +35,7 @@ def epoch(number: int, member: int = 0, final: bool = False) -> Epoch:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What a terminal of 80 columns is sent."""
     sent = io.StringIO()
-    monkeypatch.setattr(command, "Console", lambda **_: Console(file=sent, force_terminal=True, width=80))
+    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=sent, force_terminal=True, width=80))
     return sent
 
 
@@ -160,16 +161,35 @@ def test_a_mistake_in_the_arguments_is_one_line_that_points_to_the_help(
     assert errors.endswith("; see --help\n")
 
 
+def test_what_commands_share_is_parsed_alike_wherever_it_stands() -> None:
+    parser = Parser(prog="occupancy name")
+    parser.add_config("an experiment")
+    parser.add_json()
+    parser.add_overrides("settings")
+    given: list[argparse.Namespace] = []
+    assert parser.run(given.append, ["seed=1", "--config", "a.yaml", "model.window=5", "--json"]) == 0
+    (options,) = given
+    assert vars(options) == {"config": "a.yaml", "json": True, "overrides": ["seed=1", "model.window=5"]}
+
+
+def test_a_command_that_fails_says_so_under_the_name_that_its_help_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="occupancy name")
+    assert parser.run(lambda _: fail_with(InputError("got this, expected that")), []) == USAGE_ERROR
+    assert capsys.readouterr() == ("", "occupancy name: got this, expected that\n")
+    assert parser.run(lambda _: fail_with(Interrupted()), [], "stopped; what was recorded is kept") == INTERRUPTED
+    assert capsys.readouterr().err == "occupancy name: stopped; what was recorded is kept\n"
+
+
 def test_off_a_terminal_the_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    with FoldProgress(4, 120) as progress:
-        report = progress.fold(1)
+    with FoldProgress(4, 120) as shown:
+        report = shown.fold(1)
         report(epoch(1))
     assert capsys.readouterr() == ("", "")
 
 
 def test_on_a_terminal_the_progress_names_fold_stage_network_epoch_loss_and_time_left(terminal: io.StringIO) -> None:
-    with FoldProgress(4, 120) as progress:
-        report = progress.fold(2)
+    with FoldProgress(4, 120) as shown:
+        report = shown.fold(2)
         report(epoch(7, member=1))
         report(epoch(8, member=1))
     last = frames(terminal)[-1]
@@ -178,14 +198,14 @@ def test_on_a_terminal_the_progress_names_fold_stage_network_epoch_loss_and_time
 
 
 def test_the_progress_shows_the_training_loss_where_no_rows_are_left_to_stop_on(terminal: io.StringIO) -> None:
-    with FoldProgress(1, 40) as progress:
-        progress.fold(1)(epoch(3, final=True))
+    with FoldProgress(1, 40) as shown:
+        shown.fold(1)(epoch(3, final=True))
     assert "fold 1/1 · final · network 1 · epoch 3/20 · loss 2.500" in frames(terminal)[-1]
 
 
 def test_the_progress_keeps_to_one_line_of_a_plain_terminal(terminal: io.StringIO) -> None:
-    with FoldProgress(12, 2000) as progress:
-        progress.fold(12)(Epoch("search", 9, 100, 100, 0.0, 12.345))
+    with FoldProgress(12, 2000) as shown:
+        shown.fold(12)(Epoch("search", 9, 100, 100, 0.0, 12.345))
     last = frames(terminal)[-1]
     assert "epoch 100/100 · loss 12.345" in last
     assert re.search(r"% [-\d:]+$", last)
@@ -200,8 +220,8 @@ def percent(sent: io.StringIO) -> int:
 
 @pytest.mark.parametrize(("epochs", "expected"), [(40, 100), (80, 50)])
 def test_a_fold_counts_the_epochs_of_all_its_networks(terminal: io.StringIO, epochs: int, expected: int) -> None:
-    with FoldProgress(1, epochs) as progress:
-        report = progress.fold(1)
+    with FoldProgress(1, epochs) as shown:
+        report = shown.fold(1)
         for member in range(2):
             for number in range(1, 21):
                 report(epoch(number, member))
@@ -209,24 +229,36 @@ def test_a_fold_counts_the_epochs_of_all_its_networks(terminal: io.StringIO, epo
 
 
 def test_a_fold_begins_where_the_one_before_was_to_end_though_it_took_fewer_epochs(terminal: io.StringIO) -> None:
-    with FoldProgress(4, 40) as progress:
-        progress.fold(1)(epoch(1))
-        progress.fold(2)
+    with FoldProgress(4, 40) as shown:
+        shown.fold(1)(epoch(1))
+        shown.fold(2)
     assert frames(terminal)[-1].startswith("fold 2/4 ")
     assert percent(terminal) == 25
 
 
-def test_a_step_is_not_done_before_the_next_begins() -> None:
-    steps = Steps(2)
-    (task,) = steps._bar.tasks
-    with steps:
-        steps.next("read")
+def test_a_stage_is_not_done_before_the_next_begins() -> None:
+    stages = Stages()
+    (task,) = stages._bar.tasks
+    with stages:
+        stages.plan(2)
+        stages.begin("read")
         assert (task.description, task.completed, task.finished) == ("1/2 read", 0, False)
-        steps.next("write")
+        stages.begin("write")
         assert (task.description, task.completed, task.finished) == ("2/2 write", 1, False)
 
 
-def test_steps_are_silent_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    with Steps(1) as steps:
-        steps.next("read")
+def test_a_command_says_that_it_loads_before_it_knows_its_stages_and_leaves_nothing_behind(
+    terminal: io.StringIO,
+) -> None:
+    with Stages() as stages:
+        assert frames(terminal)[-1].split()[1] == "loading"
+        stages.begin("reading runs")
+        stages._bar.refresh()
+        assert " reading runs " in frames(terminal)[-1]
+    assert terminal.getvalue().endswith("\x1b[1A\x1b[2K")  # the line is erased
+
+
+def test_stages_are_silent_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Stages() as stages:
+        stages.begin("read")
     assert capsys.readouterr() == ("", "")

@@ -166,7 +166,7 @@ def test_a_scheme_that_is_given_is_tried_on_the_log(capsys: pytest.CaptureFixtur
     assert main([*simulated, "folds=simulated"]) == 0
     capsys.readouterr()
     assert main([*simulated, "folds=forward"]) == 2
-    assert capsys.readouterr().err.startswith("occupancy.data: data.folds: scheme 'forward' is for the log 'uci', got")
+    assert capsys.readouterr().err.startswith("occupancy data: data.folds: scheme 'forward' is for the log 'uci', got")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_scheme_that_is_given_is_tried_on_the_log(capsys: pytest.CaptureFixtur
         (["source=empty.csv"], "empty.csv: is empty; expected a header line and one line a sample"),
         (["source=short.csv"], "short.csv: missing column S1_Temp, "),
         (["source=short.csv", "time_format=%Q"], "time_format: got '%Q', expected a strptime format such as"),
-        (["--sjon"], "python -m occupancy.data: unrecognized arguments: --sjon; see --help"),
+        (["--sjon"], "unrecognized arguments: --sjon; see --help"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_exit_code_2(
@@ -210,7 +210,7 @@ def test_a_mistake_is_told_in_one_line_with_exit_code_2(
     assert code == 2
     assert captured.out == ""
     assert len(captured.err.splitlines()) == 1
-    assert captured.err.removeprefix("occupancy.data: ").startswith(said)
+    assert captured.err.removeprefix("occupancy data: ").startswith(said)
 
 
 def test_the_command_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,13 +219,13 @@ def test_the_command_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: p
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("occupancy.data", run_name="__main__")
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("occupancy.data: data.source: got 'ucl'")
+    assert capsys.readouterr().err.startswith("occupancy data: data.source: got 'ucl'")
 
 
 def test_help_answers_without_heavy_imports() -> None:
     command = [sys.executable, "-X", "importtime", "-m", "occupancy.data", "--help"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ended.stdout.startswith("usage: python -m occupancy.data")
+    assert ended.stdout.startswith("usage: occupancy data")
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
     assert "occupancy.cli.command" in imported
     assert imported.isdisjoint(HEAVY)

@@ -196,7 +196,7 @@ def test_a_page_that_cannot_be_made_leaves_no_file(
         full.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         said = refusal(capsys, *store, "--csv", str(tmp_path / "table.csv"))
     assert said == (
-        f"occupancy.compare: {tmp_path / 'table.csv'}: can't be written (No space left on device); name another file"
+        f"occupancy compare: {tmp_path / 'table.csv'}: can't be written (No space left on device); name another file"
     )
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("page.html", "an older one")]
 
@@ -214,7 +214,7 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_read(
     nowhere = f"tracking.uri=sqlite:///{tmp_path / 'none.db'}"
     (tmp_path / "folder.html").mkdir()
     said = refusal(capsys, nowhere, "--html", str(tmp_path / "folder.html"))
-    assert said == f"occupancy.compare: --html: {tmp_path / 'folder.html'} is a folder; name a file"
+    assert said == f"occupancy compare: --html: {tmp_path / 'folder.html'} is a folder; name a file"
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / "none.db"))
     assert said.endswith("none.db, expected a name that ends in .csv"), "a store is not written over"
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / "no" / "table.csv"))
@@ -222,7 +222,7 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_read(
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / f"{'long' * 70}.csv"))
     assert said.endswith("can't be written (File name too long); name another file")
     said = refusal(capsys, nowhere, "--fold", "1")
-    assert said == "occupancy.compare: --fold: got 1, which chooses what the page shows; add --html FILE"
+    assert said == "occupancy compare: --fold: got 1, which chooses what the page shows; add --html FILE"
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(
@@ -246,7 +246,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
 def test_a_mistyped_setting_is_answered_in_one_line(
     argument: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert refusal(capsys, argument).startswith(f"occupancy.compare: {said}")
+    assert refusal(capsys, argument).startswith(f"occupancy compare: {said}")
 
 
 def test_an_unknown_option_is_answered_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -258,11 +258,11 @@ def test_what_is_not_in_the_store_is_answered_with_what_is(
 ) -> None:
     uri, folds = store
     assert refusal(capsys, uri) == (
-        f"occupancy.compare: data.folds: no finished run on 'forward'; there are 3 on {str(FOLDS)!r}"
+        f"occupancy compare: data.folds: no finished run on 'forward'; there are 3 on {str(FOLDS)!r}"
     )
     assert "there are Default, occupancy" in refusal(capsys, uri, folds, "tracking.experiment=none")
     assert refusal(capsys, *store, "--html", str(tmp_path / "page.html"), "--fold", "3") == (
-        "occupancy.compare: --fold: got 3, expected one of 1, 2"
+        "occupancy compare: --fold: got 3, expected one of 1, 2"
     )
     assert list(tmp_path.iterdir()) == []
     missing = f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}"
@@ -278,7 +278,7 @@ def test_a_store_that_a_killed_process_left_half_made_is_answered_in_one_line(
     connection.close()
     said = refusal(capsys, f"tracking.uri=sqlite:///{tmp_path / 'mlflow.db'}")
     assert said.startswith(
-        f"occupancy.compare: tracking.uri: {tmp_path / 'mlflow.db'} is damaged, it lacks datasets, inputs"
+        f"occupancy compare: tracking.uri: {tmp_path / 'mlflow.db'} is damaged, it lacks datasets, inputs"
     )
 
 

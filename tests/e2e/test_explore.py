@@ -69,7 +69,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert explore.main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("occupancy.explore: ")
+    assert err.startswith("occupancy explore: ")
     assert said in err
     assert err.count("\n") == 1
     assert not list(tmp_path.rglob("*.html*"))
@@ -98,10 +98,10 @@ def test_a_reports_folder_that_cannot_be_made_is_one_line(
     monkeypatch.chdir(tmp_path if in_the_way == "file" else "/proc")
     if in_the_way == "file":
         (tmp_path / "reports").touch()
-    monkeypatch.setattr("occupancy.exploration.parts.profile.profile", lambda _: "<head></head><body></body>")
-    monkeypatch.setattr("occupancy.exploration.parts.page.SECTIONS", ())
+    monkeypatch.setattr("occupancy.exploration.profile.profile", lambda _: "<head></head><body></body>")
+    monkeypatch.setattr("occupancy.exploration.page.SECTIONS", ())
     assert explore.main(["source=simulated"]) == 2
-    assert re.match(r"occupancy\.explore: .*reports.*; .*\n$", capsys.readouterr().err)
+    assert re.match(r"occupancy explore: .*reports.*; .*\n$", capsys.readouterr().err)
 
 
 def test_a_name_in_the_log_is_no_markup_in_the_page(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_help_answers_within_a_second_and_without_torch(tmp_path: Path) -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
     assert asked.returncode == 0
-    assert "usage: python -m occupancy.predict" in asked.stdout
+    assert "usage: occupancy predict" in asked.stdout
     for name in ("--run", "--model", "--fold", "--csv", "--format", "--out", "KEY=VALUE", "data.time_format"):
         assert name in asked.stdout
     assert "rich" in imported(asked.stderr), "the list of imports is empty"
@@ -366,7 +366,7 @@ def test_light_is_needed_by_the_model_that_learned_from_it_alone(home: Home, des
     printed, said = capsys.readouterr()
     assert printed == ""
     assert said == (
-        f"occupancy.predict: dark.csv: missing column {', '.join(LIGHTS)}; the model was trained on it, so add it\n"
+        f"occupancy predict: dark.csv: missing column {', '.join(LIGHTS)}; the model was trained on it, so add it\n"
     )
 
 
@@ -683,7 +683,7 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written(
     printed, said = capsys.readouterr()
     assert printed == ""
     assert said.count("\n") == 1
-    assert said.startswith(("occupancy.predict: ", "python -m occupancy.predict: "))
+    assert said.startswith("occupancy predict: ")
     assert text in said
     assert snapshot(desk) == before
 

@@ -318,7 +318,7 @@ def test_a_dry_run_says_what_there_is_and_records_nothing(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--rooms", "2", "source=simulated"], "--rooms: goes together with --out"),
+        (["--rooms", "2", "source=simulated"], "--rooms: got 2 without a folder"),
         (["--out", "here.csv"], "--out: writes simulated logs, got source=auto"),
         (["--out", "rooms", "source=simulated", "simulation.days=1"], "rooms: cannot be written (Is a directory)"),
         (["rooms=rooms", "folds=each_room"], "data.rooms: this command looks at one log"),

@@ -253,7 +253,7 @@ def test_stopped_in_training_it_says_so_in_one_line_and_ends_its_runs_as_killed(
     code, output, errors = history.stopped[name].ended
     assert code == 130
     assert output == ""
-    assert errors == "occupancy.train: interrupted; what was recorded so far is kept\n"
+    assert errors == "occupancy train: interrupted; what was recorded so far is kept\n"
     assert history.stopped[name].runs == {"smoke": "KILLED", "fold 1": "KILLED"}
 
 
@@ -320,7 +320,7 @@ def test_help_answers_within_a_second_and_without_torch(tmp_path: Path) -> None:
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1
-    assert "usage: python -m occupancy.train" in asked.stdout
+    assert "usage: occupancy train" in asked.stdout
     for name in ("--config", "--dry-run", "--json", "KEY=VALUE", "docs/configuration.md"):
         assert name in asked.stdout
     assert "rich" in imported(asked.stderr), "the list of imports is empty"
@@ -382,7 +382,7 @@ def test_a_tracking_server_that_never_answers_is_given_up_within_ten_seconds(sil
     code, output, errors = end(start(tmp_path, f"tracking.uri={uri}"))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (code, output) == (2, "")
-    assert errors.startswith(f"occupancy.train: tracking.uri: {uri} can't be reached (no answer in time)")
+    assert errors.startswith(f"occupancy train: tracking.uri: {uri} can't be reached (no answer in time)")
     assert errors.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
     # Work and waiting, each by itself, since the clock on the wall also counts what else the machine does.
@@ -536,7 +536,7 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written_whether_training_
     output, errors = workshop.readouterr()
     assert output == ""
     assert errors.count("\n") == 1
-    assert errors.startswith(("occupancy.train: ", "python -m occupancy.train: "))
+    assert errors.startswith("occupancy train: ")
     assert text in errors
     assert snapshot(tmp_path) == before
 

@@ -159,7 +159,7 @@ def test_a_stopped_search_leaves_no_process_behind(told: Told) -> None:
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(told: Told) -> None:
-    assert told.interrupted == (130, "", "occupancy.tune: interrupted; what was recorded so far is kept\n")
+    assert told.interrupted == (130, "", "occupancy tune: interrupted; what was recorded so far is kept\n")
 
 
 def test_the_record_is_one_parent_with_trials_and_folds_that_all_ended_well(told: Told) -> None:
@@ -293,7 +293,7 @@ def test_help_answers_without_torch(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "usage: python -m occupancy.tune" in asked.stdout
+    assert "usage: occupancy tune" in asked.stdout
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in asked.stderr.splitlines()}
     assert "rich" in imported
     assert not imported & {"torch", "mlflow", "pandas", "numpy", "joblib", "dask", "distributed"}
