@@ -133,6 +133,6 @@ def _data_of(path: Path) -> str:
         loader, data = flavor["loader_module"], flavor["data"]
     except (KeyError, TypeError):
         loader = None
-    if loader != __name__:
-        raise InputError(f"{path}: describes a model of another package; give one that {__name__} saved")
+    if loader != __package__:
+        raise InputError(f"{path}: describes a model of another package; give one that {__package__} saved")
     return str(data)

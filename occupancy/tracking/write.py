@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from occupancy.data.schema import Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.execution.fold import FoldResult, costs
+from occupancy.models.estimator import Estimator
 from occupancy.plots import fit
 from occupancy.prediction import COLUMNS
 from occupancy.serving import model
@@ -53,6 +55,7 @@ _REQUIRED = (
 )
 _DRAWN_ROOMS = 3
 _CONTEXT = "training and testing"
+_NOT_IN_A_NAME = re.compile(r"[/:.%\"']")  # MLflow refuses a model's name with one of these
 _METRICS_AT_ONCE = 1000  # MLflow takes no more
 
 
@@ -92,7 +95,8 @@ class Record:
             table.insert(2, "room", [rooms[each].name for each in place])
             table.insert(3, "room_time", table["time"] - pd.Series([rooms[each].shift for each in place]))
         mlflow.log_text(table.to_csv(index=False), "predictions.csv")
-        _log_model(result, self._config, self._log.schema)
+        learned = result.fold.train | result.fold.validation if self._config.learns_validation else result.fold.train
+        log_model(result.estimator, self._config, self._log, f"fold-{result.fold.number}", int(learned.sum()))
 
     def log_summary(
         self, metrics: Mapping[str, float], description: str, timeline: Figure, causal: bool = True
@@ -263,14 +267,26 @@ def _first_rooms(result: FoldResult) -> tuple[slice, str]:
     return slice(0, sum(place.end - place.first for place in tested)), ", ".join(place.name for place in tested)
 
 
-def _log_model(result: FoldResult, config: Config, schema: Schema) -> None:
+def log_model(estimator: Estimator, config: Config, log: Log, part: str, rows: int) -> None:
+    """Record a fitted model in the open run, under the name of its config, such as ``best-fold-2``.
+
+    Its tags say what it was fitted on: the ``dataset``, its ``digest`` and how many labelled ``rows`` of it.
+
+    Args:
+        estimator: the fitted model.
+        config: the experiment.
+        log: the log that holds the rows.
+        part: what of the experiment the model is: ``fold-2``, or ``final``.
+        rows: how many labelled rows the model was fitted on.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        model.save(result.estimator, schema, Path(folder))
+        model.save(estimator, log.schema, Path(folder))
         mlflow.pyfunc.log_model(
-            name="model",
+            name=_NOT_IN_A_NAME.sub("-", f"{config.name}-{part}"),
+            tags={"dataset": log.name, "digest": log.digest, "rows": str(rows)},
             loader_module=serving.__name__,
             data_path=folder,
-            signature=signature(config, schema),
+            signature=signature(config, log.schema),
             # Naming the versions spares MLflow from finding them out in a process of its own.
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _REQUIRED],
         )

@@ -124,15 +124,17 @@ def test_json_lines_say_it_too(home: tuple[Path, str], tmp_path: Path) -> None:
     assert len(lines) == 3 * 288
 
 
-def test_the_served_models_signature_and_table_have_the_same_columns(home: tuple[Path, str], fold: str) -> None:
-    served: Any = mlflow.pyfunc.load_model(f"runs:/{fold}/model")
+def test_the_served_models_signature_and_table_have_the_same_columns(
+    home: tuple[Path, str], fold: str, name: str
+) -> None:
+    served: Any = mlflow.pyfunc.load_model(f"runs:/{fold}/{name}-fold-2")
     outputs = served.metadata.signature.outputs
     raw = pd.read_csv(home[0] / "log.csv")
     table = served.predict(raw.drop(columns=UCI.count))
     assert outputs.input_names() == list(table.columns) == COLUMNS
     assert [kind.name for kind in outputs.input_types()] == ["datetime", "long", *["double"] * 10, "boolean"]
     assert table["answered"].dtype == bool
-    path = Path(mlflow.artifacts.download_artifacts(f"runs:/{fold}/model"))
+    path = Path(mlflow.artifacts.download_artifacts(f"runs:/{fold}/{name}-fold-2"))
     alone = ServedModel(find_saved(path)).predict(raw)
     pd.testing.assert_frame_equal(alone, table, check_exact=True)
 

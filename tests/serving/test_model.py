@@ -269,7 +269,7 @@ def test_nothing_is_said_of_settings_that_can_be_given_where_the_gate_says() -> 
     assert str(explain(error, "elsewhere: {}")) == f"{error}; elsewhere: data.missing"
 
 
-def as_mlflow(saved: Path, folder: Path, loader: str = "occupancy.serving.model") -> Path:
+def as_mlflow(saved: Path, folder: Path, loader: str = "occupancy.serving") -> Path:
     """Put a saved model where MLflow puts it, as far as loading it goes."""
     shutil.copytree(saved, folder / "data" / "it")
     text = f"flavors: {{python_function: {{loader_module: {loader}, data: data/it}}}}"

@@ -324,6 +324,35 @@ def test_a_log_that_another_run_brought_at_the_same_moment_is_named_all_the_same
     assert (run.info.status, digests) == (status, [simulated_log.digest] if status == "FINISHED" else [])
 
 
+def test_the_model_of_a_fold_is_named_by_config_and_fold_and_says_what_it_was_fitted_on(
+    client: MlflowClient, outcome: Outcome, children: list[Run]
+) -> None:
+    for child, result in zip(children, outcome.results, strict=True):
+        assert child.outputs is not None
+        (output,) = child.outputs.model_outputs
+        model = client.get_logged_model(output.model_id)
+        assert model.name == f"small-fold-{result.fold.number}"
+        learned = int(result.fold.train.sum() + result.fold.validation.sum())
+        expected = {"dataset": "simulated", "digest": outcome.log.digest, "rows": str(learned)}
+        assert model.tags.items() >= expected.items()
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_a_model_may_belong_to_a_config_with_any_name(
+    client: MlflowClient, outcome: Outcome, other: Config, refit: bool
+) -> None:
+    train = other.train.model_copy(update={"refit": refit})
+    named = other.model_copy(update={"name": "9:30/50 %.v2", "train": train})
+    with experiment(named, outcome.log, []) as record, record.fold(1):
+        record.log_fold(outcome.results[0])
+    (child,) = [run for run in runs_of(client, named) if run.info.run_name == "fold 1"]
+    assert child.outputs is not None
+    model = client.get_logged_model(child.outputs.model_outputs[0].model_id)
+    fold = outcome.results[0].fold
+    rows = fold.train.sum() + (fold.validation.sum() if refit else 0)
+    assert (model.name, model.tags["rows"]) == ("9-30-50 --v2-fold-1", str(rows))
+
+
 def test_artifacts_lie_beside_the_store_and_nothing_in_the_working_directory(
     client: MlflowClient, folder: Path, parent: Run
 ) -> None:
@@ -337,7 +366,7 @@ def test_artifacts_lie_beside_the_store_and_nothing_in_the_working_directory(
 def served(outcome: Outcome, children: list[Run]) -> Any:
     """The second fold's model, loaded as anyone with MLflow would."""
     mlflow.set_tracking_uri(outcome.config.tracking.uri)
-    return mlflow.pyfunc.load_model(f"runs:/{children[1].info.run_id}/model")
+    return mlflow.pyfunc.load_model(f"runs:/{children[1].info.run_id}/small-fold-2")
 
 
 @pytest.fixture(scope="module")
