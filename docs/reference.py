@@ -37,23 +37,26 @@ INTRODUCTION = """\
 
 <!-- Written by `python docs/reference.py` from the types in occupancy/config: change the text under a field there. -->
 
-A config is a YAML file, and on the command line every key of it can be given another value:
+A config is a YAML file. On the command line, every key can be given another value:
 
 ```console
-$ python -m occupancy.train --config configs/lstm_regression.yaml model.dropout=0.5 train.max_epochs=5
-$ python -m occupancy.train --config configs/lstm_regression.yaml data.folds=blocked --dry-run
+$ python -m occupancy.train --config configs/lstm_regression.yaml \\
+    model.dropout=0.5 train.max_epochs=5
+$ python -m occupancy.train --config configs/lstm_regression.yaml \\
+    data.folds=blocked --dry-run
 ```
 
-`--dry-run` prints the whole config as it would be carried out, defaults included. A key that is not listed here is
-refused, and so is a value of another type (`5.0` or `"5"` for a whole number) or beyond its bounds; the message says
-what is allowed. `null` is YAML's word for none. Where no default is shown, there is none. The files in `configs/` state
-every number that decides a result, so that they mean the same when a default changes.
-
-The commands `occupancy.data` and `occupancy.explore` take the keys of `data`, with or without `data.` before them."""
+- `--dry-run` prints the whole config, defaults included, and trains nothing.
+- A key that is not on this page is refused. So is a value of another type (`5.0` or `"5"` for a whole number) or
+  outside its bounds; the message says what is allowed.
+- `null` means none. A key without a default must be given.
+- Quote values with brackets or spaces: `"search.over.model.window=[5,10]"`.
+- The files in `configs/` state every number that affects a result, so a changed default does not change them.
+- The commands `occupancy.data` and `occupancy.explore` take the keys of `data`, with or without `data.` in front."""
 
 SEARCH = """\
-`python -m occupancy.tune` takes a config with one section more; the searches of the student report are in
-`configs/grids/`. All else in the file holds for every trial:
+`python -m occupancy.tune` takes a config with one more section, `search`. The searches of the student report are in
+`configs/grids/`. Everything else in the file applies to every trial:
 
 ```yaml
 search:
@@ -62,7 +65,7 @@ search:
     train.learning_rate: [1e-2, 1e-3]
 ```
 
-On the command line a list is given as `search.over.model.window=[5,10]`."""
+On the command line, quote a list: `"search.over.model.window=[5,10]"`."""
 
 ADAPTIVE = """\
 ```yaml
@@ -75,7 +78,7 @@ search:
     train.learning_rate: {low: 1e-4, high: 1e-2, log: true}
 ```
 
-On the command line a range is given as `search.over.model.window="{low: 3, high: 30}"`."""
+On the command line, quote a range: `"search.over.model.window={low: 3, high: 30}"`."""
 
 
 def reference() -> str:
@@ -88,7 +91,7 @@ def reference() -> str:
             "## `data`: the log and its folds\n\n" + _section("data.", Data),
             "### `data.simulation`: the simulated log\n\n" + _section("data.simulation.", Simulation),
             "### `data.simulation.room`: the simulated room\n\n" + _section("data.simulation.room.", Room),
-            "## `model`: one of these, by its name\n\nWithout `model.name` it is the LSTM.",
+            "## `model`: one of these, by its name\n\nThe default is `lstm`.",
             *(f"### `model.name: {_name(each)}`\n\n{_section('model.', each)}" for each in models),
             "## `decoding`: counts over time\n\n" + _section("decoding.", Decoding),
             "## `calibration`: what the probabilities are worth\n\n" + _section("calibration.", Calibration),
@@ -100,7 +103,7 @@ def reference() -> str:
             "## A fold file\n\n" + _section("", Scheme),
             "### Each of its folds\n\n" + _section("folds[].", Times),
             "## A search\n\n" + SEARCH,
-            "### `search.method: grid`\n\nWithout `search.method` it is this one. " + _section("search.", GridSearch),
+            "### `search.method: grid`\n\nThe default. " + _section("search.", GridSearch),
             "### `search.method: adaptive`\n\n" + ADAPTIVE + "\n\n" + _section("search.", AdaptiveSearch),
             "### A range\n\n" + _section("search.over.<key>.", Range),
         ]
@@ -112,21 +115,21 @@ def _name(model: type[Section]) -> str:
 
 
 def _section(prefix: str, settings: type[Section]) -> str:
-    """Return what a section is for and, if it has any, the table of its keys."""
-    rows = list(_rows(prefix, settings))
-    table = ["\n\n| key | value | default | meaning |", "| --- | --- | --- | --- |", *rows] if rows else []
-    return f"{_in_line(settings.__doc__)}" + "\n".join(table)
+    """Return what a section is for, then a heading for each of its keys with the key's meaning and values."""
+    return "\n\n".join([_in_line(settings.__doc__), *_keys(prefix, settings)])
 
 
-def _rows(prefix: str, settings: type[Section]) -> Iterator[str]:
+def _keys(prefix: str, settings: type[Section]) -> Iterator[str]:
     properties = settings.model_json_schema()["properties"]
     for name, field in settings.model_fields.items():
         allowed = properties[field.alias or name]
         if {"$ref", "oneOf", "const"} & allowed.keys():  # a section of its own; the name that tells models apart
             continue
         assert field.description, f"{prefix}{name} has no text under its field"
-        default = "" if field.is_required() else f"`{_written(field.get_default(call_default_factory=True))}`"
-        yield f"| `{prefix}{field.alias or name}` | {_values(allowed)} | {default} | {_in_line(field.description)} |"
+        value = f"Value: {_values(allowed)}."
+        if not field.is_required():
+            value += f" Default: `{_written(field.get_default(call_default_factory=True))}`."
+        yield f"#### `{prefix}{field.alias or name}`\n\n{_in_line(field.description)}\n\n{value}"
 
 
 def _values(allowed: dict[str, Any]) -> str:
