@@ -14,9 +14,13 @@ JOBS ?= 2
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-# A log that lies beside the checkout is used where it is.
-ifneq ($(wildcard ../shared/data/Occupancy_Estimation.csv),)
-export OCCUPANCY_DATA_DIR ?= $(abspath ../shared/data)
+# The commands look for the log in $OCCUPANCY_DATA_DIR and in data/, and download it otherwise. A copy beside the
+# checkout is linked into data/, so that `make train` and `python -m occupancy.train` find the same one.
+LOG := data/Occupancy_Estimation.csv
+ifneq ($(wildcard ../shared/$(LOG)),)
+$(INSTALLED): | $(LOG)
+$(LOG):
+	@ln -sf ../../shared/$(LOG) $@
 endif
 
 # Not `auto`: a simulated room in place of the log would be compared to nothing.
@@ -40,7 +44,7 @@ compare: $(INSTALLED)  ## run all EXPERIMENTS on FOLDS with SEEDS, JOBS at a tim
 			exec $(BIN)/python -m occupancy.train --config "$$0" "$$1" data.source=uci $(COMPARED) $(ARGS) --json > /dev/null'
 	$(BIN)/python -m occupancy.compare $(COMPARED) --report --html reports/comparison.html
 
-# A notebook runs in its own folder, so a store that is a file is named by its whole path.
+# A notebook runs in its own folder, so a store that is a file and the log's folder are named by their whole paths.
 NOTEBOOKS := $(wildcard notebooks/*.py)
 RECORDED := $(or $(STORE),$(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 RECORDED := $(if $(filter sqlite:///%,$(RECORDED)),sqlite:///$(abspath $(RECORDED:sqlite:///%=%)),$(RECORDED))
@@ -48,7 +52,8 @@ RECORDED := $(if $(filter sqlite:///%,$(RECORDED)),sqlite:///$(abspath $(RECORDE
 notebooks: $(INSTALLED)  ## run the notebooks on the recorded runs; one page each in reports/
 	@mkdir -p reports
 	@$(BIN)/jupytext --quiet --to ipynb --update $(NOTEBOOKS)
-	@MLFLOW_TRACKING_URI=$(RECORDED) $(BIN)/jupyter nbconvert --log-level ERROR --KernelManager.transport_encryption=auto \
+	@MLFLOW_TRACKING_URI=$(RECORDED) OCCUPANCY_DATA_DIR=$(or $(OCCUPANCY_DATA_DIR),$(abspath data)) \
+		$(BIN)/jupyter nbconvert --log-level ERROR --KernelManager.transport_encryption=auto \
 		--execute --to html --TemplateExporter.extra_template_basedirs=notebooks --template page --output-dir reports \
 		$(NOTEBOOKS:.py=.ipynb) 2> reports/notebooks.log \
 		|| { grep . reports/notebooks.log | tail -n 1; echo "how it came to that: reports/notebooks.log"; exit 2; } >&2
