@@ -1,8 +1,9 @@
-"""A comparison as one HTML file that needs nothing but itself: style and figures are inside."""
+"""The HTML page of a comparison; it needs no other file."""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,41 +16,43 @@ from occupancy.plots.timeaxis import NARROW, WIDTH
 
 
 def page(comparison: Comparison, made: str, with_report: bool = False, fold: int | None = None) -> str:
-    """Return the page, which is well-formed XML too.
+    """Return the page, which is also well-formed XML.
 
     Args:
-        comparison: what to show.
-        made: when and from where, as text.
-        with_report: whether to set the student report's figures beside ours.
-        fold: whose predictions to show; without it the first that holds the most labels.
+        comparison: the models to show.
+        made: when the page was made, and from which store.
+        with_report: whether to compare with the figures of the student report.
+        fold: the fold whose predictions are shown; by default the first fold with the most labels.
 
     Raises:
-        InputError: there is no such fold.
+        InputError: if there is no such fold.
     """
     number = _fold(comparison, fold)
+    report = ranking.report_rows(comparison) if with_report else []
+    kinds = [_kind(comparison, place) for place in range(len(comparison.groups))]
+    return html.render(
+        "comparison/page.html.j2",
+        title=f"Models compared on {comparison.scheme}",
+        facts=_facts(comparison, made),
+        table=(ranking.HEADINGS, ranking.rows(comparison), kinds),
+        notes=ranking.notes(comparison),
+        report=(ranking.REPORT_HEADINGS, report, [row[1] for row in report]) if with_report else None,
+        report_note=NOTE,
+        fold=number,
+        left_out=ranking.left_out(comparison),
+        **_figures(comparison, number),
+    )
+
+
+def _facts(comparison: Comparison, made: str) -> dict[str, str]:
     tags = comparison.newest.tags
-    facts = {
+    tested = ", ".join(f"fold {rows.number} with {len(rows.truth):,} test rows" for rows in comparison.folds)
+    return {
         "log": f"{tags['dataset']}, digest {tags['digest']}",
-        "folds": f"{comparison.scheme}, digest {tags['folds_digest']}: "
-        + ", ".join(f"fold {rows.number} with {len(rows.truth):,} test rows" for rows in comparison.folds),
+        "folds": f"{comparison.scheme}, digest {tags['folds_digest']}: {tested}",
         "test rows": f"{comparison.rows:,}, in {comparison.label_runs} label runs (stretches of one true count)",
         "made": made,
     }
-    parts = [
-        html.facts(facts),
-        html.heading("Which model to pick: the smallest mean squared error first"),
-        html.table(
-            ranking.HEADINGS,
-            ranking.rows(comparison),
-            [_kind(comparison, place) for place in range(len(comparison.groups))],
-        ),
-        *map(html.note, ranking.notes(comparison)),
-        *(_report(comparison) if with_report else []),
-        *_figures(comparison, number),
-        html.heading("What was left out, and why"),
-        html.bullets(ranking.left_out(comparison)),
-    ]
-    return html.document(f"Models compared on {comparison.scheme}", parts)
 
 
 def _fold(comparison: Comparison, asked: int | None) -> int:
@@ -66,36 +69,19 @@ def _kind(comparison: Comparison, place: int) -> str:
     return "best" if group is comparison.best else group.protocol
 
 
-def _report(comparison: Comparison) -> list[str]:
-    rows = ranking.report_rows(comparison)
-    return [
-        html.heading("Beside the student report: its figures, ours, and ours minus its"),
-        html.table(ranking.REPORT_HEADINGS, rows, [row[1] for row in rows]),
-        html.note(NOTE),
-    ]
-
-
-def _figures(comparison: Comparison, fold: int) -> list[str]:
+def _figures(comparison: Comparison, fold: int) -> dict[str, Any]:
     groups = comparison.groups
     max_gap = float(comparison.newest.params.get("data.max_gap", 120.0))
-    bars = [
-        panels.fold_bars(comparison, "mse", "MSE in each fold: shorter is better", "people squared"),
-        panels.fold_bars(comparison, "f1_macro", "Macro-F1 in each fold: longer is better", "share, 0 to 1"),
-    ]
-    title = f"Fold {fold}: where each model's label leaves the truth"
+    mse = panels.fold_bars(comparison, "mse", "MSE in each fold: shorter is better", "people squared")
+    f1 = panels.fold_bars(comparison, "f1_macro", "Macro-F1 in each fold: longer is better", "share, 0 to 1")
+    title = f"Fold {fold}: where the label of each model differs from the truth"
     over_time = partial(panels.labels_over_time, groups, fold, title, max_gap)
-    return [
-        html.heading("Does one fold decide? Scores fold by fold, averaged over seeds"),
-        f'<div class="side">{html.image(bars[0], "MSE of every model in each fold")}'
-        f"{html.image(bars[1], 'macro-F1 of every model in each fold')}</div>",
-        html.heading(f"What the errors look like: every model over the test rows of fold {fold}"),
-        html.image(over_time(WIDTH), f"true and predicted count of every model over fold {fold}", over_time(NARROW)),
-        html.heading("Can a confidence be believed? On the dashed line it comes true as often as it says"),
-        html.note(
-            "Pooled over folds and seeds; bars: rows with that confidence, on a scale of tens. A point far off the "
-            "line above a tiny bar means little."
-        ),
-        '<div class="small">'
-        + "".join(html.image(panels.reliability(group), f"reliability of {group.title}") for group in groups)
-        + "</div>",
-    ]
+    described = f"true and predicted count of every model in fold {fold}"
+    return {
+        "fold_bars": [
+            html.image(mse, "MSE of every model in each fold"),
+            html.image(f1, "macro-F1 of every model in each fold"),
+        ],
+        "over_time": html.image(over_time(WIDTH), described, over_time(NARROW)),
+        "reliability": [html.image(panels.reliability(group), f"reliability of {group.title}") for group in groups],
+    }

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import re
+from html import unescape
 from xml.etree import ElementTree
 
 import pytest
@@ -52,7 +53,7 @@ def test_the_page_asks_no_host_for_anything(text: str) -> None:
         kind, _, data = source.partition(",")
         assert kind == "data:image/png;base64"
         assert base64.b64decode(data, validate=True).startswith(b"\x89PNG")
-    assert "default-src 'none'" in text
+    assert "default-src 'none'" in unescape(text)
 
 
 def test_the_page_says_what_was_compared(tree: ElementTree.Element) -> None:
@@ -81,7 +82,7 @@ def test_the_tables_hold_the_cells_of_those_on_the_terminal(tree: ElementTree.El
 
 
 def test_the_report_stands_on_the_page_on_request(text: str) -> None:
-    assert "Beside the student report" in text
+    assert "Compared with the student report" in text
     assert "its own four folds" in NOTE
     assert "its own four folds" in text
 
