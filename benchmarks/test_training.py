@@ -18,6 +18,7 @@ from occupancy.config.parsing import load_config
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.source import open_log
 from occupancy.execution.fold import run_fold
+from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.lstm import LSTMNetwork
 from occupancy.models.neural.task import Sizes, train
 from occupancy.models.neural.windows import Batches, WindowModule, Windows
@@ -112,4 +113,4 @@ def folds_of(config: Config) -> list[Fold]:
 
 
 def ours_labels(config: Config, fold: Fold) -> Ints:
-    return run_fold(config, fold, lambda _: None).prediction.label
+    return run_fold(config, fold, NO_STEPS).prediction.label

@@ -30,6 +30,7 @@ from occupancy.execution.fold import run_fold
 from occupancy.exploration import air, correlations, day, labels, lags, recording, sensors, splits
 from occupancy.exploration.parts import Subject
 from occupancy.features.sensors import columns_of
+from occupancy.models.estimator import NO_STEPS
 from occupancy.plots.timeaxis import NARROW, WIDTH
 
 set_matplotlib_formats("retina")
@@ -143,7 +144,7 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% alt="Macro-F1 of a forest with and without light sensors, a mark for each fold"
 with_light = config.model_copy(update={"features": "all"})
 scores = {
-    name: [run_fold(one, fold, print).metrics["f1_macro"] for fold in folds]  # a forest has no epochs to print
+    name: [run_fold(one, fold, NO_STEPS).metrics["f1_macro"] for fold in folds]
     for name, one in (("with light", with_light), ("without light", config))
 }
 light = pd.DataFrame(scores, numbers).T

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,9 +14,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Column
-
-if TYPE_CHECKING:
-    from occupancy.models.estimator import Epoch
 
 
 def _progress(*columns: ProgressColumn, transient: bool = False) -> Progress:
@@ -96,48 +90,50 @@ class UnitProgress:
 
 
 class FoldProgress:
-    """One display for a whole experiment: fold, member, epoch, loss and time left; silent off a terminal."""
+    """One display for a whole experiment: fold, share done and time left; silent off a terminal."""
 
-    def __init__(self, folds: int, epochs: int) -> None:
-        """Describe the work.
-
-        Args:
-            folds: how many folds there are.
-            epochs: epochs of all networks of a fold together, at most; 0 for a model without epochs.
-        """
+    def __init__(self, folds: int) -> None:
+        """Describe the work by the number of folds."""
         share = TextColumn("{task.percentage:>3.0f}%")
         self._bar = _progress(TextColumn("{task.description}"), BarColumn(), share, _time_left())
         self._folds = folds
-        self._epochs = max(epochs, 1)
         self._task: TaskID | None = None
 
     def __enter__(self) -> FoldProgress:
         """Show the display."""
         self._bar.start()
-        self._task = self._bar.add_task("starting", total=self._folds * self._epochs)
+        self._task = self._bar.add_task("starting", total=self._folds)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Take the display away."""
         self._bar.stop()
 
-    def fold(self, number: int) -> Callable[[Epoch], None]:
-        """Return what to tell of each epoch of a fold, numbered from 1."""
+    def fold(self, number: int) -> FoldSteps:
+        """Return what counts the steps of a fold, numbered from 1."""
         assert self._task is not None
-        task = self._task
-        begun = (number - 1) * self._epochs
-        done = 0
-        self._bar.update(task, completed=begun, description=f"fold {number}/{self._folds}")
+        self._bar.update(self._task, completed=number - 1, description=f"fold {number}/{self._folds}")
+        return FoldSteps(self._bar, self._task, number - 1)
 
-        def report(epoch: Epoch) -> None:
-            nonlocal done
-            done += 1
-            loss = epoch.train_loss if epoch.stage == "final" else epoch.stop_loss
-            self._bar.update(
-                task,
-                completed=begun + done,
-                description=f"fold {number}/{self._folds} · {epoch.stage} · network {epoch.member + 1} · "
-                f"epoch {epoch.epoch}/{epoch.epochs} · loss {loss:.3f}",
-            )
 
-        return report
+class FoldSteps:
+    """Counts the steps of the fit of one fold (`occupancy.models.estimator.Steps`) as a share of that fold."""
+
+    def __init__(self, bar: Progress, task: TaskID, begun: int) -> None:
+        self._bar = bar
+        self._task = task
+        self._begun = begun  # folds done before
+        self._planned = self._done = 0
+
+    def plan(self, steps: int) -> None:
+        """Add steps to those still to come; a negative number takes some away."""
+        self._planned += steps
+        self._show()
+
+    def done(self) -> None:
+        """Count one step as done."""
+        self._done += 1
+        self._show()
+
+    def _show(self) -> None:
+        self._bar.update(self._task, completed=self._begun + self._done / max(self._planned, 1))

@@ -18,7 +18,7 @@ from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.metrics import score
 from occupancy.models import make_estimator
-from occupancy.models.estimator import Estimator, OnEpoch
+from occupancy.models.estimator import Estimator, Steps
 from occupancy.prediction import Prediction, join
 
 COSTS = ("fit_s", "predict_us", "parameters")
@@ -48,7 +48,7 @@ class FoldResult:
     predict_s: float
 
 
-def run_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
+def run_fold(config: Config, fold: Fold, steps: Steps) -> FoldResult:
     """Return what a model learned from a fold and how it did on the fold's test rows.
 
     Under the honest protocol the model meets the test rows blank until it is fitted, and their
@@ -57,13 +57,13 @@ def run_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
     Args:
         config: the experiment; the fold's log is the one it asks for.
         fold: the rows to learn from and those to score.
-        on_epoch: told of every epoch.
+        steps: the progress of the fit.
     """
     shown = fold.sealed() if config.protocol == "honest" else fold
-    return _run(config, fold, shown, fold.log.frame, fold.test, on_epoch)
+    return _run(config, fold, shown, fold.log.frame, fold.test, steps)
 
 
-def validate_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
+def validate_fold(config: Config, fold: Fold, steps: Steps) -> FoldResult:
     """Return what a model learned from a fold's training rows and how it did on the fold's validation rows.
 
     That is the score by which settings are chosen: the test rows are not there, not even as the past of a
@@ -72,21 +72,21 @@ def validate_fold(config: Config, fold: Fold, on_epoch: OnEpoch) -> FoldResult:
     Args:
         config: the experiment, under the honest protocol.
         fold: the rows to learn from and those to score.
-        on_epoch: told of every epoch.
+        steps: the progress of the fit.
     """
     assert config.protocol == "honest", "the report's protocol stops on the test rows"
     config = config.model_copy(update={"train": config.train.model_copy(update={"refit": False})})
     sealed = fold.sealed()
-    return _run(config, fold, sealed, sealed.log.frame[~fold.test], fold.validation[~fold.test], on_epoch)
+    return _run(config, fold, sealed, sealed.log.frame[~fold.test], fold.validation[~fold.test], steps)
 
 
-def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Rows, on_epoch: OnEpoch) -> FoldResult:
+def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Rows, steps: Steps) -> FoldResult:
     """Return what a model learned from a fold as it is shown, and what it gives for the rows asked (N,) of a frame."""
     estimator = make_estimator(config)
     count = fold.log.schema.count
     with one_thread():
         start = time.perf_counter()
-        estimator.fit(shown, on_epoch)
+        estimator.fit(shown, steps)
         fitted = time.perf_counter()
         prediction = _predict(estimator, frame.drop(columns=count), asked, fold.log)
         predicted = time.perf_counter()

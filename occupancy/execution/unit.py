@@ -14,6 +14,7 @@ from occupancy.data.folds import PARTS, Fold, digest_of
 from occupancy.data.rooms import StoredRoom
 from occupancy.errors import InputError
 from occupancy.execution.fold import costs, run_fold, validate_fold
+from occupancy.models.estimator import NO_STEPS
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ def carry_out(unit: Unit) -> Outcome:
     run = run_fold if unit.scored == "test" else validate_fold
     try:
         fold = unit.fold.load() if isinstance(unit.fold, StoredRoom) else unit.fold
-        result = run(unit.config, fold, lambda _epoch: None)
+        result = run(unit.config, fold, NO_STEPS)
     except InputError as error:  # it says what to do, to whom it may concern
         return Failure(" ".join(str(error).split()))
     except Exception as error:

@@ -70,7 +70,7 @@ def conduct(experiment: Plan) -> Outcome:
     config, log, folds = experiment.config, experiment.log, experiment.folds
     results, explained = [], []
     with write.experiment(config, log, folds) as record:
-        with FoldProgress(len(folds), config.epochs) as progress:
+        with FoldProgress(len(folds)) as progress:
             for fold in folds:
                 with record.fold(fold.number):
                     results.append(run_fold(config, fold, progress.fold(fold.number)))

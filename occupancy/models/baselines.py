@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,45 +11,14 @@ from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config
 from occupancy.data.folds import Fold
 from occupancy.data.times import step_of
-from occupancy.models.estimator import SETTINGS, OnEpoch, read_settings
+from occupancy.models.base import OneStepEstimator
+from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_probabilities
 
 DAYS, HOURS = 7, 24
 
 
-class Baseline:
-    """What the baselines share: they learn at once, so that there are no epochs to tell of.
-
-    Nothing has to be stopped, so all of them learn from training and validation rows together under
-    either protocol, unless ``train.refit`` keeps the validation rows out.
-    """
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
-        self.history = pd.DataFrame()
-        self.chosen_epochs = 0
-
-    @property
-    def history_s(self) -> float:
-        """Seconds of earlier rows that one prediction needs: none, where a model does not say otherwise."""
-        return 0.0
-
-    @property
-    def classes(self) -> int:
-        """C, the number of labels."""
-        return self.config.data.max_count + 1
-
-    def learned(self, fold: Fold) -> Rows:
-        """Return the rows (N,) of a fold that are learned from."""
-        return fold.train | fold.validation if self.config.learns_validation else fold.train
-
-    def write(self, folder: Path, **learned: Any) -> None:
-        """Write the experiment and what was learned, all of it as JSON can hold it, into a folder."""
-        settings = {"config": self.config.shown(), **learned}
-        (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
-
-
-class MajorityEstimator(Baseline):
+class MajorityEstimator(OneStepEstimator):
     """Gives every row the shares of the labels among the learned rows."""
 
     def __init__(self, config: Config) -> None:
@@ -63,8 +30,8 @@ class MajorityEstimator(Baseline):
         """How many shares were learned, C."""
         return self.shares.size
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Count the labels of a fold's rows; there is no epoch to report."""
+    def _fit(self, fold: Fold) -> None:
+        """Count the labels of a fold's rows."""
         labels = fold.labels(self.learned(fold), self.classes)
         self.shares = labels / labels.sum()
 
@@ -82,7 +49,7 @@ class MajorityEstimator(Baseline):
         self.shares = np.array(read_settings(folder)["shares"])
 
 
-class ClockEstimator(Baseline):
+class ClockEstimator(OneStepEstimator):
     """Gives a row the shares of the labels at its hour of the week among the learned rows.
 
     Each share backs off by additive smoothing: that of an hour on one weekday to that of the hour on
@@ -99,8 +66,8 @@ class ClockEstimator(Baseline):
         """How many shares the table of weekdays, hours and labels holds."""
         return self.shares.size
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Count labels by hour in a fold's rows; there is no epoch to report."""
+    def _fit(self, fold: Fold) -> None:
+        """Count labels by hour in a fold's rows."""
         learned = self.learned(fold)
         times = fold.log.times[learned]
         labels = np.zeros((DAYS, HOURS, self.classes))

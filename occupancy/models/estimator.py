@@ -48,7 +48,26 @@ class Epoch:
     monitored: Mapping[str, float] = field(default_factory=dict)
 
 
-OnEpoch = Callable[[Epoch], None]
+class Steps(Protocol):
+    """The progress of a fit. A step is the fit of one model inside another; of a network, one epoch."""
+
+    def plan(self, steps: int) -> None:
+        """Add steps to those still to come; a negative number takes some away, when training ends early."""
+
+    def done(self) -> None:
+        """Count one step as done."""
+
+
+class _NoSteps:
+    def plan(self, steps: int) -> None:
+        pass
+
+    def done(self) -> None:
+        pass
+
+
+NO_STEPS: Steps = _NoSteps()
+"""Shows no progress."""
 
 
 class Estimator(Protocol):
@@ -69,8 +88,13 @@ class Estimator(Protocol):
     def parameters(self) -> int:
         """How many numbers were learned."""
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold's training rows, and as ``train.refit`` says from validation rows, reporting each epoch."""
+    def fit(self, fold: Fold, steps: Steps) -> None:
+        """Learn from a fold's training rows, and from its validation rows as ``train.refit`` says.
+
+        Args:
+            fold: the rows.
+            steps: the progress; the fit plans its steps before it starts them.
+        """
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history."""

@@ -16,8 +16,8 @@ from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
-from occupancy.models.baselines import Baseline
-from occupancy.models.estimator import OnEpoch, read_settings
+from occupancy.models.base import OneStepEstimator
+from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
 FOREST = "forest.skops"
@@ -27,7 +27,7 @@ EXPECTED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 Matrix = NDArray[np.float32]
 
 
-class ForestEstimator(Baseline):
+class ForestEstimator(OneStepEstimator):
     """Scikit-learn's random forest (Breiman, 2001) on the inputs of single rows; each tree is a sample."""
 
     def __init__(self, config: Config, settings: RandomForest) -> None:
@@ -47,8 +47,8 @@ class ForestEstimator(Baseline):
         """How many nodes all trees have together."""
         return sum(tree.tree_.node_count for tree in self.forest.estimators_)
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold's rows; there is no epoch to report.
+    def _fit(self, fold: Fold) -> None:
+        """Learn from a fold's rows.
 
         A regressor's residual variance is the error on the validation rows of a forest grown without
         them. Out-of-bag rows would save that forest, but their neighbours, half a minute away and all

@@ -15,14 +15,14 @@ from occupancy.config import Config, Logistic
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
-from occupancy.models.baselines import Baseline
-from occupancy.models.estimator import OnEpoch, read_settings
+from occupancy.models.base import OneStepEstimator
+from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_probabilities
 
-STEPS = 2000  # of the optimizer at most; on some thousand rows it takes some ten
+ITERATIONS = 2000  # of the optimizer at most; on some thousand rows it takes some ten
 
 
-class LogisticEstimator(Baseline):
+class LogisticEstimator(OneStepEstimator):
     """Scikit-learn's multinomial logistic regression with a ridge penalty, labels weighed equally if asked to.
 
     The penalty is on standardised inputs, so that it does not depend on their units.
@@ -44,8 +44,8 @@ class LogisticEstimator(Baseline):
         """How many weights were learned."""
         return int(np.isfinite(self.weights).sum())
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold's rows; there is no epoch to report."""
+    def _fit(self, fold: Fold) -> None:
+        """Learn from a fold's rows."""
         rows = self.learned(fold)
         self.features = fit_inputs(fold.log, rows, self.config.features)
         inputs = self.features.transform(fold.log.frame, stretches(fold.log.times, rows, fold.log.max_gap))[rows]
@@ -58,7 +58,7 @@ class LogisticEstimator(Baseline):
         model = LogisticRegression(
             C=self.settings.inverse_penalty,
             class_weight="balanced" if self.settings.balanced else None,
-            max_iter=STEPS,
+            max_iter=ITERATIONS,
         ).fit(scaler.transform(inputs.astype(np.float64)), counts)
         slopes = model.coef_ / scaler.scale_
         known = np.column_stack([slopes, model.intercept_ - slopes @ scaler.mean_])

@@ -17,14 +17,14 @@ from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.balance import Air, air_changes, outdoors, span_of
 from occupancy.features.sensors import Features, columns_of
-from occupancy.models.baselines import Baseline
-from occupancy.models.estimator import OnEpoch, read_settings
+from occupancy.models.base import OneStepEstimator
+from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_people
 
 USUAL_VAR = 1.0  # people squared, where the log has no empty rows to be wrong at
 
 
-class MassBalanceEstimator(Baseline):
+class MassBalanceEstimator(OneStepEstimator):
     """Solves the mass balance of CO2 in a well-mixed room for the people in it.
 
     ``V dC/dt = G N - k V (C - C0)``, with ``N`` people, ``C`` the CO2 and ``C0`` that of the air outdoors.
@@ -54,8 +54,8 @@ class MassBalanceEstimator(Baseline):
         """How many numbers were learned: the CO2 outdoors and the air-change rate."""
         return 2
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold's rows; there is no epoch to report.
+    def _fit(self, fold: Fold) -> None:
+        """Learn from a fold's rows.
 
         The residual variance is the mean square of the people found in the empty room, before gate and
         clipping: the error where the truth is known without asking how many. It holds for all rows. That a gated
@@ -151,6 +151,6 @@ def _kinds(log: Log, config: Config) -> list[Kind]:
     warnings.warn(
         "mass_balance: no column of kind motion is among the features, so no count is set to 0 for want of motion",
         InputWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
     return ["co2"]

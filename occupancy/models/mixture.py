@@ -13,16 +13,16 @@ from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, Mixture
 from occupancy.data.folds import Fold
 from occupancy.data.times import label_runs
-from occupancy.models.baselines import Baseline
-from occupancy.models.estimator import Estimator, Make, OnEpoch, read_settings
-from occupancy.models.postprocess.out_of_fold import NONE, left_out, out_of_fold
+from occupancy.models.base import EstimatorBase
+from occupancy.models.estimator import NO_STEPS, Estimator, Make, Steps, read_settings
+from occupancy.models.postprocess.out_of_fold import NONE, count_groups, left_out, out_of_fold
 from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
 LEAST = 1e-3  # what a member's probability counts for at least: no member may rule a count out by itself
 SPREAD = 0.5  # of the logarithm of a weight about that of equal weights, before any label run was seen
 
 
-class MixtureEstimator(Baseline):
+class MixtureEstimator(EstimatorBase):
     """Pools its members' probabilities: their mean (a linear pool), or their product (a logarithmic pool).
 
     Weights are equal, or those by which the pool gives the labels of the learned rows the largest probability,
@@ -52,11 +52,12 @@ class MixtureEstimator(Baseline):
         learned = sum(member.parameters for member in self.members)
         return learned + (len(self.members) if self.settings.weights == "learned" else 0)
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold, reporting the epochs of the members that have some."""
+    def fit(self, fold: Fold, steps: Steps) -> None:
+        """Learn from a fold; a step is the fit of a member, on all rows or with some left out."""
+        steps.plan(len(self.settings.members))
         self.weights = np.full(len(self.settings.members), 1 / len(self.settings.members))
         if self.settings.weights == "learned":
-            groups, held_out = self._cross_fit(fold)
+            groups, held_out = self._cross_fit(fold, steps)
             self.weights = self._learn(held_out, groups, fold)
             self.held_out = np.full(held_out.shape[1:], np.nan)
             for group in np.unique(groups[groups != NONE]):
@@ -66,7 +67,8 @@ class MixtureEstimator(Baseline):
                 )
         self.members = [self.make(config) for config in self._configs()]
         for member in self.members:
-            member.fit(fold, on_epoch)
+            member.fit(fold, NO_STEPS)
+            steps.done()
         self.history = _join([member.history for member in self.members if len(member.history)])
         self.chosen_epochs = max(member.chosen_epochs for member in self.members)
 
@@ -100,10 +102,12 @@ class MixtureEstimator(Baseline):
     def _configs(self) -> list[Config]:
         return [self.config.model_copy(update={"model": member}) for member in self.settings.members]
 
-    def _cross_fit(self, fold: Fold) -> tuple[Ints, Floats]:
+    def _cross_fit(self, fold: Fold, steps: Steps) -> tuple[Ints, Floats]:
         """Return which model left out each row, (N,), and each member's probabilities of the learned rows (M, N, C)."""
         groups = left_out(fold, self.learned(fold))
-        return groups, np.stack([out_of_fold(config, fold, groups, self.make) for config in self._configs()])
+        configs = self._configs()
+        steps.plan(len(configs) * count_groups(groups))
+        return groups, np.stack([out_of_fold(config, fold, groups, self.make, steps) for config in configs])
 
     def _learn(self, held_out: Floats, groups: Ints, fold: Fold) -> Floats:
         """Return the weights (M,) that the rows of some groups (N,) ask for, by members' probabilities (M, N, C)."""

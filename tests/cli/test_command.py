@@ -17,7 +17,6 @@ from occupancy.cli import progress
 from occupancy.cli.command import INTERRUPTED, USAGE_ERROR, Parser, run
 from occupancy.cli.progress import FoldProgress, Stages
 from occupancy.errors import InputError, InputWarning, Interrupted
-from occupancy.models.estimator import Epoch
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -25,10 +24,6 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 def fail_with(error: BaseException) -> None:
     raise error
-
-
-def epoch(number: int, member: int = 0, final: bool = False) -> Epoch:
-    return Epoch("final" if final else "search", member, number, 20, train_loss=2.5, stop_loss=1.25)
 
 
 @pytest.fixture
@@ -181,36 +176,20 @@ def test_a_command_that_fails_says_so_under_the_name_that_its_help_shows(capsys:
 
 
 def test_off_a_terminal_the_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    with FoldProgress(4, 120) as shown:
-        report = shown.fold(1)
-        report(epoch(1))
+    with FoldProgress(4) as shown:
+        steps = shown.fold(1)
+        steps.plan(2)
+        steps.done()
     assert capsys.readouterr() == ("", "")
 
 
-def test_on_a_terminal_the_progress_names_fold_stage_network_epoch_loss_and_time_left(terminal: io.StringIO) -> None:
-    with FoldProgress(4, 120) as shown:
-        report = shown.fold(2)
-        report(epoch(7, member=1))
-        report(epoch(8, member=1))
+def test_on_a_terminal_the_progress_names_fold_share_and_time_left_on_one_line(terminal: io.StringIO) -> None:
+    with FoldProgress(12) as shown:
+        shown.fold(12)
     last = frames(terminal)[-1]
-    assert last.startswith("fold 2/4 · search · network 2 · epoch 8/20 · loss 1.250 ")
-    assert re.search(r"\d+% \d:\d\d:\d\d$", last)
-
-
-def test_the_progress_shows_the_training_loss_where_no_rows_are_left_to_stop_on(terminal: io.StringIO) -> None:
-    with FoldProgress(1, 40) as shown:
-        shown.fold(1)(epoch(3, final=True))
-    assert "fold 1/1 · final · network 1 · epoch 3/20 · loss 2.500" in frames(terminal)[-1]
-
-
-def test_the_progress_keeps_to_one_line_of_a_plain_terminal(terminal: io.StringIO) -> None:
-    with FoldProgress(12, 2000) as shown:
-        shown.fold(12)(Epoch("search", 9, 100, 100, 0.0, 12.345))
-    last = frames(terminal)[-1]
-    assert "epoch 100/100 · loss 12.345" in last
+    assert last.startswith("fold 12/12 ")
     assert re.search(r"% [-\d:]+$", last)
     assert len(last) <= 80
-    assert "…" not in last
 
 
 def percent(sent: io.StringIO) -> int:
@@ -218,19 +197,21 @@ def percent(sent: io.StringIO) -> int:
     return int(shown[0])
 
 
-@pytest.mark.parametrize(("epochs", "expected"), [(40, 100), (80, 50)])
-def test_a_fold_counts_the_epochs_of_all_its_networks(terminal: io.StringIO, epochs: int, expected: int) -> None:
-    with FoldProgress(1, epochs) as shown:
-        report = shown.fold(1)
-        for member in range(2):
-            for number in range(1, 21):
-                report(epoch(number, member))
-    assert percent(terminal) == expected
+def test_the_steps_of_a_fold_count_as_shares_of_it_and_a_plan_may_be_corrected(terminal: io.StringIO) -> None:
+    with FoldProgress(4) as shown:
+        steps = shown.fold(2)
+        steps.plan(4)
+        steps.done()
+        steps.done()
+        steps.plan(-2)
+    assert percent(terminal) == 50
 
 
-def test_a_fold_begins_where_the_one_before_was_to_end_though_it_took_fewer_epochs(terminal: io.StringIO) -> None:
-    with FoldProgress(4, 40) as shown:
-        shown.fold(1)(epoch(1))
+def test_a_fold_begins_where_the_one_before_was_to_end_though_it_took_fewer_steps(terminal: io.StringIO) -> None:
+    with FoldProgress(4) as shown:
+        steps = shown.fold(1)
+        steps.plan(9)
+        steps.done()
         shown.fold(2)
     assert frames(terminal)[-1].startswith("fold 2/4 ")
     assert percent(terminal) == 25

@@ -25,7 +25,7 @@ from occupancy.data.times import recordings, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.execution.fold import FoldResult, run_fold, validate_fold
 from occupancy.execution.unit import Failure, Scores, Unit, carry_out
-from occupancy.models.estimator import OnEpoch
+from occupancy.models.estimator import NO_STEPS, Steps
 from occupancy.models.neural.windows import Windows
 
 ROOMS = 6
@@ -183,7 +183,7 @@ MODELS: list[Model] = [LSTM(window=3, layers=1, hidden=4), RandomForest(trees=3)
 @pytest.mark.parametrize("run", [run_fold, validate_fold])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_what_a_tested_room_holds_changes_nothing_in_the_fitted_model_but_what_a_trained_one_holds_does(
-    model: Model, run: Callable[[Config, Fold, OnEpoch], FoldResult], folder: Path
+    model: Model, run: Callable[[Config, Fold, Steps], FoldResult], folder: Path
 ) -> None:
     train = Train(max_epochs=1, members=1, device="cpu", batch_size=256)
     config = Config(name="rooms", model=model, train=train, data=settings(folder))
@@ -195,7 +195,7 @@ def test_what_a_tested_room_holds_changes_nothing_in_the_fitted_model_but_what_a
         frame = fold.log.frame.copy()
         frame.loc[rows, UCI.sensors] = 3 * frame.loc[rows, UCI.sensors] + 70
         frame.loc[rows, UCI.count] = 3 - frame.loc[rows, UCI.count]
-        result = run(config, dataclasses.replace(fold, log=dataclasses.replace(fold.log, frame=frame)), lambda _: None)
+        result = run(config, dataclasses.replace(fold, log=dataclasses.replace(fold.log, frame=frame)), NO_STEPS)
         return result.estimator.predict(fold.log.frame.drop(columns=UCI.count), seen).to_frame()
 
     trained = next(place for place in fold.log.rooms if fold.train[place.first])
@@ -208,7 +208,7 @@ def test_what_a_tested_room_holds_changes_nothing_in_the_fitted_model_but_what_a
 def test_a_room_is_predicted_as_it_would_be_alone_and_without_keeping_samples(folder: Path) -> None:
     config = Config(name="rooms", model=RandomForest(trees=5), data=settings(folder))
     fold = max(folds_of(open_rooms(config.data), config.data), key=lambda fold: fold.test.sum())
-    result = run_fold(config, fold, lambda _epoch: None)
+    result = run_fold(config, fold, NO_STEPS)
     whole = result.estimator.predict(result.fold.log.frame.drop(columns=UCI.count), result.fold.test)
     assert len(rooms_of(result.fold, "test")) > 1
     assert result.prediction.samples is None
@@ -302,7 +302,7 @@ def test_a_stored_room_is_carried_out_by_whoever_reads_it(folder: Path) -> None:
     config = Config(name="rooms", model=RandomForest(trees=3), data=settings(folder, folds="each_room"))
     stored = stored_rooms(config.data)[1]
     outcome = carry_out(Unit(config, stored, "test"))
-    direct = run_fold(config, stored.load(), lambda _epoch: None)
+    direct = run_fold(config, stored.load(), NO_STEPS)
     assert isinstance(outcome, Scores)
     assert outcome.metrics == pytest.approx(direct.metrics, rel=0, abs=0, nan_ok=True)
     assert sum(outcome.rows.values()) == 2 * 288

@@ -11,6 +11,7 @@ from occupancy.data.folds import Fold
 from occupancy.execution import unit as unit_module
 from occupancy.execution.fold import FoldResult, run_fold, validate_fold
 from occupancy.execution.unit import Scores, Unit, carry_out
+from occupancy.models.estimator import NO_STEPS
 from tests.execution.made_units import model_of, quick_fold
 
 SMALL = LSTM(window=3, layers=1, hidden=4)
@@ -19,7 +20,7 @@ MODELS: list[Model] = [SMALL, RandomForest(trees=3), RandomForest(trees=3, head=
 
 
 def validated(model: Model, fold: Fold, train: Train = TRAIN) -> FoldResult:
-    return validate_fold(Config(name="small", model=model, train=train), fold, lambda _epoch: None)
+    return validate_fold(Config(name="small", model=model, train=train), fold, NO_STEPS)
 
 
 def with_other(fold: Fold, part: str) -> Fold:
@@ -60,7 +61,7 @@ def test_a_validation_score_is_by_a_model_that_has_learned_from_training_rows_al
 def test_a_unit_gives_the_scores_and_costs_of_its_run() -> None:
     config, fold = Config(name="small", model=SMALL, train=TRAIN), quick_fold()
     for scored, run in (("test", run_fold), ("validation", validate_fold)):
-        outcome, result = carry_out(Unit(config, fold, scored)), run(config, fold, lambda _epoch: None)  # type: ignore[arg-type]
+        outcome, result = carry_out(Unit(config, fold, scored)), run(config, fold, NO_STEPS)  # type: ignore[arg-type]
         assert isinstance(outcome, Scores)
         assert outcome.metrics["mse"] == result.metrics["mse"]
         assert outcome.costs["parameters"] == result.estimator.parameters

@@ -16,7 +16,7 @@ from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.explanation.moment import Moment, explain, explainable, shapley, window_of
 from occupancy.models.baselines import ClockEstimator
-from occupancy.models.estimator import Estimator
+from occupancy.models.estimator import NO_STEPS, Estimator
 from occupancy.prediction import Prediction
 from tests.explanation.made_models import certain, fold_of, log_of, model
 
@@ -99,7 +99,7 @@ def test_all_windows_are_predicted_at_once_and_none_sees_another() -> None:
 def test_a_model_that_knows_only_the_clock_meets_every_window_at_its_own_time() -> None:
     log = log_of()
     estimator = ClockEstimator(Config(name="den", model=Clock(), data=Data(max_gap=120)), Clock())
-    estimator.fit(fold_of(log, 120), lambda _epoch: None)
+    estimator.fit(fold_of(log, 120), NO_STEPS)
     whole = estimator.predict(log.frame, np.ones(240, bool)).mean[100]
     found = at(100, estimator, log=log)
     assert found.contributions == {"temperature": 0.0, "co2": 0.0, "motion": 0.0}

@@ -17,7 +17,7 @@ from occupancy.data.folds import Fold
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
-from occupancy.models.estimator import OnEpoch
+from occupancy.models.estimator import Steps
 from occupancy.prediction import Prediction, from_probabilities
 
 STEP_S, MAX_GAP = 60.0, 600.0
@@ -92,7 +92,7 @@ class Told:
     parameters: int = 0
     history_s: float = 0.0
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
+    def fit(self, fold: Fold, steps: Steps) -> None:
         self.folds.append(fold)
 
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:

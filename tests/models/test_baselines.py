@@ -28,6 +28,7 @@ from occupancy.models.estimator import SETTINGS, Estimator
 from occupancy.models.forest import ForestEstimator
 from occupancy.models.mass_balance import MassBalanceEstimator
 from occupancy.prediction import Prediction
+from tests.counted import Counted
 
 Settings = Majority | Clock | RandomForest | MassBalance
 MODELS: list[Settings] = [
@@ -70,7 +71,9 @@ def unfitted(model: Settings, **changes: Any) -> Estimator:
 
 def fit(model: Settings, fold: Fold, **changes: Any) -> Estimator:
     estimator = unfitted(model, **changes)
-    estimator.fit(fold, lambda _epoch: pytest.fail("there are no epochs to tell of"))
+    steps = Counted()
+    estimator.fit(fold, steps)
+    assert steps == Counted(planned=1, finished=1, most=1, at_first=1)
     return estimator
 
 

@@ -19,7 +19,7 @@ from occupancy.data.source import open_log
 from occupancy.data.times import stretches
 from occupancy.errors import InputError
 from occupancy.features.sensors import Features
-from occupancy.models.estimator import SETTINGS
+from occupancy.models.estimator import NO_STEPS, SETTINGS
 from occupancy.models.forest import FOREST, ForestEstimator
 from occupancy.prediction import Prediction
 
@@ -36,7 +36,7 @@ def fold_of() -> Fold:
 
 def fit(model: RandomForest, fold: Fold | None = None, **changes: Any) -> ForestEstimator:
     estimator = ForestEstimator(Config(name="forest", model=model, **changes), model)
-    estimator.fit(fold or fold_of().sealed(), lambda _epoch: None)
+    estimator.fit(fold or fold_of().sealed(), NO_STEPS)
     return estimator
 
 

@@ -20,6 +20,7 @@ from occupancy.data.times import stretches
 from occupancy.errors import InputError
 from occupancy.features.inputs import fit_inputs
 from occupancy.models import load_estimator
+from occupancy.models.estimator import NO_STEPS
 from occupancy.models.logistic import LogisticEstimator
 from tests.models.made_visits import DATA, config_of, everything, garbled, sensors, simulated, simulated_fold
 
@@ -27,7 +28,7 @@ from tests.models.made_visits import DATA, config_of, everything, garbled, senso
 def fit(fold: Fold | None = None, settings: Logistic | None = None, **changes: Any) -> LogisticEstimator:
     settings = settings or Logistic()
     estimator = LogisticEstimator(config_of(settings, **changes), settings)
-    estimator.fit((fold or simulated_fold()).sealed(), lambda _epoch: None)
+    estimator.fit((fold or simulated_fold()).sealed(), NO_STEPS)
     return estimator
 
 

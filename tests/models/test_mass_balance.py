@@ -17,6 +17,7 @@ from occupancy.data.simulated import simulate
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.balance import USUAL_PER_H
+from occupancy.models.estimator import NO_STEPS
 from occupancy.models.mass_balance import USUAL_VAR, MassBalanceEstimator
 from occupancy.prediction import Prediction
 
@@ -62,7 +63,7 @@ def altered(column: str, rows: Any, values: Any) -> Fold:
 
 def fit(fold: Fold | None = None, settings: MassBalance = KNOWN, **changes: Any) -> MassBalanceEstimator:
     estimator = MassBalanceEstimator(Config(name="balance", model=settings, **changes), settings)
-    estimator.fit((fold or fold_of()).sealed(), lambda _epoch: None)
+    estimator.fit((fold or fold_of()).sealed(), NO_STEPS)
     return estimator
 
 

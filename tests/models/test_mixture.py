@@ -13,9 +13,10 @@ from occupancy.config import BNN, LSTM, Clock, Config, Logistic, Majority, MassB
 from occupancy.config.model import Single
 from occupancy.data.folds import Fold
 from occupancy.models import load_estimator, make_estimator
-from occupancy.models.estimator import Epoch, Estimator
+from occupancy.models.estimator import NO_STEPS, Estimator
 from occupancy.models.mixture import LEAST, SPREAD, MixtureEstimator, learn_weights, pool
 from occupancy.models.postprocess.out_of_fold import left_out
+from tests.counted import Counted
 from tests.models.made_visits import (
     DATA,
     Told,
@@ -140,7 +141,7 @@ def watched_fold(visits: int) -> Fold:
 def test_equal_weights_pool_members_equally_without_training_them_twice() -> None:
     fold = watched_fold(4)
     mixture = told_mixture()
-    mixture.fit(fold.sealed(), lambda _epoch: None)
+    mixture.fit(fold.sealed(), NO_STEPS)
     prediction = mixture.predict(sensors(fold.log), everything(fold.log))
     members = [member.predict(sensors(fold.log), everything(fold.log)).probs for member in mixture.members]
     np.testing.assert_allclose(prediction.probs, pool(np.stack(members), np.array([0.5, 0.5]), "product"))
@@ -156,7 +157,7 @@ def test_equal_weights_pool_members_equally_without_training_them_twice() -> Non
 def test_a_mixture_learns_whom_to_trust_by_visits_left_out(how: str) -> None:
     fold = watched_fold(30)
     mixture = told_mixture(weights="learned", pool=how)
-    mixture.fit(fold.sealed(), lambda _epoch: None)
+    mixture.fit(fold.sealed(), NO_STEPS)
     assert mixture.weights[0] > 2 * mixture.weights[1]
     assert mixture.parameters == 2
 
@@ -164,7 +165,7 @@ def test_a_mixture_learns_whom_to_trust_by_visits_left_out(how: str) -> None:
 def test_the_probabilities_of_a_visit_rest_on_weights_of_the_others() -> None:
     fold = watched_fold(5)
     mixture = told_mixture(weights="learned")
-    mixture.fit(fold.sealed(), lambda _epoch: None)
+    mixture.fit(fold.sealed(), NO_STEPS)
     assert mixture.held_out is not None
     np.testing.assert_array_equal(np.isfinite(mixture.held_out).all(axis=1), fold.train)
     own = left_out(fold, fold.train) == 1
@@ -172,7 +173,7 @@ def test_the_probabilities_of_a_visit_rest_on_weights_of_the_others() -> None:
     swapped = np.where(own & (counts > 0), 1 + counts % 3, counts)
     other = dataclasses.replace(fold, log=dataclasses.replace(fold.log, frame=fold.log.frame.assign(people=swapped)))
     again = told_mixture(weights="learned")
-    again.fit(other.sealed(), lambda _epoch: None)
+    again.fit(other.sealed(), NO_STEPS)
     assert again.held_out is not None
     np.testing.assert_array_equal(again.held_out[own], mixture.held_out[own])
     assert not np.array_equal(again.held_out[fold.train & ~own], mixture.held_out[fold.train & ~own])
@@ -183,11 +184,11 @@ def real(members: list[Any], fold: Fold | None = None, **changes: Any) -> Mixtur
     settings = {key: changes.pop(key) for key in ("weights", "pool") if key in changes}
     estimator = make_estimator(config_of(Mixture(members=members, **settings), **changes))
     assert isinstance(estimator, MixtureEstimator)
-    estimator.fit((fold or simulated_fold()).sealed(), lambda _epoch: None)
+    estimator.fit((fold or simulated_fold()).sealed(), NO_STEPS)
     return estimator
 
 
-THREE = [MassBalance(), Logistic(), RandomForest(trees=3)]
+THREE: list[Single] = [MassBalance(), Logistic(), RandomForest(trees=3)]
 
 
 @pytest.mark.parametrize("weights", ["equal", "learned"])
@@ -233,16 +234,25 @@ def test_some_rows_are_predicted_as_all_are() -> None:
 NETS: list[Single] = [LSTM(window=2, layers=1, hidden=2), BNN(hidden=[2], window=2, samples=3), Majority()]
 
 
-def test_the_epochs_of_networks_in_a_mixture_are_told_and_kept_apart() -> None:
+def test_the_epochs_of_networks_in_a_mixture_are_kept_apart() -> None:
     training = config_of().train.model_copy(update={"max_epochs": 2, "members": 2, "weight_decay": 0.0})
     config = config_of(Mixture(members=NETS), train=training)
-    estimator, epochs = make_estimator(config), list[Epoch]()
-    estimator.fit(simulated_fold().sealed(), epochs.append)
-    assert len(epochs) == len(estimator.history) <= config.epochs
+    estimator, steps = make_estimator(config), Counted()
+    estimator.fit(simulated_fold().sealed(), steps)
+    assert steps.planned == steps.finished == steps.most == len(NETS)
+    assert len(estimator.history) <= config.epochs
     searched = estimator.history[estimator.history["stage"] == "search"]
     assert sorted(searched.groupby(["member", "epoch"]).size().index) == [(n, e) for n in range(4) for e in (1, 2)]
     assert (searched.groupby(["member", "epoch"]).size() == 1).all()
     assert estimator.chosen_epochs in {1, 2}
+
+
+def test_the_steps_of_learned_weights_are_all_planned_before_the_first_is_done() -> None:
+    fold, steps = simulated_fold().sealed(), Counted()
+    config = config_of(Mixture(members=THREE, weights="learned"))
+    make_estimator(config).fit(fold, steps)
+    groups = len(np.unique(left_out(fold, fold.train | fold.validation))) - 1  # less that of rows not learned from
+    assert steps.planned == steps.finished == steps.at_first == len(THREE) * (groups + 1)
 
 
 def test_a_mixture_with_a_network_learns_weights_and_survives_being_saved(tmp_path: Path) -> None:

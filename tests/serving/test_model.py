@@ -18,6 +18,7 @@ from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.models import make_estimator
+from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.estimator import NetworkEstimator
 from occupancy.serving import model
 from occupancy.serving.model import ServedModel, explain, find_saved
@@ -38,7 +39,7 @@ def fit(log: Log, config: Config) -> NetworkEstimator:
     estimator = cast(NetworkEstimator, make_estimator(config))
     row = np.arange(len(log.frame))
     train, validation, test = row < 180, (row >= 180) & (row < 230), row >= 230
-    estimator.fit(Fold(1, log, train, validation, test), lambda _epoch: None)
+    estimator.fit(Fold(1, log, train, validation, test), NO_STEPS)
     return estimator
 
 

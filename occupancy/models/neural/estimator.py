@@ -20,7 +20,7 @@ from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
-from occupancy.models.estimator import SETTINGS, Epoch, OnEpoch, read_settings
+from occupancy.models.estimator import SETTINGS, Epoch, Steps, read_settings
 from occupancy.models.neural.pretraining import pretrain, simulated
 from occupancy.models.neural.task import Monitored, Sizes, Task, train
 from occupancy.models.neural.windows import Batches, WindowModule, Windows
@@ -30,6 +30,7 @@ EVALUATION_BATCH = 1024  # rows at once where nothing is learned
 WEIGHTS = "weights.pt"
 
 Build = Callable[[Sizes], nn.Module]
+OnEpoch = Callable[[Epoch], None]
 
 
 class NetworkEstimator:
@@ -71,18 +72,19 @@ class NetworkEstimator:
         """How many weights all networks have together."""
         return sum(weight.numel() for network in self.networks for weight in network.parameters())
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold; the class says what each protocol does with its parts."""
+    def fit(self, fold: Fold, steps: Steps) -> None:
+        """Learn from a fold; the class says what each protocol does with its parts. A step is an epoch."""
         epochs: list[Epoch] = []
 
         def report(epoch: Epoch) -> None:
             epochs.append(epoch)
-            on_epoch(epoch)
+            steps.done()
 
+        steps.plan(self.config.epochs)
         if self.config.protocol == "honest":
-            self._fit_honestly(fold, report)
+            self._fit_honestly(fold, steps, report)
         else:
-            self._fit_as_reported(fold, report)
+            self._fit_as_reported(fold, steps, report)
         rows = [dataclasses.asdict(epoch) for epoch in epochs]
         self.history = pd.DataFrame([{**row.pop("monitored"), **row} for row in rows])
 
@@ -126,7 +128,7 @@ class NetworkEstimator:
             network.load_state_dict(weights)
             self.networks.append(network.eval())
 
-    def _fit_honestly(self, fold: Fold, on_epoch: OnEpoch) -> None:
+    def _fit_honestly(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         settings = self.config.train
         trainings = [self._train(fold, fold.train, fold.validation, most, on_epoch) for most in settings.trainings]
         if not settings.choices:
@@ -137,22 +139,30 @@ class NetworkEstimator:
         else:
             tasks = min(trainings, key=lambda tasks: np.mean([task.stop_losses[-1] for task in tasks]))
             self.chosen_epochs = len(tasks[0].stop_losses)
+        self._correct(steps, trainings)
         self.residual_var = _residual_var(tasks, self.chosen_epochs, fold.counts(fold.validation))
         if settings.refit:
             tasks = self._train(fold, fold.train | fold.validation, None, self.chosen_epochs, on_epoch)
         self.networks = [task.network for task in tasks]
 
-    def _fit_as_reported(self, fold: Fold, on_epoch: OnEpoch) -> None:
+    def _fit_as_reported(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         learned = fold.train | fold.validation
         tasks = self._train(fold, learned, fold.test, self.config.train.max_epochs, on_epoch)
         self.chosen_epochs = best_epoch([task.stop_losses for task in tasks])
         for task in tasks:
             task.restore_best()
+        self._correct(steps, [tasks])
         self.networks = [task.network for task in tasks]
         # The test rows stopped the training: what they leave over says nothing, so the learned rows have to.
         fitted = self.predict(fold.log.frame, learned)
         regresses = fitted.samples is not None and fitted.samples.ndim == 2
         self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
+
+    def _correct(self, steps: Steps, trainings: Sequence[Sequence[Task]]) -> None:
+        """Correct the planned steps, the most there may be, once the number of epochs is chosen."""
+        searched = sum(len(task.train_losses) for tasks in trainings for task in tasks)
+        refit = self.config.protocol == "honest" and self.config.train.refit
+        steps.plan(searched + refit * self.config.train.members * self.chosen_epochs - self.config.epochs)
 
     def _layout(self, frame: pd.DataFrame) -> tuple[Windows, Ints]:
         """Return the windows of a frame of N rows, and the stretch of each row, (N,)."""

@@ -14,12 +14,12 @@ from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.rolling import samples_of
 from occupancy.data.times import stretches
-from occupancy.models.estimator import SETTINGS, Make, OnEpoch, read_settings
+from occupancy.models.estimator import NO_STEPS, SETTINGS, Make, Steps, read_settings
 from occupancy.models.mixture import MixtureEstimator
 from occupancy.models.postprocess.calibration import Calibrator, label_shares
 from occupancy.models.postprocess.decoding import Emissions, decode, learn_exponents
 from occupancy.models.postprocess.durations import AGE_EDGES_S, Durations, learn_durations
-from occupancy.models.postprocess.out_of_fold import NONE, left_out, out_of_fold, pieces
+from occupancy.models.postprocess.out_of_fold import NONE, count_groups, left_out, out_of_fold, pieces
 from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
 LEAST = 1e-3  # a row's probability counts for at least, so that no row by itself rules out what all others say
@@ -64,15 +64,12 @@ class RefinedEstimator:
         chain = 2 + self.durations.hazards.size + self.durations.destinations.size if self.durations else 0
         return self.base.parameters + chain + (4 if self.calibrator else 0)
 
-    def fit(self, fold: Fold, on_epoch: OnEpoch) -> None:
-        """Learn from a fold; the class says from which rows."""
-        self.base.fit(fold, on_epoch)
-        self.history, self.chosen_epochs = self.base.history, self.base.chosen_epochs
+    def fit(self, fold: Fold, steps: Steps) -> None:
+        """Learn from a fold; the class says from which rows. A step is the fit of a model, with some rows left out."""
         rows = fold.train | fold.validation if self.config.learns_validation else fold.train
         groups = left_out(fold, rows)
-        probs = self.base.held_out if isinstance(self.base, MixtureEstimator) else None
-        if probs is None:
-            probs = out_of_fold(_bare(self.config), fold, groups, self.make)
+        probs = self._fit_base(fold, groups, steps)
+        self.history, self.chosen_epochs = self.base.history, self.base.chosen_epochs
         parts = pieces(groups, fold.log.times, fold.log.max_gap)
         counts = np.full(len(rows), NONE)
         counts[rows] = fold.counts(rows)
@@ -128,6 +125,17 @@ class RefinedEstimator:
     @property
     def _has_path(self) -> bool:
         return self.config.decoding is not None and self.config.decoding.mode == "viterbi"
+
+    def _fit_base(self, fold: Fold, groups: Ints, steps: Steps) -> Floats:
+        """Fit the model itself, and return the probabilities (N, C) of each grouped row by one that left it out."""
+        if isinstance(self.base, MixtureEstimator) and self.base.settings.weights == "learned":
+            self.base.fit(fold, steps)
+            assert self.base.held_out is not None
+            return self.base.held_out
+        steps.plan(1 + count_groups(groups))
+        self.base.fit(fold, NO_STEPS)
+        steps.done()
+        return out_of_fold(_bare(self.config), fold, groups, self.make, steps)
 
     def _learn_decoding(self, fold: Fold, rows: Rows, probs: Floats, counts: Ints, parts: list[Ints]) -> None:
         assert self.config.decoding is not None

@@ -14,7 +14,7 @@ from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.times import label_runs, stretches
 from occupancy.errors import InputWarning
-from occupancy.models.estimator import Make
+from occupancy.models.estimator import NO_STEPS, Make, Steps
 from occupancy.prediction import Prediction
 
 APART_S = 1200.0  # what an empty room must last for, at each end, to part two visits
@@ -90,11 +90,25 @@ def _in_time(counts: Ints) -> Ints:
     return np.asarray(PARTS * middles / weights.sum(), np.int64)
 
 
-def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Make) -> Floats:
-    """Return the probabilities (N, C) of each grouped row by a model that left out its group; see `predictions`."""
+def count_groups(groups: Ints) -> int:
+    """Return how many groups rows (N,) are in, each of which a model leaves out."""
+    return int(groups.max()) + 1
+
+
+def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Make, steps: Steps = NO_STEPS) -> Floats:
+    """Return the probabilities (N, C) of each grouped row by a model that left out its group; see `predictions`.
+
+    Args:
+        config: the experiment.
+        fold: the fold, its test rows blank or not.
+        groups: (N,) the group of each row, -1 for rows that are neither learned from nor predicted.
+        make: returns the unfitted model of an experiment.
+        steps: the progress, in which the caller has planned a step for each group.
+    """
     probs = np.full((len(groups), config.data.max_count + 1), np.nan)
     for asked, prediction in predictions(config, fold, groups, make):
         probs[asked] = prediction.probs
+        steps.done()
     return probs
 
 
@@ -118,7 +132,7 @@ def predictions(config: Config, fold: Fold, groups: Ints, make: Make) -> Iterato
         estimator = make(config)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)  # the model for use gives them, once
-            estimator.fit(_without(fold, asked, grouped), lambda _epoch: None)
+            estimator.fit(_without(fold, asked, grouped), NO_STEPS)
         yield asked, estimator.predict(sensors, asked[grouped])
 
 

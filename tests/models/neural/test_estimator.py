@@ -20,11 +20,12 @@ from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.models import load_estimator, make_estimator
-from occupancy.models.estimator import SETTINGS, Epoch
+from occupancy.models.estimator import NO_STEPS, SETTINGS, Epoch
 from occupancy.models.neural.estimator import WEIGHTS, Build, NetworkEstimator
 from occupancy.models.neural.lstm import LSTMNetwork
 from occupancy.models.neural.task import Sizes
 from occupancy.prediction import Prediction
+from tests.counted import Counted
 
 Head = Literal["regression", "classification", "ordinal"]
 HEADS: list[Head] = ["regression", "classification", "ordinal"]
@@ -88,7 +89,7 @@ def config_of(head: Head = "regression", mc_samples: int = 0, **changes: Any) ->
 def fit(config: Config, fold: Fold | None = None, build: Build | None = None) -> NetworkEstimator:
     estimator = cast(NetworkEstimator, make_estimator(config))
     estimator.build = build or estimator.build
-    estimator.fit(fold or fold_of(), lambda _epoch: None)
+    estimator.fit(fold or fold_of(), NO_STEPS)
     return estimator
 
 
@@ -220,19 +221,27 @@ def test_the_residual_variance_is_that_of_the_search_on_the_validation_rows() ->
 
 
 def test_the_history_has_the_fields_of_an_epoch_and_a_row_for_each() -> None:
-    told: list[Epoch] = []
-    estimator = cast(NetworkEstimator, make_estimator(config_of(members=2)))
-    estimator.fit(fold_of(), told.append)
+    estimator = fit(config_of(members=2))
     fields = [field.name for field in dataclasses.fields(Epoch) if field.name != "monitored"]
     assert list(estimator.history.columns) == fields
-    pd.testing.assert_frame_equal(
-        estimator.history, pd.DataFrame([dataclasses.asdict(epoch) for epoch in told])[fields]
-    )
     search, final = (estimator.history[estimator.history["stage"] == stage] for stage in ("search", "final"))
     assert search.groupby("member")["epoch"].apply(list).tolist() == [[1, 2, 3]] * 2
     assert final.groupby("member")["epoch"].apply(list).tolist() == [[*range(1, estimator.chosen_epochs + 1)]] * 2
     assert search["stop_loss"].notna().all()
     assert final["stop_loss"].isna().all()
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("protocol", ["honest", "report"])
+@pytest.mark.parametrize("patience", [None, 1])
+def test_a_step_is_an_epoch_and_the_plan_is_corrected_when_fewer_are_needed(
+    protocol: str, patience: int | None, refit: bool
+) -> None:
+    config, steps = config_of(protocol=protocol, patience=patience, refit=refit, max_epochs=5, members=2), Counted()
+    estimator = make_estimator(config)
+    estimator.fit(fold_of(), steps)
+    assert steps.at_first == steps.most == config.epochs
+    assert steps.planned == steps.finished == len(estimator.history)
 
 
 @pytest.mark.parametrize("max_epochs", [1, 4])

@@ -17,6 +17,7 @@ from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.models import load_estimator, make_estimator
+from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.mlp_crf import ChainEstimator, ChainNetwork
 from occupancy.models.neural.task import Sizes
 from occupancy.prediction import Prediction
@@ -42,7 +43,7 @@ def fold_of(log: Log) -> Fold:
 def fit(config: Config, fold: Fold) -> ChainEstimator:
     estimator = make_estimator(config)
     assert isinstance(estimator, ChainEstimator)
-    estimator.fit(fold.sealed(), lambda _epoch: None)
+    estimator.fit(fold.sealed(), NO_STEPS)
     return estimator
 
 
@@ -245,7 +246,7 @@ def sequences_seen(fold: Fold, config: Config) -> list[tuple[list[Seen], list[Se
     assert isinstance(config.model, MLPCRF)
     estimator = ChainEstimator(config, config.model)
     estimator.build = partial(build, config.model)
-    estimator.fit(fold, lambda _epoch: None)
+    estimator.fit(fold, NO_STEPS)
     return [(spy.taught, spy.asked) for spy in spies]
 
 
@@ -308,7 +309,7 @@ def test_long_sequences_teach_a_chain_that_changes_its_label_inside_them(fold: F
 
 def test_the_report_protocol_keeps_the_epoch_that_the_test_rows_liked_best(fold: Fold) -> None:
     estimator = make_estimator(config_of(protocol="report", max_epochs=3))
-    estimator.fit(fold, lambda _epoch: None)
+    estimator.fit(fold, NO_STEPS)
     losses = estimator.history["stop_loss"]
     assert estimator.chosen_epochs == losses.argmin() + 1
     assert (estimator.history["stage"] == "search").all()

@@ -18,6 +18,7 @@ from occupancy.errors import InputError
 from occupancy.features.inputs import fit_inputs
 from occupancy.features.sensors import Features
 from occupancy.models import make_estimator
+from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural import estimator, pretraining
 from occupancy.models.neural.estimator import NetworkEstimator
 from occupancy.models.neural.pretraining import APART, EPOCHS, SPREAD, simulated
@@ -43,7 +44,7 @@ def config_of(rooms: int = ROOMS, seed: int = 0, features: Any = "no_light", **t
 
 def fit(config: Config, fold: Fold | None = None) -> NetworkEstimator:
     estimator = cast(NetworkEstimator, make_estimator(config))
-    estimator.fit(fold or fold_of(), lambda _epoch: None)
+    estimator.fit(fold or fold_of(), NO_STEPS)
     return estimator
 
 

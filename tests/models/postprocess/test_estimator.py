@@ -30,11 +30,13 @@ from occupancy.data.table import Log
 from occupancy.data.times import stretches
 from occupancy.metrics import score
 from occupancy.models import load_estimator, make_estimator
-from occupancy.models.estimator import Epoch
+from occupancy.models.estimator import NO_STEPS
 from occupancy.models.postprocess.calibration import Calibrator
 from occupancy.models.postprocess.decoding import Mode, decode
 from occupancy.models.postprocess.durations import AGE_EDGES_S
 from occupancy.models.postprocess.estimator import BASE, LEAST, RefinedEstimator
+from occupancy.models.postprocess.out_of_fold import left_out
+from tests.counted import Counted
 from tests.models.made_visits import (
     DATA,
     MAX_GAP,
@@ -60,7 +62,7 @@ FOREST = RandomForest(trees=5, head="classification")
 def fit(model: Any = FOREST, fold: Fold | None = None, **changes: Any) -> RefinedEstimator:
     estimator = make_estimator(config_of(model, **changes))
     assert isinstance(estimator, RefinedEstimator)
-    estimator.fit((fold or simulated_fold()).sealed(), lambda _epoch: None)
+    estimator.fit((fold or simulated_fold()).sealed(), NO_STEPS)
     return estimator
 
 
@@ -247,7 +249,7 @@ def told_fold(sure: float, wrong: float, visits: int = 60) -> Fold:
 def refined(fold: Fold, **changes: Any) -> RefinedEstimator:
     config = config_of(data=DATA.model_copy(update={"max_gap": MAX_GAP}), **changes)
     estimator = RefinedEstimator(config, Told)
-    estimator.fit(fold.sealed(), lambda _epoch: None)
+    estimator.fit(fold.sealed(), NO_STEPS)
     return estimator
 
 
@@ -301,6 +303,16 @@ def test_a_saved_model_predicts_the_same_to_the_last_digit(mode: Mode, weights: 
     assert loaded.history_s == estimator.history_s
 
 
+@pytest.mark.parametrize("weights", ["equal", "learned"])
+def test_all_steps_are_planned_before_the_first_is_done(weights: Any) -> None:
+    fold, steps = simulated_fold().sealed(), Counted()
+    model = Mixture(members=MEMBERS, weights=weights)
+    make_estimator(config_of(model, decoding=Decoding(), calibration=Calibration())).fit(fold, steps)
+    groups = len(np.unique(left_out(fold, fold.train | fold.validation))) - 1  # less that of rows not learned from
+    fits = 1 if weights == "equal" else len(MEMBERS)  # of each group, and of all rows
+    assert steps.planned == steps.finished == steps.at_first == fits * (groups + 1)
+
+
 @pytest.mark.parametrize("refinement", [{"decoding": Decoding()}, {"calibration": Calibration()}], ids=str)
 def test_one_refinement_alone_survives_being_saved(refinement: dict[str, Any], tmp_path: Path) -> None:
     estimator = fit(**refinement)
@@ -319,11 +331,10 @@ def test_test_rows_change_nothing_in_what_is_learned(mode: Mode) -> None:
     pd.testing.assert_frame_equal(predicted(two), predicted(one), check_exact=True)
 
 
-def test_the_epochs_told_are_those_of_the_model_in_use(tmp_path: Path) -> None:
+def test_the_epochs_kept_are_those_of_the_model_in_use(tmp_path: Path) -> None:
     config = config_of(LSTM(window=2, layers=1, hidden=2), decoding=Decoding(), calibration=Calibration())
-    estimator, epochs = make_estimator(config), list[Epoch]()
-    estimator.fit(simulated_fold().sealed(), epochs.append)
-    assert [epoch.stage for epoch in epochs] == ["search", "final"]
+    estimator = fit(config.model, decoding=Decoding(), calibration=Calibration())
+    assert estimator.history["stage"].tolist() == ["search", "final"]
     assert len(estimator.history) == config.epochs == 2
     estimator.save(tmp_path)
     assert load_estimator(tmp_path).chosen_epochs == estimator.chosen_epochs == 1
@@ -344,7 +355,7 @@ def test_a_model_without_refinements_is_itself() -> None:
 
 def test_calibration_counts_its_numbers_and_decoding_its_chain() -> None:
     bare = make_estimator(config_of(Majority()))
-    bare.fit(simulated_fold().sealed(), lambda _epoch: None)
+    bare.fit(simulated_fold().sealed(), NO_STEPS)
     assert fit(Majority(), calibration=Calibration()).parameters == bare.parameters + 4
     decoded = fit(Majority(), decoding=Decoding())
     assert decoded.parameters == bare.parameters + 2 + 4 * len(AGE_EDGES_S) + 4 * 4
@@ -359,7 +370,7 @@ def test_the_shipped_experiments_can_be_carried_out() -> None:
         members = [each.model_copy(update=few) if isinstance(each, RandomForest) else each for each in config.models]
         config = config.model_copy(update={"model": config.model.model_copy(update={"members": members}), "data": DATA})
         estimator = make_estimator(config)
-        estimator.fit(simulated_fold().sealed(), lambda _epoch: None)
+        estimator.fit(simulated_fold().sealed(), NO_STEPS)
         prediction = estimator.predict(sensors(simulated()), everything(simulated()))
         assert prediction.causal == (name == "best")
         truth = simulated().frame[simulated().schema.count].to_numpy()

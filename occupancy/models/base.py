@@ -1,0 +1,61 @@
+"""What estimators share: the fields of the contract, and a fit in one step for models without epochs."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from occupancy.arrays import Rows
+from occupancy.config import Config
+from occupancy.data.folds import Fold
+from occupancy.models.estimator import SETTINGS, Steps
+
+
+class EstimatorBase:
+    """The fields that every estimator has, as they are before a fit."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.history = pd.DataFrame()
+        self.chosen_epochs = 0
+
+    @property
+    def history_s(self) -> float:
+        """Seconds of earlier rows that one prediction needs; none unless a model says otherwise."""
+        return 0.0
+
+    @property
+    def classes(self) -> int:
+        """C, the number of labels."""
+        return self.config.data.max_count + 1
+
+    def learned(self, fold: Fold) -> Rows:
+        """Return the rows (N,) of a fold that the fitted model has learned from."""
+        return fold.train | fold.validation if self.config.learns_validation else fold.train
+
+    def write(self, folder: Path, **learned: Any) -> None:
+        """Write the experiment and what was learned as JSON into a folder."""
+        settings = {"config": self.config.shown(), **learned}
+        (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
+
+
+class OneStepEstimator(EstimatorBase, ABC):
+    """An estimator that learns in one step: there are no epochs to choose.
+
+    Such a model learns from training and validation rows together under either protocol, unless
+    ``train.refit`` keeps the validation rows out.
+    """
+
+    def fit(self, fold: Fold, steps: Steps) -> None:
+        """Learn from a fold's rows, as one step of progress."""
+        steps.plan(1)
+        self._fit(fold)
+        steps.done()
+
+    @abstractmethod
+    def _fit(self, fold: Fold) -> None:
+        """Learn from a fold's rows."""
