@@ -162,11 +162,11 @@ def test_simulated_logs_and_the_report_protocol_come_with_a_caution(outcome: Out
 
     real = dataclasses.replace(outcome, log=dataclasses.replace(outcome.log, name="uci", family="uci"))
     simulated = "CAUTION  the log is simulated: these figures say nothing about a real room"
-    report = "CAUTION  protocol report stops early on the test rows: these figures are optimistic"
+    reported = "CAUTION  protocol report stops early on the test rows: these figures are optimistic"
     assert cautions(real) == []
     assert cautions(outcome) == [simulated]
-    assert cautions(with_config(real, protocol="report")) == [report]
-    assert cautions(with_config(outcome, protocol="report")) == [report, simulated]
+    assert cautions(with_config(real, protocol="report")) == [reported]
+    assert cautions(with_config(outcome, protocol="report")) == [reported, simulated]
 
 
 def test_the_description_says_what_was_done_on_what_in_markdown(outcome: Outcome) -> None:
