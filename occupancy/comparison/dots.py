@@ -7,10 +7,9 @@ import textwrap
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occupancy.plots.fit import BLACK, GREY, LABELS
-from occupancy.plots.timeaxis import NARROW, titled_figure
+from occupancy.plots.colours import BLACK, GREY, LABELS, MARKERS
+from occupancy.plots.figure import NARROW, titled_figure
 
-_MARKERS = "osD^vP"
 _LINE = 0.11  # inches
 
 
@@ -31,7 +30,7 @@ def fold_dots(shares: pd.DataFrame, title: str, xlabel: str, asked: float | None
     axes.barh(range(len(names)), shares.mean(axis=1), height=0.9, color=GREY, alpha=0.35, label="mean over folds")
     for place, fold in enumerate(shares.columns):
         shift = (place - (len(shares.columns) - 1) / 2) / lines
-        marker, colour = _MARKERS[place % len(_MARKERS)], LABELS[place % len(LABELS)]
+        marker, colour = MARKERS[place % len(MARKERS)], LABELS[place % len(LABELS)]
         heights = [row + shift for row in range(len(names))]
         axes.plot(shares[fold], heights, marker, color=colour, markersize=4, label=f"fold {fold}", clip_on=False)
     if asked is not None:

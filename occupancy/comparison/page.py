@@ -12,7 +12,7 @@ from occupancy.comparison.groups import Comparison
 from occupancy.comparison.report import NOTE
 from occupancy.errors import InputError
 from occupancy.plots import html
-from occupancy.plots.timeaxis import NARROW, WIDTH
+from occupancy.plots.figure import NARROW, WIDTH
 
 
 def page(comparison: Comparison, made: str, with_report: bool = False, fold: int | None = None) -> str:

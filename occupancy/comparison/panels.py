@@ -16,8 +16,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMet
 from occupancy.arrays import Floats, Ints
 from occupancy.comparison.groups import Comparison, Group
 from occupancy.data.times import steps_of
-from occupancy.plots.fit import BLACK, BLUE, GREY, ORANGE, VERMILLION
-from occupancy.plots.timeaxis import BREAK_S, NARROW, WIDTH, row_spans, step_lines, titled_figure
+from occupancy.plots.colours import BLACK, BLUE, GREY, ORANGE, VERMILLION
+from occupancy.plots.figure import NARROW, WIDTH, titled_figure
+from occupancy.plots.timeaxis import BREAK_S, row_spans, step_lines
 
 BINS = 15  # as in the calibration error
 _COLOURS = {"honest": BLUE, "report": ORANGE}

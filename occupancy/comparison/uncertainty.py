@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from occupancy.arrays import Floats
 from occupancy.comparison.groups import Group
 from occupancy.metrics import risk_coverage
-from occupancy.plots.fit import BLACK, BLUE, GREY, ORANGE, SKY, VERMILLION
-from occupancy.plots.timeaxis import titled_figure
+from occupancy.plots.colours import BLACK, BLUE, GREY, ORANGE, SKY, VERMILLION
+from occupancy.plots.figure import titled_figure
 from occupancy.prediction import INTERVAL, central_interval
 from occupancy.tracking.records import FoldRows
 

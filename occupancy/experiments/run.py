@@ -19,7 +19,8 @@ from occupancy.explanation.record import log_files
 from occupancy.metrics import aggregate, score
 from occupancy.models import check_sensors
 from occupancy.models.neural.task import accelerator
-from occupancy.plots import fit, rooms
+from occupancy.plots import rooms
+from occupancy.plots.folds import fold_timeline
 from occupancy.tracking import write
 from occupancy.tracking.store import check_store
 
@@ -85,7 +86,7 @@ def conduct(experiment: Plan) -> Outcome:
         causal = all(result.prediction.causal for result in results)
         costly = {**metrics, **costs(results)}
         title = f"Folds {config.data.folds} of the log {log.name}: what each trains on, chooses with and is tested on"
-        drawn = rooms.parts(folds, title) if log.rooms else fit.fold_timeline(folds, title)
+        drawn = rooms.parts(folds, title) if log.rooms else fold_timeline(folds, title)
         record.log_summary(costly, report.description(outcome), drawn, causal)
         if explained:
             log_files({"importance": explanation.draw_folds(explained, config)})

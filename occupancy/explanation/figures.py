@@ -16,8 +16,8 @@ from occupancy.arrays import Floats
 from occupancy.data.schema import Schema
 from occupancy.explanation.importance import F1, F1_STD, KIND, MSE, MSE_STD, SENSOR
 from occupancy.explanation.moment import Moment
-from occupancy.plots.fit import BLACK, BLUE, GREY, LABELS, SKY, VERMILLION
-from occupancy.plots.timeaxis import titled_figure
+from occupancy.plots.colours import BLACK, BLUE, GREY, LABELS, MARKERS, SKY, VERMILLION
+from occupancy.plots.figure import titled_figure
 from occupancy.prediction import Prediction
 
 FOLD = "fold"
@@ -27,7 +27,6 @@ _PANELS = (
 )
 PALE = "#DDDDDD"
 _NAME = "name"
-_MARKERS = "osD^vP"
 _ROW, _DOT, _APART, _MARGINS = 0.24, 0.075, 0.14, 1.7  # inches, as the sizes below
 _LINE, _BAR, _LETTERS = 0.16, 0.26, 40
 
@@ -71,7 +70,7 @@ def importance_over_folds(table: pd.DataFrame, title: str) -> Figure:
         for number, (fold, part) in enumerate(folds.items()):
             found = part[column].reindex(pd.MultiIndex.from_frame(rows[[KIND, SENSOR]]))
             shift = 0.9 * wide * ((number + 0.5) / len(folds) - 0.5)
-            marker, colour = _MARKERS[number % len(_MARKERS)], LABELS[number % len(LABELS)]
+            marker, colour = MARKERS[number % len(MARKERS)], LABELS[number % len(LABELS)]
             (dots,) = axes.plot(found, places + shift, marker, color=colour, markersize=4, label=f"fold {fold!s}")
             dots.set(markeredgecolor="white", markeredgewidth=0.4)
     return _finish(figure, panels)

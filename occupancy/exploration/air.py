@@ -17,8 +17,8 @@ from occupancy.arrays import Floats
 from occupancy.data.times import recordings
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.features.balance import PLAUSIBLE_PER_H
-from occupancy.plots.fit import LABELS
-from occupancy.plots.timeaxis import NARROW, titled_figure
+from occupancy.plots.colours import LABELS
+from occupancy.plots.figure import NARROW, titled_figure
 
 FRESHEST = "30min"  # the log's lowest median over such a span is taken for outdoors: one row may be a slip
 BENT = 1.25  # times the rate at first, from which on a decay is called bent

@@ -9,8 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import MaxNLocator
 
 from occupancy.exploration.words import short
-from occupancy.plots.fit import BLACK, BLUE, VERMILLION
-from occupancy.plots.timeaxis import NARROW
+from occupancy.plots.colours import BLACK, BLUE, VERMILLION
+from occupancy.plots.figure import NARROW
 
 _LEGIBLE = 6.0  # points: smaller numbers are left out
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from occupancy.exploration.cells import shaded_cells
 from occupancy.exploration.parts import Picture, Section, Subject
-from occupancy.plots.timeaxis import NARROW, titled_figure
+from occupancy.plots.figure import NARROW, titled_figure
 
 
 def section(subject: Subject) -> Section | None:

@@ -15,8 +15,9 @@ from occupancy.arrays import Floats
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.series import by_kind, legend_beside, line_styles, name_of, unit_of
 from occupancy.exploration.words import percent, several, short
-from occupancy.plots.fit import BLACK, BLUE, GREY
-from occupancy.plots.timeaxis import NARROW, label_dates, row_bounds, row_spans, step_lines, titled_figure
+from occupancy.plots.colours import BLACK, BLUE, GREY
+from occupancy.plots.figure import NARROW, titled_figure
+from occupancy.plots.timeaxis import label_dates, row_bounds, row_spans, step_lines
 
 _DAY = pd.Timedelta("1D")
 

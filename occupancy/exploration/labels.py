@@ -12,8 +12,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentF
 from occupancy.data.times import label_runs
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.words import percent, several
-from occupancy.plots.fit import LABELS
-from occupancy.plots.timeaxis import row_bounds, titled_figure
+from occupancy.plots.colours import LABELS
+from occupancy.plots.figure import titled_figure
+from occupancy.plots.timeaxis import row_bounds
 
 _TICKS = {1: "1 min", 5: "5 min", 20: "20 min", 60: "1 h", 240: "4 h", 1440: "1 day", 10_080: "1 week"}
 

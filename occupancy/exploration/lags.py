@@ -15,8 +15,8 @@ from occupancy.arrays import Floats
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.series import by_kind, legend_beside, line_styles, name_of
 from occupancy.exploration.words import listed, short
-from occupancy.plots.fit import GREY
-from occupancy.plots.timeaxis import titled_figure
+from occupancy.plots.colours import GREY
+from occupancy.plots.figure import titled_figure
 
 EARLIEST_S, LATEST_S = -1800.0, 7200.0  # lags of a sensor behind the count
 FARTHEST_S = 6 * 3600.0  # of a row from itself

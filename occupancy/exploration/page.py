@@ -8,7 +8,7 @@ from occupancy.exploration import air, correlations, day, labels, lags, recordin
 from occupancy.exploration.parts import Section, Subject
 from occupancy.exploration.profile import every
 from occupancy.plots import html
-from occupancy.plots.timeaxis import NARROW, WIDTH
+from occupancy.plots.figure import NARROW, WIDTH
 
 SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
     ("recordings", recording.times),

@@ -13,8 +13,9 @@ from occupancy.data.table import Log
 from occupancy.data.times import steps_of
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.words import duration, several
-from occupancy.plots.fit import BLUE, VERMILLION
-from occupancy.plots.timeaxis import label_dates, row_bounds, titled_figure
+from occupancy.plots.colours import BLUE, VERMILLION
+from occupancy.plots.figure import titled_figure
+from occupancy.plots.timeaxis import label_dates, row_bounds
 
 _SHOWN = 15  # gaps in the table
 _BINS = 200  # of the lower panel, at most

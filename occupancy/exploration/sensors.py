@@ -15,8 +15,8 @@ from occupancy.data.schema import Column
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.series import by_kind, unit_of
 from occupancy.exploration.words import percent, short
-from occupancy.plots.fit import BLACK, LABELS
-from occupancy.plots.timeaxis import titled_figure
+from occupancy.plots.colours import BLACK, LABELS
+from occupancy.plots.figure import titled_figure
 
 APART = 0.6  # share of pairs from which on a reading is said to tell anything
 _PANEL = 2.3  # inches that a panel of the distributions needs in width

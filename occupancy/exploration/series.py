@@ -14,7 +14,7 @@ from occupancy.config import Kind
 from occupancy.data.schema import Column
 from occupancy.exploration.parts import Subject
 from occupancy.exploration.words import short
-from occupancy.plots.fit import LABELS
+from occupancy.plots.colours import LABELS
 
 _DASHES = ("-", "--", ":", "-.")
 _NAMES: dict[Kind, str] = {"co2": "CO2", "co2_slope": "CO2 slope"}

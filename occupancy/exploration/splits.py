@@ -14,8 +14,8 @@ from occupancy.arrays import Floats
 from occupancy.data.folds import PARTS, Fold
 from occupancy.exploration.cells import shaded_cells
 from occupancy.exploration.parts import Picture, Section, Subject
-from occupancy.plots.fit import fold_timeline
-from occupancy.plots.timeaxis import NARROW, titled_figure
+from occupancy.plots.figure import NARROW, titled_figure
+from occupancy.plots.folds import fold_timeline
 
 
 def folds(subject: Subject) -> Section:

@@ -1,4 +1,4 @@
-"""The figures of many rooms: what each fold takes them for, and how far the count was off in each."""
+"""Figures of many rooms: the part of each room in each fold, and the error in each room."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from matplotlib.ticker import MaxNLocator
 
 from occupancy.arrays import Floats
 from occupancy.data.folds import Fold
-from occupancy.experiments.room_scores import ROOM, ROWS
-from occupancy.plots.fit import BLUE, PARTS, VERMILLION
-from occupancy.plots.timeaxis import titled_figure
+from occupancy.plots.colours import BLUE, PART_COLOURS, VERMILLION
+from occupancy.plots.figure import titled_figure
 
-_NAMED = 40  # rooms up to which each is named beside its dot
-_WORST = 5  # rooms that are named among more
+_NAMED = 40  # with more rooms, not every dot has a name
+_WORST = 5  # rooms that are named then
 
 
 def parts(folds: Sequence[Fold], title: str) -> Figure:
-    """Return a lane a fold, in it a cell a room, coloured by what the fold takes the room for."""
+    """Return one lane for each fold with a cell for each room, coloured by the part that the room belongs to."""
     rooms = folds[0].log.rooms
     figure = titled_figure(1.6 + 0.4 * len(folds), title)
     axes = figure.subplots()
     width = 0.9 if len(rooms) <= _NAMED else 1.0
     for lane, fold in enumerate(folds):
-        for part, colour in PARTS.items():
+        for part, colour in PART_COLOURS.items():
             mask = getattr(fold, part)
             cells = [(number + 0.5, width) for number, place in enumerate(rooms) if mask[place.first]]
             axes.broken_barh(cells, (lane - 0.35, 0.7), color=colour, linewidth=0, label=None if lane else part)
@@ -40,15 +39,15 @@ def parts(folds: Sequence[Fold], title: str) -> Figure:
 
 
 def draw(table: pd.DataFrame, title: str) -> Figure:
-    """Return a dot a room, sorted by the mean squared error of its label, above the histogram of these errors.
+    """Return a dot for each room, sorted by the mean squared error of its label, above a histogram of these errors.
 
     Args:
-        table: a row a room with the columns ``room``, ``rows`` and ``mse`` (people squared); without rows it is left
-            out.
-        title: what is shown.
+        table: a row for each room with the columns ``room``, ``rows`` and ``mse`` (people squared); a room with 0 rows
+            is left out.
+        title: the title of the figure.
     """
-    scored = table[table[ROWS] > 0].sort_values("mse", ignore_index=True)
-    names, mse = scored[ROOM].tolist(), scored["mse"].to_numpy(np.float64)
+    scored = table[table["rows"] > 0].sort_values("mse", ignore_index=True)
+    names, mse = scored["room"].tolist(), scored["mse"].to_numpy(np.float64)
     height = float(np.clip(0.2 * len(names), 1.5, 6.0))
     figure = titled_figure(height + 2.4, title)
     dots, bars = figure.subplots(2, 1, sharex=True, height_ratios=(height, 1.4))
@@ -66,7 +65,7 @@ def draw(table: pd.DataFrame, title: str) -> Figure:
 
 
 def _name(axes: Axes, names: Sequence[str], mse: Floats) -> None:
-    """Name every room beside its line, or of many the worst ones."""
+    """Write the name of every room beside its dot; of many rooms, only the worst."""
     if len(names) <= _NAMED:
         axes.set_yticks(range(len(names)), names)
         axes.grid(axis="y", linewidth=0.3)
@@ -74,5 +73,5 @@ def _name(axes: Axes, names: Sequence[str], mse: Floats) -> None:
     axes.set_ylabel("rooms, from the best to the worst")
     told = [f"{name}  {error:.3g}" for name, error in list(zip(names, mse, strict=True))[: -_WORST - 1 : -1]]
     text = "\n".join(["the worst:", *told])
-    # The dots rise from the left below to the right above, so that this corner is free.
+    # The dots rise from the lower left to the upper right, so this corner is free.
     axes.text(0.98, 0.1, text, ha="right", va="bottom", fontsize=9, transform=axes.transAxes)

@@ -1,37 +1,39 @@
-"""Figures whose time axis leaves out long gaps; what the figures of `occupancy.plots.fit` are drawn on."""
+"""A time axis that leaves out long gaps, and the lines and spans that are drawn on it."""
 
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.markers import MarkerStyle
 from matplotlib.transforms import offset_copy
 
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.data.times import steps_of
+from occupancy.plots.figure import WIDTH, titled_figure
 
-matplotlib.rcParams["text.parse_math"] = False  # names of columns and experiments may hold a dollar sign
-
-BREAK_S = 30 * 60.0  # a longer gap would leave the axis mostly blank: it is cut out instead
-MAX_PANELS = 6  # more would be too narrow for a date each
-WIDTH, NARROW = 10.0, 4.8  # inches, as the sizes below: on paper or a screen; legible on a telephone
-_PANEL_GAP, _MARGINS, _TICK_LABEL = 0.25, 1.0, 0.6
-_SHORTEST = pd.Timedelta("10min")  # of a panel: a lone row has no duration, yet needs some width
+BREAK_S = 30 * 60.0  # longer gaps are cut out, since they would leave most of the axis blank
+MAX_PANELS = 6  # with more panels, a date would not fit into each
+_PANEL_GAP, _MARGINS, _TICK_LABEL = 0.25, 1.0, 0.6  # inches
+_SHORTEST = pd.Timedelta("10min")  # shortest time that a panel spans; a single row has no duration
 _TICK_STEPS = pd.to_timedelta(["5min", "15min", "30min", "1h", "2h", "3h", "6h", "12h", "1D", "2D", "7D"])
 
 
 class Panel(NamedTuple):
-    """Rows between two long gaps: from when until when each counts, (N,) days; the axes they are on, downwards."""
+    """The rows between two long gaps.
+
+    Attributes:
+        rows: the rows.
+        start: (N,) when each row begins, in days.
+        until: (N,) when each row ends, in days.
+        axes: the axes that show them, from top to bottom.
+    """
 
     rows: slice
     start: Floats
@@ -39,25 +41,21 @@ class Panel(NamedTuple):
     axes: list[Axes]
 
 
-def titled_figure(height: float, title: str, width: float = WIDTH, wspace: float = 0.02) -> Figure:
-    """Return an empty figure with its title; sizes in inches, the space between columns as a share of the width."""
-    figure = Figure(figsize=(width, height), dpi=110, layout=ConstrainedLayoutEngine(wspace=wspace))
-    figure.suptitle(textwrap.fill(title, int(9 * width)))
-    return figure
-
-
 def _days(times: pd.DatetimeIndex) -> Floats:
-    """Return days since 1970, (N,), the unit of matplotlib's own time axes."""
+    """Return the days since 1970, (N,), the unit of matplotlib's time axes."""
     return (times.to_numpy() - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
 
 
 def _step(times: pd.DatetimeIndex, max_gap: float) -> float:
-    """Return for how many seconds a row counts that no other one follows."""
+    """Return how many seconds a row lasts that has no next row."""
     return min(float(np.median(steps_of(times))), max_gap) if len(times) > 1 else 30.0
 
 
 def row_bounds(times: pd.DatetimeIndex, max_gap: float) -> tuple[Floats, Floats]:
-    """Return from when until when each row counts, (N,), (N,) in days: to the next row, or one step before a gap."""
+    """Return when each row begins and ends, (N,) and (N,) in days.
+
+    A row lasts until the next row; before a gap, it lasts one step.
+    """
     start = _days(times)
     until = start + _step(times, max_gap) / 86_400
     until[:-1] = np.where(steps_of(times) <= max_gap, start[1:], until[:-1])
@@ -65,7 +63,7 @@ def row_bounds(times: pd.DatetimeIndex, max_gap: float) -> tuple[Floats, Floats]
 
 
 def step_lines(start: Floats, until: Floats, *columns: Floats | Ints) -> list[Floats]:
-    """Return days and each column for a step line: held to the end of each stretch, then a NaN."""
+    """Return the days and each column for a step line: the last value is held to the end of its stretch, then NaN."""
     last = np.flatnonzero(np.append(until[:-1] < start[1:], True))
     lines = [(start, until), *((column.astype(np.float64), column) for column in columns)]
     nan = np.full(len(last), np.nan)
@@ -73,14 +71,14 @@ def step_lines(start: Floats, until: Floats, *columns: Floats | Ints) -> list[Fl
 
 
 def row_spans(mask: Rows, start: Floats, until: Floats) -> list[tuple[float, float]]:
-    """Return start and width, in days, of each stretch of rows in the mask (N,)."""
+    """Return the start and the width, in days, of each stretch of rows in the mask (N,)."""
     joined = mask[1:] & mask[:-1] & (until[:-1] >= start[1:])
     first, last = mask & ~np.append(False, joined), mask & ~np.append(joined, False)
     return list(zip(start[first], until[last] - start[first], strict=True))
 
 
 def label_dates(axes: Axes, width: float) -> None:
-    """Label a whole time axis, gaps and all, of a figure so many inches wide."""
+    """Label a time axis with its gaps, in a figure of this width in inches."""
     locator = AutoDateLocator(minticks=3, maxticks=int(width) + 2)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -90,7 +88,15 @@ def label_dates(axes: Axes, width: float) -> None:
 def broken_axis(
     times: pd.DatetimeIndex, max_gap: float, heights: tuple[int, int], title: str, width: float = WIDTH
 ) -> tuple[Figure, list[Panel]]:
-    """Return a figure of two rows of axes whose time axis leaves out long gaps, and its panels from left to right."""
+    """Return a figure with two rows of axes whose time axis leaves out long gaps, and its panels from left to right.
+
+    Args:
+        times: (N,) sorted times.
+        max_gap: seconds between two rows; a longer step is a gap.
+        heights: the relative heights of the upper and the lower row of axes.
+        title: the title of the figure.
+        width: in inches.
+    """
     gaps, (start, until) = steps_of(times), row_bounds(times, max_gap)
     threshold = max(BREAK_S, max_gap)
     while (gaps > threshold).sum() >= MAX_PANELS:
@@ -117,21 +123,21 @@ def broken_axis(
 
 
 def _label_axis(bottom: Sequence[Axes], inches: Floats, times: pd.DatetimeIndex) -> None:
-    """Write the time axis's one label below the middle of all panels; figure.supxlabel would lie on the legend."""
+    """Write one label of the time axis below the middle of all panels; figure.supxlabel would lie on the legend."""
     days = list(dict.fromkeys([f"{times[0]:%d %b %Y}", f"{times[-1]:%d %b %Y}"]))
     left = np.cumsum(inches + _PANEL_GAP) - inches - _PANEL_GAP
     middle = (left[-1] + inches[-1]) / 2
     panel = int(np.searchsorted(left, middle, side="right")) - 1
-    # Inside its panel's edges, beyond which the layout would make room for it.
+    # Inside the edges of its panel; beyond them the layout would make room for it.
     bottom[panel].set_xlabel(f"local time, {' to '.join(days)}", x=min((middle - left[panel]) / inches[panel], 1.0))
 
 
 def _label_times(axes: Axes, first: pd.Timestamp, last: pd.Timestamp, inches: float) -> None:
-    """Set ticks at round times, the day below the first of each, as many as fit between the panel's edges."""
+    """Set as many ticks at round times as fit into the panel; the first tick of each day also shows the date."""
     span, room = last - first, inches / _TICK_LABEL
     step = next((step for step in _TICK_STEPS if span / step <= room), (span / room).ceil("D"))
     ticks = pd.date_range(first.ceil(step), last, freq=step)
-    margin = span * min(0.5, 0.3 / room)  # a label that reaches further out would push the panels apart
+    margin = span * min(0.5, 0.3 / room)  # labels beyond the edges would push the panels apart
     ticks = ticks[(ticks >= first + margin) & (ticks <= last - margin)]
     if ticks.empty:
         ticks = pd.DatetimeIndex([(first + span / 2).round("min")])
@@ -143,7 +149,7 @@ def _label_times(axes: Axes, first: pd.Timestamp, last: pd.Timestamp, inches: fl
 
 
 def _mark_break(left: Sequence[Axes], right: Sequence[Axes], seconds: float) -> None:
-    """Open the frame between two columns of axes, and write between them how long the gap is."""
+    """Open the frame between two columns of axes, and write the length of the gap between them."""
     slash = MarkerStyle(((-1, -2), (1, 2)))
     for columns, edge, side in ((left, 1, "right"), (right, 0, "left")):
         for axes in columns:

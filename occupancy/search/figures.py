@@ -17,8 +17,8 @@ from optuna.trial import create_trial
 
 from occupancy.arrays import Floats
 from occupancy.config.search import Range
-from occupancy.plots.fit import BLACK, BLUE, GREY, LABELS, ORANGE, VERMILLION
-from occupancy.plots.timeaxis import WIDTH, titled_figure
+from occupancy.plots.colours import BLACK, BLUE, GREY, LABELS, ORANGE, VERMILLION
+from occupancy.plots.figure import WIDTH, titled_figure
 from occupancy.search.adaptive import coded, distribution_of
 from occupancy.search.space import Point, written
 

@@ -20,7 +20,7 @@ from occupancy.data.times import recordings
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
 from occupancy.metrics import score
-from occupancy.plots import fit
+from occupancy.plots.prediction import counts
 from occupancy.prediction import Prediction
 from occupancy.serving.model import ServedModel, explain
 
@@ -83,7 +83,7 @@ def picture(counted: Counted) -> Figure:
     if counted.truth is not None:
         wrong = float((counted.prediction.label != counted.truth).mean())
         title += f" and the truth; {wrong:.1%} of {len(counted.truth):,} rows are wrong"
-    return fit.counts(counted.prediction, title, counted.log.max_gap, counted.truth)
+    return counts(counted.prediction, title, counted.log.max_gap, counted.truth)
 
 
 def moment_picture(served: ServedModel, counted: Counted, time: pd.Timestamp) -> Figure:

@@ -33,7 +33,8 @@ from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.execution.fold import FoldResult, costs
 from occupancy.models.estimator import Estimator
-from occupancy.plots import fit
+from occupancy.plots.prediction import confusion, predictions
+from occupancy.plots.training import learning_curves, transitions
 from occupancy.prediction import COLUMNS
 from occupancy.serving import model
 from occupancy.tracking import view
@@ -248,16 +249,14 @@ def _figures(result: FoldResult, config: Config) -> dict[str, Figure]:
         first, names = _first_rooms(result)
         prediction, truth, title = prediction.at(first), truth[first], f"{title}; {names}, their times shifted"
     figures = {
-        "predictions": fit.predictions(prediction, truth, title, result.fold.log.max_gap),
-        "confusion": fit.confusion(
+        "predictions": predictions(prediction, truth, title, result.fold.log.max_gap),
+        "confusion": confusion(
             result.prediction.label, result.truth, config.data.max_count + 1, f"{where}: which count is taken for which"
         ),
     }
     if not history.empty:
-        figures["learning_curves"] = fit.learning_curves(history, result.estimator.chosen_epochs)
-    chain = fit.transitions(
-        history, config.data.max_count + 1, f"{where}: what the chain gives up by changing its label"
-    )
+        figures["learning_curves"] = learning_curves(history, result.estimator.chosen_epochs)
+    chain = transitions(history, config.data.max_count + 1, f"{where}: what the chain gives up by changing its label")
     return figures if chain is None else {**figures, "transitions": chain}
 
 

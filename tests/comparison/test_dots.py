@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from occupancy.comparison.dots import fold_dots
-from occupancy.plots.fit import LABELS
+from occupancy.plots.colours import LABELS
 
 SHARES = pd.DataFrame({1: [0.9, 0.5], 2: [0.9, 0.7], 3: [0.6, np.nan]}, index=["one", "a name too long for one line"])
 

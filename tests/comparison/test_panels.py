@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from occupancy.comparison import panels
 from occupancy.comparison.groups import Comparison
-from occupancy.plots.fit import BLUE, GREY, ORANGE
+from occupancy.plots.colours import BLUE, GREY, ORANGE
 from occupancy.tracking.records import FoldRows
 from tests.comparison.made_runs import Made, make_parts, make_rows
 

@@ -1,17 +1,15 @@
-"""The table and the figures of many rooms."""
+"""The table of many rooms."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from occupancy.execution.unit import Failure, Outcome, Scores
 from occupancy.experiments.report import room_line, room_tree
 from occupancy.experiments.room_scores import of_outcomes, over_rooms, worst
-from occupancy.plots import rooms as figure
 
 KEYS = ("mse", "mse_mean", "f1_micro", "nll", "brier")
 
@@ -21,11 +19,6 @@ def scored(mse: float, rows: int) -> Scores:
 
 
 OUTCOMES: dict[str, Outcome] = {"c": scored(0.4, 30), "a": scored(0.1, 10), "b": Failure("b.csv: is empty")}
-
-
-def table_of(rooms: int) -> pd.DataFrame:
-    mse = np.random.default_rng(0).gamma(4, 0.02, rooms)
-    return pd.DataFrame({"room": [f"room_{number}" for number in range(rooms)], "rows": 9, "mse": mse})
 
 
 def test_scores_over_rooms_leave_out_rooms_without_scores_and_weigh_rows_where_pooled() -> None:
@@ -53,19 +46,3 @@ def test_rooms_are_told_in_one_line_however_many_they_are() -> None:
     table = pd.DataFrame({"room": ["a", "b", "c"], "rows": 1, "mse": [0.1, 0.5, 0.3]})
     line = "3, mse mean 0.300, median 0.300, worst 0.500 (b); each is in the run's rooms.csv"
     assert room_line(table) == line
-
-
-@pytest.mark.parametrize("rooms", [1, 5, 40])
-def test_few_rooms_are_each_named_beside_their_dots(rooms: int) -> None:
-    table = table_of(rooms)
-    dots, bars = figure.draw(table, "rooms").axes
-    assert [label.get_text() for label in dots.get_yticklabels()] == table.sort_values("mse")["room"].tolist()
-    assert sum(bar.get_height() for bar in bars.patches) == rooms  # type: ignore[attr-defined]
-
-
-def test_of_many_rooms_the_worst_are_named() -> None:
-    table = table_of(200)
-    dots, _ = figure.draw(table, "rooms").axes
-    (text,) = dots.texts
-    assert [line.split()[0] for line in text.get_text().split("\n")[1:]] == worst(table, 5)["room"].tolist()
-    np.testing.assert_array_equal(dots.lines[0].get_xdata(), np.sort(table["mse"]))

@@ -21,7 +21,7 @@ from occupancy.exploration.page import SECTIONS, page
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.profile import every
 from occupancy.exploration.subject import open_subject
-from occupancy.plots.timeaxis import NARROW, WIDTH
+from occupancy.plots.figure import NARROW, WIDTH
 from tests.drawn import boxes, overlapping, texts
 from tests.exploration.made_logs import subject, times
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from occupancy.config.search import Range
-from occupancy.plots.fit import ORANGE
+from occupancy.plots.colours import ORANGE
 from occupancy.search.figures import draw
 from occupancy.search.grid import Grid
 from occupancy.search.request import load_search
