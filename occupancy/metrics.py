@@ -37,8 +37,9 @@ def score(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> dict[str,
     )
     risk = risk_coverage(np.square(label - truth).astype(np.float64), std)
     changes = [change_latencies(prediction, truth, max_gap) for prediction, truth in parts]
-    delays = [prediction.delay_s for prediction, _ in parts]
-    seconds = np.concatenate([seconds + delay_s for (seconds, _), delay_s in zip(changes, delays, strict=True)])
+    # The delay is part of an answer; a change that was never answered takes its run's length and no more.
+    delays = [prediction.delay_s * answered for (prediction, _), (_, answered) in zip(parts, changes, strict=True)]
+    seconds = np.concatenate([seconds for seconds, _ in changes]) + np.concatenate(delays)
     answered = np.concatenate([answered for _, answered in changes])
     return {
         "mse": float(np.square(label - truth).mean()),

@@ -119,8 +119,8 @@ def join(parts: Iterable[Prediction]) -> Prediction:
     given = [name for name in _OF_ROWS if getattr(bare[0], name) is not None]
     joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in bare]) for name in given}
     times = np.concatenate([part.times for part in bare])
-    causal = all(part.causal for part in bare)
-    return Prediction(pd.DatetimeIndex(times, name=bare[0].times.name), causal=causal, **joined)
+    causal, delay_s = all(part.causal for part in bare), max(part.delay_s for part in bare)
+    return Prediction(pd.DatetimeIndex(times, name=bare[0].times.name), causal=causal, delay_s=delay_s, **joined)
 
 
 def from_people(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -290,6 +291,17 @@ def test_the_first_row_of_a_part_is_no_change_and_parts_do_not_join() -> None:
     result = score([empty, full], GAP)
     assert math.isnan(result["latency_s"])
     assert result["missed_changes"] == 0
+
+
+def test_a_late_answer_counts_its_delay_and_a_change_that_was_never_answered_its_runs_length_alone() -> None:
+    answered, missed = predict([0, 1, 1, 1]), predict([0] * 11)
+    truths = counts(0, 1, 1, 1), counts(0, *[1] * 10)
+    parts = [
+        (dataclasses.replace(prediction, delay_s=delay_s), truth)
+        for prediction, truth, delay_s in zip((answered, missed), truths, (120.0, 300.0), strict=True)
+    ]
+    assert [score([part], GAP)["latency_s"] for part in parts] == [120, 300]
+    assert score(parts, GAP)["latency_s"] == 210
 
 
 def test_latency_is_the_median_over_the_changes_of_all_parts() -> None:

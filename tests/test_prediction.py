@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from occupancy.arrays import Floats
-from occupancy.prediction import COLUMNS, central_interval, class_shares, from_people, from_probabilities
+from occupancy.prediction import (
+    COLUMNS,
+    Prediction,
+    central_interval,
+    class_shares,
+    from_people,
+    from_probabilities,
+    join,
+)
 
 MAX_COUNT = 3
 
@@ -207,3 +215,17 @@ def test_one_sample_leaves_nothing_to_the_model() -> None:
     assert (sure.epistemic == 0).all()
     assert (sure.aleatoric == 0).all()
     assert (dataclasses.replace(sure, samples=None).epistemic == 0).all()
+
+
+def test_parts_join_to_what_they_were_taken_from_in_every_field_but_the_samples() -> None:
+    generator = np.random.default_rng(0)
+    whole = from_probabilities(times(9), generator.dirichlet(np.ones(4), (5, 9)), causal=False)
+    whole = dataclasses.replace(whole, answered=generator.random(9) < 0.5, delay_s=300.0)
+    joined = join(whole.at(slice(first, first + 3)) for first in (0, 3, 6))
+    for field in dataclasses.fields(Prediction):
+        if field.name == "samples":
+            assert joined.samples is None
+        elif field.name == "disagreement":  # what the samples say, kept in their place
+            np.testing.assert_allclose(joined.epistemic, whole.epistemic)
+        else:
+            np.testing.assert_array_equal(getattr(joined, field.name), getattr(whole, field.name), err_msg=field.name)
