@@ -111,11 +111,15 @@ def validate(
         where: what messages call the source, if not its name.
 
     Raises:
-        InputError: all problems in one line, each kind with row, column, value and remedy.
+        InputError: there are no rows, a column is there twice, or cells are wrong: all their problems in one line,
+            each kind with row, column, value and remedy.
     """
     where = where or name
     if raw.empty:
         raise InputError(f"{where}: holds no rows; expected one row a sample")
+    if twice := raw.columns[raw.columns.duplicated()].unique().tolist():
+        named = ", ".join(map(repr, twice))
+        raise InputError(f"{where}: got more than one column {named}, expected each name once; drop one of them")
     raw = raw.reset_index(drop=True)
     wanted = [*schema.sensors, *([schema.count] if labelled else [])]
     present = [column for column in wanted if column in raw.columns]

@@ -51,6 +51,13 @@ def gate(cells: pd.DataFrame, settings: Data = SHAKY) -> Log:
     return validate(cells, SMALL, settings, "room")
 
 
+@pytest.mark.parametrize("name", ["time", "warm", "people", "note"])
+def test_a_column_that_is_there_twice_is_refused_in_one_line_that_names_it(name: str) -> None:
+    cells = cells_of([20.0, 21.0]).assign(note="")
+    with pytest.raises(InputError, match=rf"^room: got more than one column '{name}', expected each name once; drop "):
+        gate(pd.concat([cells, cells[[name]]], axis=1))
+
+
 def test_the_real_log_passes_as_it_is(uci_log: Log) -> None:
     frame = uci_log.frame
     assert (uci_log.name, uci_log.family) == ("Occupancy_Estimation.csv", "uci")
