@@ -22,7 +22,7 @@ from occupancy.data.times import check_cadence, stretches
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.models.estimator import SETTINGS, Epoch, Steps, read_settings
 from occupancy.models.neural.pretraining import pretrain, simulated
-from occupancy.models.neural.task import Monitored, Sizes, Task, train
+from occupancy.models.neural.task import Keep, Monitored, Sizes, Task, train
 from occupancy.models.neural.windows import Batches, WindowModule, Windows
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
@@ -38,9 +38,9 @@ class NetworkEstimator:
 
     Under ``protocol: honest`` the validation rows choose the number of epochs: the one with the lowest
     loss, averaged over the members. With ``train.refit`` new networks are then trained on training and
-    validation rows together for that many epochs; without, the networks of the choice are kept. Under
-    ``protocol: report`` the members train on both parts and keep the weights that the **test** rows
-    liked best, as the reproduced report did.
+    validation rows together for that many epochs; without it, the members of the search are used, with the
+    weights that each had after that epoch. Under ``protocol: report`` the members train on both parts, and
+    the **test** rows choose the epoch whose weights are kept, as in the reproduced report.
     """
 
     def __init__(self, config: Config, build: Build, window: int, passes: int = 0) -> None:
@@ -130,27 +130,31 @@ class NetworkEstimator:
 
     def _fit_honestly(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         settings = self.config.train
-        trainings = [self._train(fold, fold.train, fold.validation, most, on_epoch) for most in settings.trainings]
+        keep: Keep = "nothing" if settings.choices or settings.refit else "all"
+        trainings = [
+            self._train(fold, fold.train, fold.validation, most, on_epoch, keep) for most in settings.trainings
+        ]
         if not settings.choices:
             (tasks,) = trainings
             self.chosen_epochs = best_epoch([task.stop_losses for task in tasks])
-            for task in tasks:
-                task.restore_best()
         else:
             tasks = min(trainings, key=lambda tasks: np.mean([task.stop_losses[-1] for task in tasks]))
             self.chosen_epochs = len(tasks[0].stop_losses)
         self._correct(steps, trainings)
         self.residual_var = _residual_var(tasks, self.chosen_epochs, fold.counts(fold.validation))
+        if keep == "all":
+            for task in tasks:
+                task.restore(self.chosen_epochs)
         if settings.refit:
             tasks = self._train(fold, fold.train | fold.validation, None, self.chosen_epochs, on_epoch)
         self.networks = [task.network for task in tasks]
 
     def _fit_as_reported(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         learned = fold.train | fold.validation
-        tasks = self._train(fold, learned, fold.test, self.config.train.max_epochs, on_epoch)
+        tasks = self._train(fold, learned, fold.test, self.config.train.max_epochs, on_epoch, "all")
         self.chosen_epochs = best_epoch([task.stop_losses for task in tasks])
         for task in tasks:
-            task.restore_best()
+            task.restore(self.chosen_epochs)
         self._correct(steps, [tasks])
         self.networks = [task.network for task in tasks]
         # The test rows stopped the training: what they leave over says nothing, so the learned rows have to.
@@ -175,7 +179,15 @@ class NetworkEstimator:
         classes = self.config.data.max_count + 1
         return self.build(Sizes(len(self.features.names), classes, sum(labels) or 1, tuple(labels)))
 
-    def _train(self, fold: Fold, fitting: Rows, stopping: Rows | None, epochs: int, on_epoch: OnEpoch) -> list[Task]:
+    def _train(
+        self,
+        fold: Fold,
+        fitting: Rows,
+        stopping: Rows | None,
+        epochs: int,
+        on_epoch: OnEpoch,
+        keep: Keep = "nothing",
+    ) -> list[Task]:
         """Train every member anew on the fitting rows, to which the features are fitted too."""
         self.features = fit_inputs(fold.log, fitting, self.config.features)
         learning = self._batches(fold, fitting, self.config.train.batch_size)
@@ -185,6 +197,8 @@ class NetworkEstimator:
         rooms = simulated(self.config, self.features, self.window) if self.config.train.pretrain_rooms else None
         tasks = []
         stage: Literal["search", "final"] = "final" if stopping is None else "search"
+        if keep == "all" and self.config.train.members == 1:
+            keep = "best"  # no other member has a say: this spares the weights after a thousand epochs
 
         def report(epoch: int, train_loss: float, stop_loss: float, member: int, network: nn.Module) -> None:
             monitored = network.monitored() if isinstance(network, Monitored) else {}
@@ -199,7 +213,7 @@ class NetworkEstimator:
                     pretrain(network, dataclasses.replace(rooms, order=order), self.config.train)
                 data = WindowModule(dataclasses.replace(learning, order=order), stop)
                 told = partial(report, member=member, network=network)
-                tasks.append(train(network, data, self.config.train, epochs, told))
+                tasks.append(train(network, data, self.config.train, epochs, told, keep))
         return tasks
 
     def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +16,9 @@ from torch import Tensor, nn
 from occupancy.config import Train
 from occupancy.errors import InputError
 from occupancy.models.neural.windows import PADDING, Batch, WindowModule
+
+Keep = Literal["nothing", "best", "all"]
+"""After which epochs a training keeps the weights: that with the lowest stopping loss, or each."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ class Task(pl.LightningModule):
     """
 
     def __init__(
-        self, network: nn.Module, settings: Train, steps: int, on_epoch: Callable[[int, float, float], None]
+        self,
+        network: nn.Module,
+        settings: Train,
+        steps: int,
+        on_epoch: Callable[[int, float, float], None],
+        keep: Keep = "nothing",
     ) -> None:
         """Wrap a network.
 
@@ -73,6 +80,7 @@ class Task(pl.LightningModule):
             settings: optimizer and schedule.
             steps: training steps in all epochs together, over which the schedule runs.
             on_epoch: told the epoch (from 1), its training loss and its stopping loss (NaN without stopping rows).
+            keep: after which epochs the weights are kept for `restore`.
         """
         super().__init__()
         self.network = network
@@ -82,7 +90,8 @@ class Task(pl.LightningModule):
         self.train_losses: list[float] = []
         self.stop_losses: list[float] = []
         self.stop_outputs: list[Tensor] = []
-        self._best: dict[str, Tensor] = {}
+        self._keep = keep
+        self._kept: dict[int, dict[str, Tensor]] = {}  # weights by epoch, from 1
         self._batch_losses: list[Tensor] = []
         self._stop_batches: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -99,14 +108,18 @@ class Task(pl.LightningModule):
         self._stop_batches.append((self.network.loss(x, y) * known, known, self.network(x)))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
-        """Remember the weights if the stopping rows like them best so far."""
+        """Remember what the stopping rows say, and the weights if they are to be kept."""
         losses, rows, outputs = zip(*self._stop_batches, strict=True)
         self._stop_batches.clear()
         self.stop_outputs.append(torch.cat(outputs).cpu())
         loss = float(torch.stack(losses).sum() / torch.stack(rows).sum())
-        if loss < min(self.stop_losses, default=math.inf):
-            self._best = copy.deepcopy(self.network.state_dict())
+        best = loss < min(self.stop_losses, default=math.inf)
         self.stop_losses.append(loss)
+        if self._keep == "best" and best:
+            self._kept.clear()
+        if self._keep == "all" or (self._keep == "best" and best):
+            weights = self.network.state_dict()
+            self._kept[len(self.stop_losses)] = {name: value.cpu().clone() for name, value in weights.items()}
         self.log("stop_loss", loss)
 
     def on_train_epoch_end(self) -> None:
@@ -138,9 +151,9 @@ class Task(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def restore_best(self) -> None:
-        """Put back the weights that the stopping rows liked best."""
-        self.network.load_state_dict(self._best)
+    def restore(self, epoch: int) -> None:
+        """Put back the weights after an epoch (from 1), or after the last one if the training stopped before it."""
+        self.network.load_state_dict(self._kept[min(epoch, len(self.stop_losses))])
 
 
 def train(
@@ -149,6 +162,7 @@ def train(
     settings: Train,
     epochs: int,
     on_epoch: Callable[[int, float, float], None],
+    keep: Keep = "nothing",
 ) -> Task:
     """Train a network and return the task that did it; the network is on the CPU then, in evaluation mode.
 
@@ -158,13 +172,14 @@ def train(
         settings: optimizer, schedule, patience, device.
         epochs: how many at most.
         on_epoch: told of every epoch, see `Task`.
+        keep: after which epochs the weights are kept, see `Task`.
 
     Raises:
         InputError: the device asked for is not there.
     """
     # Lightning says at each fit which devices it found; the progress display says what matters.
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    task = Task(network, settings, epochs * len(data.train), on_epoch)
+    task = Task(network, settings, epochs * len(data.train), on_epoch, keep)
     stopping = data.stop is not None and settings.patience is not None
     trainer = pl.Trainer(
         max_epochs=epochs,

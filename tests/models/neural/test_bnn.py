@@ -447,10 +447,10 @@ def test_the_repositorys_trainer_trains_it_and_shows_its_kl() -> None:
     network, told = build(rows=40), []
     with seeded(1):
         settings = Train(learning_rate=1e-2, weight_decay=0.0, device="cpu")
-        task = train(network, data, settings, 3, lambda *epoch: told.append(epoch))
+        task = train(network, data, settings, 3, lambda *epoch: told.append(epoch), "best")
     assert len(task.stop_losses) == len(told) == 3
     assert task.stop_outputs[0].shape == (20, C)
-    task.restore_best()
+    task.restore(int(np.argmin(task.stop_losses)) + 1)
     x, y = next(iter(data.stop or []))
     assert network.loss(x, y).item() == pytest.approx(min(task.stop_losses), rel=1e-5)
     assert network.monitored()["kl"] > 0

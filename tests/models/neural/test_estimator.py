@@ -211,9 +211,12 @@ def test_a_regression_has_a_residual_variance_and_a_classification_none(protocol
 
 
 def test_the_residual_variance_is_that_of_the_search_on_the_validation_rows() -> None:
-    # Without a refit the networks of the search are the ones that predict; one epoch leaves no choice.
+    # Without a refit the networks of the search are the ones that predict, as they were after the chosen epoch.
     fold = fold_of()
-    estimator = fit(config_of(refit=False, max_epochs=1, members=2), fold)
+    estimator = fit(config_of(refit=False, max_epochs=12, members=3, learning_rate=0.1, schedule="constant"), fold)
+    losses = estimator.history.pivot_table("stop_loss", "epoch", "member")
+    assert estimator.chosen_epochs == losses.mean(axis=1).idxmin() != 12
+    assert set(losses.idxmin()) != {estimator.chosen_epochs}, "a member likes another epoch best"
     frame = fold.log.frame.drop(columns="people")
     # Validation windows may not look into the test rows, but these come later and don't matter.
     errors = estimator.predict(frame, fold.validation).mean - fold.counts(fold.validation)
@@ -255,6 +258,18 @@ def test_validation_rows_that_contradict_the_training_rows_choose_few_epochs() -
     config = config_of(max_epochs=12, learning_rate=0.03, refit=False, schedule="constant")
     agreeing, contradicting = (fit(config, one) for one in (fold, altered(fold, fold.validation)))
     assert contradicting.chosen_epochs < agreeing.chosen_epochs
+
+
+def test_the_members_of_the_report_are_kept_as_they_were_after_the_epoch_that_the_test_rows_chose() -> None:
+    changes: dict[str, Any] = {"max_epochs": 12, "members": 3, "learning_rate": 0.1, "schedule": "constant"}
+    fold = fold_of()
+    estimator = fit(config_of("classification", protocol="report", **changes), fold)
+    losses = estimator.history.pivot_table("stop_loss", "epoch", "member")
+    assert set(losses.idxmin()) != {estimator.chosen_epochs}, "a member likes another epoch best"
+    samples = predicted(estimator, fold.test).samples
+    assert samples is not None
+    surprises = -np.log(samples[:, np.arange(fold.test.sum()), fold.counts(fold.test)]).mean(axis=1)
+    np.testing.assert_allclose(surprises, losses.loc[estimator.chosen_epochs], rtol=1e-4)
 
 
 @pytest.mark.parametrize("refit", [True, False])
@@ -415,7 +430,7 @@ def test_a_model_does_not_depend_on_what_was_drawn_before() -> None:
 
 
 def test_a_member_is_the_same_whatever_the_number_of_members() -> None:
-    one, two = (fit(config_of(members=members, refit=False)) for members in (1, 2))
+    one, two = (fit(config_of(members=members, refit=False, max_epochs=1)) for members in (1, 2))
     alone = one.networks[0].state_dict()
     assert all(torch.equal(value, alone[name]) for name, value in two.networks[0].state_dict().items())
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from occupancy.config import LSTM, Train
 from occupancy.errors import InputError
 from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.task import Sizes, Task, accelerator, train
+from occupancy.models.neural.task import Keep, Sizes, Task, accelerator, train
 from occupancy.models.neural.windows import Batches, WindowModule, Windows
 from tests.places import ROOT
 
@@ -65,10 +65,15 @@ def line(scale: float = 1.0) -> Line:
 
 
 def run(
-    network: nn.Module, data: WindowModule, epochs: int, record: Record | None = None, **changes: Any
+    network: nn.Module,
+    data: WindowModule,
+    epochs: int,
+    record: Record | None = None,
+    keep: Keep = "nothing",
+    **changes: Any,
 ) -> tuple[Task, Record]:
     told: Record = [] if record is None else record
-    task = train(network, data, settings(**changes), epochs, lambda *epoch: told.append(epoch))
+    task = train(network, data, settings(**changes), epochs, lambda *epoch: told.append(epoch), keep)
     return task, told
 
 
@@ -154,13 +159,24 @@ def test_without_stopping_rows_no_stopping_loss_is_told() -> None:
     assert task.stop_losses == []
 
 
-def test_the_weights_that_the_stopping_rows_liked_best_are_put_back() -> None:
+def test_the_weights_after_any_epoch_are_put_back_and_the_last_where_training_stopped_before_it() -> None:
     network, data = line(), data_of(misleading=True)
-    task, _ = run(network, data, 12)
+    task, _ = run(network, data, 12, keep="all")
     assert task.stop_losses[-1] > 1.5 * min(task.stop_losses)
+    for epoch in (3, 12, 1, 40):
+        task.restore(epoch)
+        assert loss_on(network, data.stop) == pytest.approx(task.stop_losses[min(epoch, 12) - 1], rel=1e-5)
+
+
+def test_the_best_weights_alone_are_kept_where_no_more_is_asked_for() -> None:
+    network, data = line(), data_of(misleading=True)
+    task, _ = run(network, data, 12, keep="best")
+    best = int(np.argmin(task.stop_losses)) + 1
+    assert list(task._kept) == [best]
     assert loss_on(network, data.stop) == pytest.approx(task.stop_losses[-1], rel=1e-5)
-    task.restore_best()
+    task.restore(best)
     assert loss_on(network, data.stop) == pytest.approx(min(task.stop_losses), rel=1e-5)
+    assert not run(line(), data, 2)[0]._kept
 
 
 def test_the_stopping_rows_change_no_weight_by_themselves() -> None:
