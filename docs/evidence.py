@@ -21,7 +21,8 @@ from occupancy.compare import Question
 from occupancy.comparison import panels, uncertainty
 from occupancy.comparison.groups import Group
 from occupancy.comparison.reading import read_comparison
-from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
+from occupancy.config.keys import COMMAND_LINE
+from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.tracking.records import FoldRows
 
 FOLD = 1

@@ -22,7 +22,8 @@ from occupancy.cli import files
 from occupancy.cli.command import Parser
 from occupancy.cli.progress import Stages
 from occupancy.config import Data, Section, Tracking
-from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
+from occupancy.config.keys import COMMAND_LINE
+from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.errors import InputError
 
 if TYPE_CHECKING:

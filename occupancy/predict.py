@@ -91,7 +91,8 @@ def _command(options: argparse.Namespace) -> None:
 def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any], str | None]:
     """Return where the store is, the settings given of how the file is read, by name, and how to decode, if given."""
     from occupancy.config import MLPCRF, Config  # noqa: PLC0415
-    from occupancy.config.parsing import COMMAND_LINE, known_keys, parse_overrides, resolve  # noqa: PLC0415
+    from occupancy.config.keys import COMMAND_LINE, known_keys  # noqa: PLC0415
+    from occupancy.config.parsing import parse_overrides, resolve  # noqa: PLC0415
 
     given = parse_overrides(options.overrides)
     allowed = (STORE, *READING, DECODING)

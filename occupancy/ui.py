@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from occupancy.cli.command import Parser
 from occupancy.config import Section, Tracking
-from occupancy.config.parsing import COMMAND_LINE, parse_overrides, resolve
+from occupancy.config.keys import COMMAND_LINE
+from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.errors import InputError
 from occupancy.tracking import view
 

@@ -1,4 +1,4 @@
-"""The typed configuration of an experiment; `occupancy.config.parsing` makes one from YAML and overrides."""
+"""The typed configuration of an experiment; `occupancy.config.parsing` reads it from YAML and overrides."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ __all__ = [
 
 CENTRED = "centred_physics"
 PHYSICS = ("physics", CENTRED)
-"""The values of ``features`` that mean more than sensors."""
+"""The values of ``features`` that name quantities computed from sensors."""
 
 
 class Tracking(Section):
@@ -74,64 +74,65 @@ class Tracking(Section):
     uri: str = "sqlite:///mlflow.db"
     """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database."""
     experiment: Annotated[str, Field(min_length=1)] = "occupancy"
-    """The MLflow experiment that the runs belong to."""
+    """The MLflow experiment to which the runs belong."""
 
     @property
     def shown_uri(self) -> str:
-        """The address as it may be shown and recorded: without the password that it may hold."""
+        """The address without a password, to show and to record."""
         return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.uri)
 
 
 class Config(Section):
-    """One experiment, complete: the log, the features, the model, its training and its record."""
+    """A whole experiment: the log, the features, the model, its training and where it is recorded."""
 
     name: Annotated[str, Field(min_length=1)]
-    """What the experiment is called; without it, the file's name without its ending."""
+    """Name of the experiment; the default is the name of the file without its suffix."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Where chance starts: the networks' first weights, the order of rows, dropout, draws and trees."""
+    """Seed of all random numbers: initial weights, order of the rows, dropout, samples and trees."""
     protocol: Literal["honest", "report"] = "honest"
-    """Which rows end the training of networks: ``honest``, the validation rows; ``report``, the test rows, as in the
-    student report that this project reproduces, so that its figures are optimistic."""
+    """The rows that decide when the training of a network ends: ``honest``, the validation rows; ``report``, the test
+    rows, as in the student report that this project reproduces; such scores are optimistic."""
     features: Literal["no_light", "all", "physics", "centred_physics"] | Annotated[list[Kind], Field(min_length=1)] = (
         "no_light"
     )
-    """What a model sees: ``no_light``, all sensors but those of light; ``all``; a list of kinds; or ``physics``, the
-    balance of CO2, loudness, motion and warming over spans of time before each row, made of all sensors but those of
-    light. ``centred_physics``: over spans around each row, so that a count rests on later rows too."""
+    """The inputs of the model: ``no_light``, all sensors except light; ``all``; a list of kinds of sensors; or
+    ``physics``, quantities computed from all sensors except light over spans of time before each row: CO2 balance,
+    loudness, motion and warming. ``centred_physics``: the same over spans around each row, so a count also depends on
+    later rows."""
     data: Data = Data()
     """The log and its folds."""
     model: Model = LSTM()
-    """The model, by its ``name``."""
+    """The model, chosen by its ``name``."""
     decoding: Decoding | None = None
-    """What is made of the model's probabilities over time; none: each row stands for itself."""
+    """How the probabilities of neighbouring rows are combined; null: each row is used on its own."""
     calibration: Calibration | None = None
-    """What is made of them so that they can be acted on; none: they stay as the model has them."""
+    """How the probabilities are corrected; null: they are used as the model gives them."""
     train: Train = Train()
-    """The training of a network."""
+    """How a network is trained."""
     tracking: Tracking = Tracking()
-    """The record in MLflow."""
+    """Where the runs are recorded in MLflow."""
     explanation: Explanation | None = None
-    """Pictures of which sensors the counts rest on, recorded with each fold; none: they are left out, which is quicker.
-    ``explanation={}`` on the command line asks for them as they are by default."""
+    """Figures of the sensors that the counts depend on, recorded with each fold; null: no figures, which is faster.
+    On the command line, ``'explanation={}'`` turns them on with their defaults."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
         if any(isinstance(model, BNN) for model in self.models) and self.train.weight_decay > 0:
             raise ValueError(
-                f"train.weight_decay {self.train.weight_decay:g} conflicts with model bnn, whose prior does that, and "
-                "whose guide's scales it would pull too; set it to 0"
+                f"train.weight_decay {self.train.weight_decay:g} conflicts with model bnn: its prior has this effect "
+                "already, and weight decay would also act on the scales of its guide; set it to 0"
             )
         refined = [key for key in ("decoding", "calibration") if getattr(self, key) is not None]
         refined += ["model.weights"] if isinstance(self.model, Mixture) and self.model.weights == "learned" else []
         if refined and isinstance(self.model, MLPCRF) and self.model.decoding != "filter":
             raise ValueError(
                 f"model.decoding {self.model.decoding!r} conflicts with {refined[0]}, which would replace its path; "
-                "take model.decoding 'filter' or drop one of them"
+                "set model.decoding to 'filter', or remove one of them"
             )
         if self.protocol == "report" and refined:
             raise ValueError(
-                f"protocol 'report' conflicts with {refined[0]}, which is learned without the test rows; take protocol "
-                "'honest' or drop it"
+                f"protocol 'report' conflicts with {refined[0]}, which must be fitted without the test rows; "
+                "set protocol to 'honest', or remove it"
             )
         return self
 
@@ -144,40 +145,40 @@ class Config(Section):
             )
         for model in self.models:
             if self.train.pretrain_rooms and isinstance(model, MLPCRF | BNN):
-                raise ValueError(f"{asked} model {model.name}, which learns from the log alone; set it to 0")
+                raise ValueError(f"{asked} model {model.name}, which can't be pretrained; set it to 0")
         return self
 
     @property
     def models(self) -> list[Single]:
-        """The settings of the model, or of each that a mixture pools."""
+        """The settings of the model, or of each member of a mixture."""
         return self.model.members if isinstance(self.model, Mixture) else [self.model]
 
     @property
     def epochs(self) -> int:
-        """How many epochs all networks of a fold take together, at most; 0 for a model without epochs."""
+        """The most epochs that all networks of a fold take together; 0 for a model without epochs."""
         networks = sum(isinstance(model, Network) for model in self.models)
         if self.protocol == "report":
             return networks * self.train.members * self.train.max_epochs
-        # A refit takes as many epochs as the search finds best: unknown before, so the most there may be.
+        # A refit takes the number of epochs that the search finds best: not known yet, so count the most.
         trainings = self.train.trainings
         return networks * self.train.members * (sum(trainings) + self.train.refit * max(trainings))
 
     @property
     def looks_ahead(self) -> bool:
-        """Whether what a model sees of a row holds later rows too."""
+        """Whether the inputs of a row depend on later rows."""
         return self.features == CENTRED
 
     @property
     def learns_validation(self) -> bool:
-        """Whether the model that is used has learned from validation rows too, not only from those of training."""
+        """Whether the fitted model has learned from validation rows as well as from training rows."""
         return self.protocol == "report" or self.train.refit
 
     @property
     def key(self) -> str:
-        """Hash of what decides the results, the seed apart: equal keys, the same experiment with other seeds."""
+        """Hash of all settings that change the results, except the seed: runs that differ by seed have equal keys."""
         tree = self.shown()
         del tree["seed"], tree["tracking"], tree["explanation"], tree["train"]["device"]
-        # What was not asked for is left out, so that the key is as it was before one could ask for it.
+        # Newer options are left out at their defaults, so that runs recorded before them keep their keys.
         for refinement in ("decoding", "calibration"):
             if tree[refinement] is None:
                 del tree[refinement]
@@ -190,17 +191,17 @@ class Config(Section):
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
     def shown(self) -> dict[str, Any]:
-        """Return the settings as nested plain values by their keys, the store's password hidden."""
+        """Return the settings as nested plain values by key, without the password of the store."""
         tree = self.model_dump(by_alias=True)
         tree["tracking"]["uri"] = self.tracking.shown_uri
         return tree
 
     def to_yaml(self) -> str:
-        """Return the resolved configuration as YAML that `load_config` reads back to an equal object."""
+        """Return the complete configuration as YAML, from which `load_config` reads an equal object."""
         return yaml.safe_dump(self.shown(), sort_keys=False)
 
     def flat(self) -> dict[str, Any]:
-        """Return the settings by dotted key, as scripts and MLflow parameters name them."""
+        """Return the settings by dotted key, as in scripts and MLflow parameters."""
         return dict(_flatten(self.shown()))
 
 

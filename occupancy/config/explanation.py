@@ -10,14 +10,15 @@ from occupancy.config.section import Count, Positive, Section
 
 
 class Explanation(Section):
-    """Which sensors the counts of a fitted model rest on; no result depends on it.
+    """Which sensors the counts of a fitted model depend on; it changes no score.
 
-    `occupancy.train` records it with each fold of a log of one room.
+    `occupancy.train` records it with each fold, if the log is of one room.
     """
 
     repeats: Count = 5
-    """How often the blocks of a sensor's readings are shuffled, each time by another seed."""
+    """How many times the blocks of a sensor's readings are shuffled, each time with another seed."""
     block_s: Positive = 1800.0
-    """Length of a block in seconds; within it, readings keep their order. A fold's test rows must hold two."""
+    """Length of a block in seconds; readings keep their order inside a block. The test rows of a fold must hold at
+    least two blocks."""
     backgrounds: Annotated[int, Field(ge=1, le=100)] = 16
-    """How many stretches of learned rows stand in for the readings of sensors whose contribution is taken away."""
+    """How many stretches of learned rows replace the readings of a sensor to measure what the sensor adds."""

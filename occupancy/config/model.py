@@ -1,4 +1,4 @@
-"""Settings of each model; ``name`` tells which model a mapping describes."""
+"""Settings of each model; ``name`` says which model a mapping describes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from occupancy.config.section import Count, Positive, Section
 
 DEFAULT = "lstm"
-"""The model of a mapping that names none."""
+"""The model of a mapping without a name."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Head = Literal["regression", "classification"]
@@ -17,7 +17,7 @@ Head = Literal["regression", "classification"]
 
 def _check_balance(balanced: bool, head: str) -> None:
     if balanced and head == "regression":
-        raise ValueError("balanced conflicts with head 'regression', which knows no labels; drop one of them")
+        raise ValueError("balanced conflicts with head 'regression', which has no labels; remove one of them")
 
 
 class LSTM(Section):
@@ -25,23 +25,23 @@ class LSTM(Section):
 
     name: Literal["lstm"] = "lstm"
     cell: Literal["lstm", "gru"] = "lstm"
-    """The layers: ``gru`` has three gates to the four of ``lstm``, and so a quarter fewer weights."""
+    """Kind of layer: ``gru`` has three gates instead of the four of ``lstm``, and so a quarter fewer weights."""
     head: Literal["regression", "classification", "ordinal"] = "regression"
-    """Whether the count is regressed or classified; ``ordinal`` classifies it by one number and rising thresholds, and
-    so knows that 2 lies between 1 and 3."""
+    """Output: ``regression`` of the count, ``classification``, or ``ordinal``: one number and increasing thresholds, so
+    that the model knows that 2 lies between 1 and 3."""
     balanced: bool = False
-    """Whether each label weighs as much as any other, however few rows it has, also where the loss chooses the number
-    of epochs; not with ``head: regression``."""
+    """Whether all labels have the same weight in the loss, even if a label has few rows; also in the loss that chooses
+    the number of epochs. It can't be used with ``head: regression``."""
     window: Count = 15
-    """Samples that a prediction sees, its own included."""
+    """Samples of one prediction, including its own row."""
     layers: Count = 2
-    """Layers, stacked."""
+    """Number of stacked layers."""
     hidden: Count = 64
-    """Units of each layer."""
+    """Units in each layer."""
     dropout: Share = 0.3
-    """Share of units switched off after each layer while training."""
+    """Share of units that are dropped after each layer during training."""
     mc_samples: Annotated[int, Field(ge=0)] = 0
-    """Passes of Monte-Carlo dropout at prediction; 0: dropout is off then."""
+    """Passes of Monte-Carlo dropout in prediction; 0: no dropout in prediction."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
@@ -54,54 +54,54 @@ class MLPCRF(Section):
 
     name: Literal["mlp_crf"] = "mlp_crf"
     hidden: list[Count] = Field(default_factory=lambda: [32])
-    """Units of each hidden layer; an empty list: the emissions are linear."""
+    """Units in each hidden layer; an empty list: linear emissions."""
     window: Count = 5
-    """Samples that an emission sees, its own included."""
+    """Samples of one emission, including its own row."""
     dropout: Share = 0.3
-    """Share of hidden units switched off while training."""
+    """Share of hidden units that are dropped during training."""
     sequence: Count = 60
-    """Samples of a training sequence."""
+    """Samples in a training sequence."""
     drop_incomplete: bool = False
     """Whether the last, shorter sequence of a stretch is left out of the training."""
     decoding: Literal["filter", "viterbi", "windows"] = "filter"
-    """How labels come from the chain: ``filter`` takes the posterior of the chain that ends at the row, and is causal;
-    ``viterbi`` the best path through the whole recording; ``windows`` the best path through each window of
-    ``sequence`` samples by itself, as the reproduced report did."""
+    """How the chain gives labels: ``filter``, the posterior of the chain that ends at the row, which is causal;
+    ``viterbi``, the best path through the whole recording; ``windows``, the best path through each window of
+    ``sequence`` samples, as in the reproduced report."""
 
 
 class BNN(Section):
-    """A Bayesian multi-layer perceptron, its posterior approximated by a variational guide."""
+    """A Bayesian multi-layer perceptron whose posterior is approximated by a variational guide."""
 
     name: Literal["bnn"] = "bnn"
     hidden: list[Count] = Field(default_factory=lambda: [32, 32])
-    """Units of each hidden layer; an empty list: the network is linear."""
+    """Units in each hidden layer; an empty list: a linear network."""
     window: Count = 8
-    """Samples that a prediction sees, its own included."""
+    """Samples of one prediction, including its own row."""
     prior_std: Positive = 2.0
-    """Standard deviation of the Normal prior of a weight, times the root of the layer's inputs."""
+    """Standard deviation of the Normal prior of a weight, times the root of the number of inputs of its layer."""
     guide: Literal["diagonal", "low_rank"] = "diagonal"
     """Family of the approximate posterior: independent Normals, or one Normal of all weights with a covariance of
     low rank."""
     draws: Count = 4
-    """Draws from the posterior in a training step; more make its gradient less noisy."""
+    """Samples from the posterior in a training step; more samples make the gradient less noisy."""
     samples: Count = 100
-    """Draws from the posterior at prediction."""
+    """Samples from the posterior in prediction."""
 
 
 class RandomForest(Section):
-    """A forest of decision trees on the sensors of a row."""
+    """A random forest on the sensors of a row."""
 
     name: Literal["random_forest"] = "random_forest"
     head: Head = "classification"
-    """Whether the trees regress the count or classify it."""
+    """Whether the trees regress or classify the count."""
     trees: Count = 300
-    """How many trees."""
+    """Number of trees."""
     max_depth: Count | None = None
-    """Levels of a tree at most; none: no limit."""
+    """Largest depth of a tree; null: no limit."""
     min_samples_leaf: Count = 5
-    """Rows in a leaf at least."""
+    """Smallest number of rows in a leaf."""
     balanced: bool = False
-    """Whether each label weighs as much as any other, however few rows it has; with ``head: classification`` alone."""
+    """Whether all labels have the same weight, even if a label has few rows; only with ``head: classification``."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
@@ -110,43 +110,44 @@ class RandomForest(Section):
 
 
 class Logistic(Section):
-    """Multinomial logistic regression on the inputs of a row, each standardised."""
+    """Multinomial logistic regression on the standardised inputs of a row."""
 
     name: Literal["logistic"] = "logistic"
     inverse_penalty: Positive = 0.01
-    """One over the weight of the squared coefficients, as scikit-learn's ``C``: the smaller, the smoother."""
+    """Inverse weight of the penalty on the squared coefficients, ``C`` in scikit-learn; smaller values give smoother
+    models."""
     balanced: bool = True
-    """Whether each label weighs as much as any other, however few rows it has."""
+    """Whether all labels have the same weight, even if a label has few rows."""
 
 
 class Majority(Section):
-    """The shares of the labels in the training rows, whatever the sensors say."""
+    """The shares of the labels in the training rows; sensors are not used."""
 
     name: Literal["majority"] = "majority"
 
 
 class Clock(Section):
-    """The shares of the labels at a row's hour and weekday, whatever the sensors say."""
+    """The shares of the labels at the hour and weekday of a row; sensors are not used."""
 
     name: Literal["clock"] = "clock"
     prior_s: Positive = 1800.0
-    """How many seconds of rows the share of a wider span of time (the hour on any day, all rows, equal shares)
-    counts for."""
+    """Weight of the prior, in seconds of rows: the shares at an hour and weekday are pulled towards those at the hour
+    on any day, these towards those of all rows, and these towards equal shares."""
 
 
 class MassBalance(Section):
-    """The count that explains the CO2 of a ventilated room, gated by motion."""
+    """The number of people that explains the CO2 of a ventilated room; without motion it is 0."""
 
     name: Literal["mass_balance"] = "mass_balance"
     volume_m3: Positive = 77.0
     """Volume of the room, in cubic metres."""
     generation_l_per_h: Positive = 16.0
-    """The CO2 that one person breathes out, in litres an hour; the default suits adults who sit (Persily and de
-    Jonge, 2017, give it by age, sex and activity)."""
+    """CO2 that one person breathes out, in litres per hour; the default suits seated adults (Persily and de Jonge,
+    2017, give it by age, sex and activity)."""
     slope_s: Positive = 762.5
-    """How far back the slope of CO2 is fitted, in seconds."""
+    """Span before each row over which the slope of CO2 is fitted, in seconds."""
     gate_s: Positive = 240.0
-    """How long after the last motion people are taken to be in, in seconds."""
+    """Seconds after the last motion during which the room counts as occupied."""
 
 
 def _named(value: Any) -> Any:
@@ -173,17 +174,17 @@ Single = Annotated[_Any, Discriminator(_named)]
 
 
 class Mixture(Section):
-    """Several models pooled into one."""
+    """Several models whose probabilities are combined."""
 
     name: Literal["mixture"] = "mixture"
     members: Annotated[list[Single], Field(min_length=2)]
-    """The models, each a mapping with a ``name`` and its settings as ``model`` takes them."""
+    """The models, each a mapping with a ``name`` and its settings, as under ``model``."""
     pool: Literal["mean", "product"] = "product"
-    """How members' probabilities become one: their ``mean``, or their ``product``, in which a count that one member
-    finds unlikely stays so."""
+    """How the probabilities of the members are combined: their ``mean``, or their ``product``, in which a count that
+    one member finds unlikely stays unlikely."""
     weights: Literal["equal", "learned"] = "equal"
-    """Whether all members weigh the same, or as much as the rows that they learn from ask for, each predicted by
-    members that left its visit out."""
+    """Weights of the members: ``equal``, or ``learned`` from the training rows, each predicted by members that were
+    fitted without its visit."""
 
 
 Model = Annotated[_Any | Annotated[Mixture, Tag("mixture")], Discriminator(_named)]

@@ -1,4 +1,4 @@
-"""Settings of a search: what it tries, and what it chooses by."""
+"""Settings of a search: the values to try, and the score that chooses."""
 
 from __future__ import annotations
 
@@ -11,47 +11,49 @@ from occupancy.config.section import Count, Section
 
 Metric = Literal["mse", "mse_mean"]
 
-# Scores on other rows, or of a model that has learned from those rows, are no scores to choose by.
+# With other values of these keys, scores would be on other rows, or of a model that has learned from those rows.
 _FIXED = ("name", "protocol", "data", "tracking", "explanation", "train.refit", "train.device")
 
 
 class Range(Section):
-    """All numbers from one to another; whole ones only where both ends are written as such (`8`, not `8.0`)."""
+    """All numbers between two bounds; only whole numbers if both bounds are whole numbers (`8`, not `8.0`)."""
 
     low: int | float
     """The smallest number."""
     high: int | float
     """The largest number."""
     log: bool = False
-    """Whether each tenfold is searched as closely as the next, as suits a learning rate."""
+    """Whether the range is searched on a logarithmic scale, which suits a learning rate."""
     step: Count | None = None
-    """Distance from one whole number to the next; 1 where none is given."""
+    """Distance between two whole numbers; null: 1."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
         if self.low >= self.high:
-            raise ValueError(f"low {self.low:g} has to be less than high {self.high:g}")
+            raise ValueError(f"low {self.low:g} must be less than high {self.high:g}")
         if self.log and self.low <= 0:
-            raise ValueError(f"log needs a low above 0, got {self.low:g}")
+            raise ValueError(f"got low {self.low:g} with log, expected a low above 0")
         if self.step is not None and (self.log or not self.is_whole):
-            raise ValueError(f"step {self.step} is for whole numbers without log; leave it out, or give a list")
+            raise ValueError(f"step {self.step} is only for whole numbers without log; remove it, or give a list")
         if self.step is not None and (self.high - self.low) % self.step:
-            raise ValueError(f"steps of {self.step} from low {self.low:g} do not meet high {self.high:g}")
+            raise ValueError(
+                f"steps of {self.step} from low {self.low:g} do not reach high {self.high:g}; change one of them"
+            )
         return self
 
     @property
     def is_whole(self) -> bool:
-        """Whether it holds whole numbers only."""
+        """Whether the range holds only whole numbers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def __contains__(self, value: object) -> bool:
-        """Whether it holds a number."""
+        """Return whether the range holds a number."""
         if isinstance(value, bool) or not isinstance(value, int if self.is_whole else int | float):
             return False
         return self.low <= value <= self.high and not (self.is_whole and (value - self.low) % (self.step or 1))
 
     def __str__(self) -> str:
-        """In words."""
+        """Return the range in words."""
         kind = f"whole numbers by {self.step or 1}" if self.is_whole else "any number"
         return f"{self.low:g} to {self.high:g}, {kind}{', log' if self.log else ''}"
 
@@ -69,9 +71,10 @@ class GridSearch(Section):
 
     method: Literal["grid"] = "grid"
     over: Annotated[dict[str, Values], Field(min_length=1)]
-    """Dotted keys of the config, each with a list of values to try. A key that takes a list gets a list of lists."""
+    """Dotted keys of the config, each with a list of values to try. For a key whose value is a list, give a list of
+    lists."""
     metric: Metric = "mse"
-    """The score on a fold's validation rows by which a setting is chosen; lower is better."""
+    """The score on the validation rows of a fold that chooses the setting; lower is better."""
 
     @model_validator(mode="before")
     @classmethod
@@ -79,12 +82,12 @@ class GridSearch(Section):
         over = given.get("over") if isinstance(given, dict) else None
         for key, values in over.items() if isinstance(over, dict) else ():
             if isinstance(values, dict):
-                raise ValueError(
-                    f"over.{key}: got a range, but a grid needs a list; give one, or take method: adaptive"
-                )
+                raise ValueError(f"over.{key}: got a range, expected a list; give a list, or set method to 'adaptive'")
         for key in ("trials", "batch"):
             if over is not None and key in given:
-                raise ValueError(f"{key} is for method: adaptive; a grid tries every combination, so leave it out")
+                raise ValueError(
+                    f"{key} is only for method 'adaptive'; a grid tries every combination, so remove {key}"
+                )
         return given
 
     @model_validator(mode="after")
@@ -98,14 +101,15 @@ class AdaptiveSearch(Section):
 
     method: Literal["adaptive"]
     over: Annotated[dict[str, Space], Field(min_length=1)]
-    """Dotted keys of the config, each with a list of values to take one of, or with a range."""
+    """Dotted keys of the config, each with a list of values or with a range."""
     trials: Count
-    """Settings that each fold tries. The first is the config's own, where lists and ranges hold it."""
+    """Number of settings that each fold tries. The first is the config's own setting, if the lists and ranges contain
+    it."""
     batch: Count = 8
-    """Settings of a fold that are tried at once, before their scores suggest the next ones. It limits how many workers
-    have something to do, to this times the folds; their number changes nothing in the result."""
+    """Number of settings of a fold that are tried at the same time, before their scores suggest the next ones. At most
+    this number times the number of folds of workers can be busy; the number of workers does not change the result."""
     metric: Metric = "mse"
-    """The score on a fold's validation rows by which a setting is chosen; lower is better."""
+    """The score on the validation rows of a fold that chooses the setting; lower is better."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
@@ -119,8 +123,8 @@ Search = GridSearch | AdaptiveSearch
 def _check_keys(over: Mapping[str, list[Any] | Range]) -> None:
     for key, values in over.items():
         if any(key == fixed or key.startswith(f"{fixed}.") for fixed in _FIXED):
-            raise ValueError(f"over has {key}, which has to be the same for all that are compared; leave it out")
+            raise ValueError(f"over has {key}, which must be the same for all settings; remove it")
         if (within := next((other for other in over if key.startswith(f"{other}.")), None)) is not None:
-            raise ValueError(f"over has {key} and also {within}, which it lies in; leave one of them out")
+            raise ValueError(f"over has {key} and also {within}, which contains it; remove one of them")
         if isinstance(values, list) and (twice := [one for place, one in enumerate(values) if one in values[:place]]):
             raise ValueError(f"over gives {twice[0]!r} twice for {key}; give it once")

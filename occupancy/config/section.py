@@ -1,4 +1,4 @@
-"""What all parts of the configuration are made of."""
+"""The base class and the types of all sections of the configuration."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A part of the configuration: immutable, exact about types, refusing keys it does not know.
+    """A section of the configuration: immutable, strict about types, and without unknown keys.
 
-    The text under a field says what its key means, in ``docs/configuration.md`` too.
+    The text under a field describes its key; ``docs/configuration.md`` is written from it.
     """
 
     model_config = ConfigDict(

@@ -13,52 +13,54 @@ class Train(Section):
     """How networks are trained."""
 
     max_epochs: Count = 12
-    """Epochs of one network at most; an epoch is a pass over the training rows."""
+    """The most epochs of one network; an epoch is one pass over the training rows."""
     epoch_choices: Annotated[list[Count], Field(min_length=1)] | None = None
-    """Numbers of epochs to choose from, each trained to its own end, as a falling learning rate wants it: half way
-    down a network is not what a shorter training gives. ``max_epochs`` is one of them, those beyond it are left out.
-    Where none is left, and under ``protocol: report``, one training of ``max_epochs`` offers every epoch."""
+    """Numbers of epochs to choose from. Each number has its own training, because a learning rate that falls over the
+    epochs gives another network halfway than a shorter training gives at its end. ``max_epochs`` is always one of them;
+    larger numbers are left out. If no other number is left, and under ``protocol: report``, one training of
+    ``max_epochs`` is done and every epoch of it can be chosen."""
     batch_size: Count = 64
-    """Windows in a step of the optimizer; of the model ``mlp_crf``, sequences."""
+    """Windows in one step of the optimizer; sequences for the model ``mlp_crf``."""
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 3e-3
-    """AdamW's step size, at its start where a schedule lowers it."""
+    """Learning rate of AdamW; with ``schedule: cosine``, the rate at the start."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """AdamW's decoupled weight decay; 0 with the model ``bnn``, whose prior does that."""
+    """Decoupled weight decay of AdamW; it must be 0 for the model ``bnn``, whose prior has this effect already."""
     schedule: Literal["constant", "cosine"] = "cosine"
-    """Whether the learning rate stays, or falls to zero over all steps as a cosine."""
+    """Whether the learning rate stays constant, or falls to zero over all steps like a cosine."""
     patience: Count | None = None
-    """Epochs without improvement after which training stops early; none: it goes on. Not together with
-    ``epoch_choices``."""
+    """Epochs without improvement after which training stops early; null: it does not stop early. It can't be used
+    together with ``epoch_choices``."""
     gradient_clip: Positive | None = 1.0
-    """Largest norm of the gradient; none: it is left as it is."""
+    """Largest norm of the gradient; null: the gradient is not clipped."""
     pretrain_rooms: Annotated[int, Field(ge=0)] = 0
-    """Simulated rooms, of different volume, air change, generation and noise, from a day of each of which an LSTM
-    learns before it learns from the log, which needs the columns of schema ``uci``; 0: it starts from nothing."""
+    """Number of simulated rooms that an LSTM learns from first, one day of each, before it learns from the log. The
+    rooms differ in volume, air change, CO2 generation and noise. It needs a log with the columns of schema ``uci``;
+    0: no pretraining."""
     members: Count = 3
-    """Networks, equal but for their seeds, whose predictions are averaged."""
+    """Networks whose predictions are averaged; they differ only by their seeds."""
     refit: bool = True
-    """Whether, under ``protocol: honest``, a model learns from validation rows too: networks anew, once these rows
-    have chosen the number of epochs. Without, what a model gives for the validation rows is a score by which settings
-    can be chosen."""
+    """Whether a model under ``protocol: honest`` also learns from the validation rows: networks are trained again after
+    the validation rows have chosen the number of epochs. If false, the scores on the validation rows can be used to
+    choose settings."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """What to train on; ``auto`` takes an accelerator where there is one."""
+    """Device to train on; ``auto`` uses an accelerator if there is one."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
         if self.epoch_choices is not None and self.patience is not None:
             raise ValueError(
-                f"patience {self.patience} conflicts with epoch_choices {self.epoch_choices}, each of which is trained "
-                "to its end; set one of them to null"
+                f"patience {self.patience} conflicts with epoch_choices {self.epoch_choices}, whose trainings do not "
+                "stop early; set one of them to null"
             )
         return self
 
     @property
     def choices(self) -> list[int]:
-        """The numbers of epochs to choose from by trainings of their own; empty if one training offers its epochs."""
+        """The numbers of epochs that have their own training; empty if every epoch of one training can be chosen."""
         shorter = {epochs for epochs in self.epoch_choices or [] if epochs <= self.max_epochs}
         return sorted(shorter | {self.max_epochs}) if shorter else []
 
     @property
     def trainings(self) -> list[int]:
-        """How many epochs each training takes, at most, that the choice of a number of epochs rests on."""
+        """The most epochs of each training that is done to choose the number of epochs."""
         return self.choices or [self.max_epochs]

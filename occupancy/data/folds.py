@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from occupancy.config import Section
-from occupancy.config.parsing import read_yaml, resolve
+from occupancy.config.parsing import resolve
+from occupancy.config.yaml_file import read_yaml
 from occupancy.data.cells import hold
 from occupancy.data.table import Log
 from occupancy.data.times import recordings

@@ -8,7 +8,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from occupancy.config import Kind, Positive, Section
-from occupancy.config.parsing import read_yaml, resolve
+from occupancy.config.parsing import resolve
+from occupancy.config.yaml_file import read_yaml
 from occupancy.errors import InputError
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from occupancy.config import Config
-from occupancy.config.parsing import COMMAND_LINE, parse_overrides, put, read_yaml, resolve
+from occupancy.config.keys import COMMAND_LINE, put
+from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.config.search import AdaptiveSearch, GridSearch
+from occupancy.config.yaml_file import read_yaml
 from occupancy.errors import InputError
 from occupancy.search.adaptive import Adaptive
 from occupancy.search.grid import Grid

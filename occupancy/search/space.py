@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from occupancy.config import Config
-from occupancy.config.parsing import put, resolve
+from occupancy.config.keys import put
+from occupancy.config.parsing import resolve
 from occupancy.config.search import AdaptiveSearch, GridSearch
 
 SECTION = "search"

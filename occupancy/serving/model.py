@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Config
-from occupancy.config.parsing import read_yaml, resolve
+from occupancy.config.parsing import resolve
+from occupancy.config.yaml_file import read_yaml
 from occupancy.data.schema import Schema
 from occupancy.data.table import validate
 from occupancy.errors import InputError

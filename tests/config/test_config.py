@@ -26,7 +26,9 @@ from occupancy.config import (
     Tracking,
     Train,
 )
-from occupancy.config.parsing import known_keys, load_config, read_yaml
+from occupancy.config.keys import known_keys
+from occupancy.config.parsing import load_config
+from occupancy.config.yaml_file import read_yaml
 from tests.places import ROOT
 
 CONFIGS = ROOT / "configs"
@@ -151,13 +153,13 @@ def test_settings_cannot_change_after_they_were_checked() -> None:
             "room.csv",
             "uci",
             "%Y-%m-%dT%H:%M:%S%z",
-            "time_format '%Y-%m-%dT%H:%M:%S%z' reads a time zone; times must be",
+            "time_format '%Y-%m-%dT%H:%M:%S%z' reads a time zone, expected local times",
         ),
         ("room.csv", "uci", "%Y %Z", "reads a time zone"),
-        ("simulated", "uci", "%Y", "time_format conflicts with source 'simulated', which reads no file; drop one"),
-        ("auto", "room.yaml", None, "schema 'room.yaml' conflicts with source 'auto', whose columns are those of"),
-        ("uci", "room.yaml", None, "schema 'room.yaml' conflicts with source 'uci', whose columns are those of"),
-        ("simulated", "room.yaml", None, "conflicts with source 'simulated', whose columns are those of schema 'uci'"),
+        ("simulated", "uci", "%Y", "time_format conflicts with source 'simulated', which reads no file; remove one"),
+        ("auto", "room.yaml", None, "schema 'room.yaml' conflicts with source 'auto', which has the columns of"),
+        ("uci", "room.yaml", None, "schema 'room.yaml' conflicts with source 'uci', which has the columns of"),
+        ("simulated", "room.yaml", None, "conflicts with source 'simulated', which has the columns of schema 'uci'"),
     ],
 )
 def test_settings_of_the_log_that_conflict_are_refused(
@@ -259,11 +261,11 @@ def test_weight_decay_is_refused_for_a_bayesian_network_whose_prior_does_it() ->
         ),
         (
             {"model": MLPCRF()},
-            "train.pretrain_rooms 4 conflicts with model mlp_crf, which learns from the log alone; set",
+            "train.pretrain_rooms 4 conflicts with model mlp_crf, which can't be pretrained; set",
         ),
         (
             {"model": Mixture(members=[LSTM(head="classification"), BNN()])},
-            "train.pretrain_rooms 4 conflicts with model bnn, which learns from the log alone; set it to 0",
+            "train.pretrain_rooms 4 conflicts with model bnn, which can't be pretrained; set it to 0",
         ),
     ],
 )

@@ -180,7 +180,7 @@ def test_a_scheme_that_is_given_is_tried_on_the_log(capsys: pytest.CaptureFixtur
         (["train.members=1"], "command line: unknown key data.train; "),
         (
             ["source=uci", "data.source=uci"],
-            "command line: data.source conflicts with data.source, given before it; gi",
+            "command line: data.source conflicts with data.source, which is given bef",
         ),
         (["source"], "command line: got 'source', expected key=value such as data.source=simulated"),
         (["=uci"], "command line: got '=uci', expected key=value such as data.source=simulated"),

@@ -282,7 +282,7 @@ FOLD = "{train: [[2024-01-01, 2024-01-02]], validation: [[2024-01-01, 2024-01-02
     ("content", "said"),
     [
         ("", "FILE: got an empty file, expected keys with values"),
-        ("folds: [\n", "FILE: is no valid YAML: "),
+        ("folds: [\n", "FILE: is not valid YAML: "),
         (
             f"log: uci\nfolds: [{FOLD}, {{}}]\n",
             "FILE: folds.1.train is missing; FILE: folds.1.validation is missing; FIL",

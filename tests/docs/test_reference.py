@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from occupancy.config import Section
-from occupancy.config.parsing import known_keys
+from occupancy.config.keys import known_keys
 from tests.places import ROOT
 
 DOCS = ROOT / "docs"

@@ -321,7 +321,7 @@ def test_a_dry_run_says_what_there_is_and_records_nothing(
         (["--rooms", "2", "source=simulated"], "--rooms: got 2 without a folder"),
         (["--out", "here.csv"], "--out: writes simulated logs, got source=auto"),
         (["--out", "rooms", "source=simulated", "simulation.days=1"], "rooms: cannot be written (Is a directory)"),
-        (["rooms=rooms", "folds=each_room"], "data.rooms: this command looks at one log"),
+        (["rooms=rooms", "folds=each_room"], "data.rooms: got 'rooms', but this command reads one log"),
     ],
 )
 def test_what_the_data_command_can_not_do_with_rooms_is_said_in_one_line(

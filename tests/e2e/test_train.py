@@ -472,7 +472,7 @@ MISTAKES: dict[str, tuple[Callable[[], list[str]], str]] = {
     "config that is not there": (lambda: ["--config", "none.yaml"], "none.yaml: cannot be read"),
     "config that is a folder": (lambda: ["--config", "."], "cannot be read"),
     "empty config": (lambda: ["--config", config_with("")], "given.yaml: got an empty file"),
-    "config that is no YAML": (lambda: ["--config", config_with("a: [")], "given.yaml: is no valid YAML"),
+    "config that is no YAML": (lambda: ["--config", config_with("a: [")], "given.yaml: is not valid YAML"),
     "unknown key in the config": (
         lambda: ["--config", config_with("trian: {max_epochs: 1}")],
         "given.yaml: unknown key trian; did you mean train?",

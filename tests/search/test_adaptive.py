@@ -94,12 +94,12 @@ def range_of(**values: Any) -> dict[str, Any]:
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
-    (range_of(low=5, high=5), "search: over.model.window: low 5 has to be less than high 5"),
+    (range_of(low=5, high=5), "search: over.model.window: low 5 must be less than high 5"),
     (range_of(low=0, high=5), "model.window: got 0"),
-    (range_of(low=0, high=5, log=True), "over.model.window: log needs a low above 0, got 0"),
-    (range_of(low=1, high=8, step=2), "over.model.window: steps of 2 from low 1 do not meet high 8"),
-    (range_of(low=1, high=8, step=7, log=True), "step 7 is for whole numbers without log"),
-    (range_of(low=1.0, high=8.0, step=7), "step 7 is for whole numbers without log"),
+    (range_of(low=0, high=5, log=True), "over.model.window: got low 0 with log, expected a low above 0"),
+    (range_of(low=1, high=8, step=2), "over.model.window: steps of 2 from low 1 do not reach high 8"),
+    (range_of(low=1, high=8, step=7, log=True), "step 7 is only for whole numbers without log"),
+    (range_of(low=1.0, high=8.0, step=7), "step 7 is only for whole numbers without log"),
     (range_of(low=1.5, high=8), "model.window: got 1.5"),
     (range_of(low=1), "search: over.model.window.high is missing"),
     (range_of(low=1, high=2, hihg=3), "search: unknown key over.model.window.hihg; did you mean"),
@@ -107,8 +107,8 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     (range_of(low=1, high=5) | {"trials": 0}, "search: trials: got 0"),
     (range_of(low=1, high=5) | {"trials": None}, "search: trials: got None"),
     (range_of(low=1, high=5) | {"method": "tpe"}, "search: method: got 'tpe', expected 'grid' or 'adaptive'"),
-    (range_of(low=1, high=5) | {"method": "grid"}, "over.model.window: got a range, but a grid needs a list"),
-    ({"over": {"model.window": [5]}, "method": "grid"}, "trials is for method: adaptive"),
+    (range_of(low=1, high=5) | {"method": "grid"}, "over.model.window: got a range, expected a list; give a list"),
+    ({"over": {"model.window": [5]}, "method": "grid"}, "trials is only for method 'adaptive'"),
     ({"over": {"model.window": 5}}, "over.model.window: got 5"),
     ({"over": {"model.window": [5, 5]}}, "over gives 5 twice for model.window"),
     (

@@ -314,7 +314,7 @@ def test_a_folder_without_a_model_is_refused(
 @pytest.mark.parametrize("text", ["", "flavors: 3", "flavors: {sklearn: {}}", "a: ["])
 def test_an_mlflow_model_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "MLmodel").write_text(text)
-    with pytest.raises(InputError, match=r"MLmodel: (got an empty file|describes|is no valid YAML)"):
+    with pytest.raises(InputError, match=r"MLmodel: (got an empty file|describes|is not valid YAML)"):
         find_saved(tmp_path)
 
 

@@ -1,0 +1,68 @@
+"""The errors that pydantic finds in a configuration, each as a message that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from occupancy.config.keys import COMMAND_LINE, known_keys
+
+
+def describe(model: type[BaseModel], tree: dict[str, Any], given: Mapping[str, Any], where: str, problem: Any) -> str:
+    """Return one problem in words: where it is, its key, what was got, and what was expected.
+
+    Args:
+        model: the type of the configuration.
+        tree: its content, with the overrides.
+        given: the overrides, dotted keys with values.
+        where: how the message calls the place of all keys that are not overrides.
+        problem: one of the errors of pydantic's ``ValidationError``.
+    """
+    key = _key(tree, problem["loc"], problem["type"] == "missing")
+    if any(key == k or key.startswith(f"{k}.") or k.startswith(f"{key}.") for k in given):
+        where = COMMAND_LINE
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key {key}; {_suggest(model, key, tree)}"
+    where = f"{where}: {key}" if key else where
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    if problem["type"] == "value_error":  # our own checks
+        return f"{where}: {problem['ctx']['error']}"
+    if problem["type"] == "union_tag_invalid":
+        return f"{where}.name: got {_quoted(problem['input']['name'])}, expected {problem['ctx']['expected_tags']}"
+    if problem["type"] in {"model_type", "union_tag_not_found"}:
+        return f"{where}: got {_quoted(problem['input'])}, expected keys with values"
+    said = problem["msg"]
+    expected = said.removeprefix("Input should be ")
+    remedy = f", expected {expected}" if expected != said else f"; {said[0].lower()}{said[1:]}"
+    return f"{where}: got {_quoted(problem['input'])}{remedy}"
+
+
+def _quoted(value: Any) -> str:
+    return f"{value!r} ({type(value).__name__})"
+
+
+def _key(tree: Any, location: Sequence[str | int], is_missing: bool) -> str:
+    """Return the dotted key of a problem; its location also names members of unions, which no user wrote."""
+    parts = []
+    below = tree
+    for part in location:
+        if part in below if isinstance(below, dict) else isinstance(below, list) and isinstance(part, int):
+            below = below[part]
+            parts.append(part)
+    if is_missing:
+        parts.append(location[-1])
+    return ".".join(map(str, parts or location))
+
+
+def _suggest(model: type[BaseModel], key: str, tree: dict[str, Any]) -> str:
+    key = ".".join(part for part in key.split(".") if not part.isdigit())  # the items of a list share their keys
+    parent = key.rpartition(".")[0]
+    known = list(known_keys(model, tree))
+    siblings = [k for k in known if k.rpartition(".")[0] == parent]
+    nearest = difflib.get_close_matches(key, siblings, 1, 0.5) or difflib.get_close_matches(key, known, 1, 0.0)
+    allowed = ", ".join(k.rpartition(".")[2] for k in siblings)
+    return f"did you mean {nearest[0]}?" + (f" allowed in {parent or 'the top level'}: {allowed}" if allowed else "")
