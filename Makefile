@@ -13,6 +13,7 @@ JOBS ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+DOCUMENTING := .venv/documenting
 
 # The commands look for the log in $OCCUPANCY_DATA_DIR and in data/, and download it otherwise. A copy beside the
 # checkout is linked into data/, so that `make train` and `python -m occupancy.train` find the same one.
@@ -26,7 +27,7 @@ endif
 # Not `auto`: a simulated room in place of the log would be compared to nothing.
 COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
 
-.PHONY: help train eda compare notebooks test bench lint ui clean
+.PHONY: help train eda compare notebooks docs test bench lint ui clean
 
 help:  ## what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -59,6 +60,9 @@ notebooks: $(INSTALLED)  ## run the notebooks on the recorded runs; one page eac
 		|| { grep . reports/notebooks.log | tail -n 1; echo "how it came to that: reports/notebooks.log"; exit 2; } >&2
 	@printf 'page     %s\n' $(NOTEBOOKS:notebooks/%.py=reports/%.html)
 
+docs: $(DOCUMENTING)  ## build the documentation: open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
 test: $(INSTALLED)  ## run the tests; PYTEST are options for pytest
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
 
@@ -75,7 +79,7 @@ ui: $(INSTALLED)  ## show the recorded runs in the browser
 
 clean:  ## remove the environment, caches and recorded runs
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .coverage build dist *.egg-info
-	rm -rf mlflow.db mlflow.db.lock mlflow.db-journal mlruns reports
+	rm -rf mlflow.db mlflow.db.lock mlflow.db-journal mlruns reports site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so that an installation that broke off is taken up again.
@@ -83,4 +87,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev --editable ".[eda,postgres,tune,cluster]"
+	touch $@
+
+# Apart, so that the first `make train` does not wait for what only the documentation needs.
+$(DOCUMENTING): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
 	touch $@

@@ -40,9 +40,9 @@ INTRODUCTION = """\
 A config is a YAML file. On the command line, every key can be given another value:
 
 ```console
-$ python -m occupancy.train --config configs/lstm_regression.yaml \\
+$ occupancy train --config configs/lstm_regression.yaml \\
     model.dropout=0.5 train.max_epochs=5
-$ python -m occupancy.train --config configs/lstm_regression.yaml \\
+$ occupancy train --config configs/lstm_regression.yaml \\
     data.folds=blocked --dry-run
 ```
 
@@ -52,10 +52,10 @@ $ python -m occupancy.train --config configs/lstm_regression.yaml \\
 - `null` means none. A key without a default must be given.
 - Quote values with brackets or spaces: `"search.over.model.window=[5,10]"`.
 - The files in `configs/` state every number that affects a result, so a changed default does not change them.
-- The commands `occupancy.data` and `occupancy.explore` take the keys of `data`, with or without `data.` in front."""
+- The commands `occupancy data` and `occupancy explore` take the keys of `data`, with or without `data.` in front."""
 
 SEARCH = """\
-`python -m occupancy.tune` takes a config with one more section, `search`. The searches of the student report are in
+`occupancy tune` takes a config with one more section, `search`. The searches of the student report are in
 `configs/grids/`. Everything else in the file applies to every trial:
 
 ```yaml

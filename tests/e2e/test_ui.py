@@ -22,10 +22,10 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.browser import SIZE, options
 from tests.places import ROOT
 
 PATIENCE_S = 60.0  # with other work on the machine, a start may take long
-SIZE = (1280, 900)
 
 
 @dataclass
@@ -115,20 +115,6 @@ def answers(port: int) -> bool:
         return requests.get(f"http://127.0.0.1:{port}/health", timeout=5).text == "OK"
     except requests.ConnectionError:
         return False
-
-
-def options(chromium: str, profile: Path) -> webdriver.ChromeOptions:
-    asked = webdriver.ChromeOptions()
-    asked.binary_location = chromium
-    asked.add_argument("--headless=new")
-    asked.add_argument("--disable-dev-shm-usage")
-    asked.add_argument(f"--user-data-dir={profile}")
-    asked.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-    asked.add_argument(f"--window-size={SIZE[0]},{SIZE[1]}")
-    if os.geteuid() == 0:
-        asked.add_argument("--no-sandbox")
-    asked.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    return asked
 
 
 def folds_of(address: str, run: str) -> list[str]:
