@@ -1,8 +1,8 @@
-"""The page docs/configuration.md, from the types that check a configuration.
+"""The page docs/configuration.md, written from the types that check a configuration.
 
     python docs/reference.py
 
-Writes it anew; a test fails where it is stale. What a key means stands under its field in the code.
+The meaning of a key is the text under its field in the code. A test fails if the page is out of date.
 """
 
 from __future__ import annotations

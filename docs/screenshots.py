@@ -1,9 +1,8 @@
-"""The picture of the MLflow page: of the address that `make ui` tells, while it runs.
+"""The picture of the MLflow page. Start `make ui`, and give the address that it prints.
 
     python docs/screenshots.py "http://127.0.0.1:5000/#/experiments/1/runs?..."
 
-Needs Chromium and its driver, and about five seconds. Writes docs/images/mlflow_runs.png, with the folds of the first
-run.
+Writes docs/images/mlflow_runs.png, with the folds of the first run shown. Needs Chromium and its driver.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 IMAGES = Path(__file__).parent / "images"
-PATIENCE_S = 60  # with other work on the machine, the page may take long
+PATIENCE_S = 60  # the page is slow on a busy machine
 EXPAND = "const button = document.querySelector('.ag-cell button'); button?.click(); return button"
 DRAWN = "return [...document.querySelectorAll('.ag-cell a')].some(link => link.textContent === 'fold 1')"
 
 
 def main(address: str) -> None:
-    """Draw the page."""
+    """Write the picture of the page at an address."""
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or sys.exit("chromium is not installed")
     for argument in ("headless=new", "disable-dev-shm-usage", *(["no-sandbox"] if os.geteuid() == 0 else [])):
@@ -34,7 +33,7 @@ def main(address: str) -> None:
     with webdriver.Chrome(options, Service(driver)) as browser:
         view = {"width": 1280, "height": 830, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", view)
-        # MLflow opens its chat beside the first page that anyone visits.
+        # MLflow opens its chat on the first visit.
         closed = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": closed})
         browser.get(address)
