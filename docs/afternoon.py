@@ -45,7 +45,7 @@ def main(overrides: Sequence[str]) -> None:
     columns = {name: rows[name].to_numpy() for name in ("mean", "std", "lower", "upper")}
     label, probs = rows["count"].to_numpy(), rows.filter(regex=r"^p\d+$").to_numpy()
     wrong = float(np.mean(label != rows["truth"]))
-    title = f"{rows.index[0]:%d %B %Y}: counted by {NAME}, which learned from the rows before; {wrong:.0%} of rows wrong"
+    title = f"{rows.index[0]:%d %B %Y}: counted by {NAME}, trained on the rows before; {wrong:.0%} of rows wrong"
     prediction = Prediction(pd.DatetimeIndex(rows.index), label, probs, **columns)
     counts(prediction, title, truth=rows["truth"].to_numpy()).savefig(IMAGE)
     print(f"picture  {IMAGE}")
