@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
+import shutil
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack, redirect_stdout
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from occupancy.cli.command import Parser, run
+from occupancy.cli.command import Parser
 from occupancy.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from occupancy.config import Tracking
     from occupancy.serving.counting import Counted
     from occupancy.serving.model import ServedModel
@@ -31,21 +32,25 @@ DECODING = "model.decoding"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
-    options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options))
+    return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog=NAME,
         description="Count the people in a sensor log, with or without counts of its own, by a trained model.",
-        epilog=f"Settings: {STORE} (with --run; where its store is); how the file is read: {', '.join(READING)}; "
+        epilog=f"Settings: {STORE} (where runs and registered models are); how the file is read: {', '.join(READING)}; "
         f"of an mlp_crf, {DECODING}. For example: data.missing=interpolate",
     )
     models = parser.add_mutually_exclusive_group(required=True)
-    models.add_argument("--run", metavar="ID", help="run of a fold, or of an experiment: then its last fold's model")
-    models.add_argument("--model", metavar="FOLDER", type=Path, help="folder of a saved model, or of an MLflow model")
-    parser.add_argument("--fold", type=int, metavar="N", help="which fold's model of an experiment")
+    models.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name of a registered model, such as occupancy-best@current (current is meant where no alias is given) or "
+        "occupancy-best:3, or folder of a saved model",
+    )
+    models.add_argument("--run", metavar="ID", help="run of an experiment: its final model; or of one of its folds")
+    parser.add_argument("--fold", type=int, metavar="N", help="with --run: the model of this fold of the experiment")
     parser.add_argument("--csv", required=True, metavar="FILE", type=Path, help="the sensor log")
     parser.add_argument("--format", choices=("csv", "jsonl"), help="what standard output gets; csv without --out")
     parser.add_argument(
@@ -78,14 +83,61 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.data.cells import read_cells  # noqa: PLC0415
 
     cells = read_cells(options.csv)
-    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
-        served, counted, chosen = _count(options, tracking, reading, decoding, cells)
+    kind = options.format or ("" if targets else "csv")
+    # Standard output is for the result alone, whatever a library prints.
+    with redirect_stdout(sys.stderr), _opened(options, tracking) as (folder, title, remark):
+        # Imported when the model is found: an unknown name or run is not to wait for torch.
+        from occupancy.serving.counting import count_people  # noqa: PLC0415
+        from occupancy.serving.model import ServedModel, find_saved  # noqa: PLC0415
+
+        served = ServedModel(find_saved(folder))
+        if decoding is not None:
+            served.decode_by(decoding)
+        counted = count_people(served, cells, options.csv, reading)
         contents = {path: _content(path, served, counted, time) for path in targets}
     files.write(contents)
-    for remark in [*chosen, *counted.remarks]:
-        print(remark, file=sys.stderr)
-    if options.format or not targets:
-        sys.stdout.write(files.to_table(counted.prediction, options.format or "csv"))
+    _tell("model", title)
+    for note in filter(None, [remark, *counted.remarks]):
+        _tell("note", note)
+    if kind:
+        sys.stdout.write(files.to_table(counted.prediction, kind))
+        sys.stdout.flush()
+    _tell("wrote", _written(options.out, kind, len(counted.prediction)))
+    _tell("found", counted.summary)
+
+
+@contextmanager
+def _opened(options: argparse.Namespace, tracking: Tracking) -> Iterator[tuple[Path, str, str]]:
+    """Yield the model's folder, what the model is called, and why it was taken where there was a choice."""
+    if options.run is None and _is_folder(options.model):
+        yield Path(options.model), options.model, ""
+        return
+    from occupancy.tracking.lookup import fetched, find_in_run  # noqa: PLC0415
+    from occupancy.tracking.registry import find_registered  # noqa: PLC0415
+
+    by_name = options.run is None
+    recorded = find_registered(tracking, options.model) if by_name else find_in_run(tracking, options.run, options.fold)
+    with fetched(tracking, recorded) as folder:
+        yield folder, recorded.title, recorded.remark
+
+
+def _is_folder(model: str) -> bool:
+    """Return whether a model is given as a folder; a registered name has no slash in it."""
+    return "/" in model or os.sep in model or Path(model).exists()
+
+
+def _written(paths: Sequence[Path], kind: str, rows: int) -> str:
+    places = [*dict.fromkeys(map(str, paths)), *(["standard output"] if kind else [])]
+    return f"{', '.join(places)} ({rows:,} rows)"
+
+
+def _tell(label: str, text: str) -> None:
+    """Print a line on standard error; a terminal gets it broken between words, the rest below its beginning."""
+    line = f"{label:<9}{text}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)
 
 
 def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any], str | None]:
@@ -101,40 +153,16 @@ def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any], st
             near = "" if key in set(known_keys()) else "".join(difflib.get_close_matches(key, allowed, 1, 0.5))
             why = f"is unknown; did you mean {near}?" if near else "can't be set, for a fitted model keeps its own;"
             raise InputError(f"{COMMAND_LINE}: {key} {why} allowed: {', '.join(allowed)}")
-    if options.run is None and STORE in given:
-        raise InputError(f"{COMMAND_LINE}: {STORE} goes with --run; a model given by --model is in no store")
+    if STORE in given and options.run is None and _is_folder(options.model):
+        raise InputError(f"{COMMAND_LINE}: {STORE} says where runs and registered models are; a folder is in no store")
     if options.run is None and options.fold is not None:
-        raise InputError(f"{COMMAND_LINE}: --fold goes with --run; --model gives one fold's model already")
+        raise InputError(f"{COMMAND_LINE}: --fold goes with --run; --model gives one model already")
     decoding = given.pop(DECODING, None)
     if decoding is not None:
         decoding = resolve(MLPCRF, {}, f"{COMMAND_LINE}: model", {"decoding": decoding}).decoding
     config = resolve(Config, {"name": NAME}, COMMAND_LINE, given)
     names = [key.removeprefix("data.") for key in given if key in READING]
     return config.tracking, {name: getattr(config.data, name) for name in names}, decoding
-
-
-def _count(
-    options: argparse.Namespace,
-    tracking: Tracking,
-    reading: dict[str, Any],
-    decoding: str | None,
-    cells: pd.DataFrame,
-) -> tuple[ServedModel, Counted, list[str]]:
-    """Return the model, the counts, and which model it is where there was a choice."""
-    with ExitStack() as stack:
-        folder, chosen = options.model, []
-        if options.run is not None:
-            from occupancy.tracking.models import fetched, find_model  # noqa: PLC0415
-
-            recorded = find_model(tracking, options.run, options.fold)  # nor need an unknown run wait for torch
-            folder, chosen = stack.enter_context(fetched(tracking, recorded)), recorded.remarks
-        from occupancy.serving.counting import count_people  # noqa: PLC0415
-        from occupancy.serving.model import ServedModel, find_saved  # noqa: PLC0415
-
-        served = ServedModel(find_saved(folder))
-        if decoding is not None:
-            served.decode_by(decoding)
-        return served, count_people(served, cells, options.csv, reading), chosen
 
 
 def _time(text: str | None, targets: Sequence[Path]) -> datetime | None:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from occupancy.arrays import Ints
 from occupancy.config import Explanation
 from occupancy.data.table import FILE_FIRST_ROW, Log, validate
-from occupancy.data.times import recordings
+from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
 from occupancy.metrics import score
@@ -44,6 +44,20 @@ class Counted:
     truth: Ints | None
     remarks: list[str]
     model: str
+
+    @property
+    def summary(self) -> str:
+        """How long somebody was in, how many at most, and how many rows the model did not answer."""
+        steps = steps_of(self.log.times)
+        # A row stands for the time until the next one; the last one before a gap, for the log's own step.
+        step_s = 0.0 if math.isnan(self.log.step_s) else self.log.step_s
+        hours = np.append(np.where(steps <= self.log.max_gap, steps, step_s), step_s) / 3600
+        answered = self.prediction.answered
+        count = self.prediction.label if answered is None else self.prediction.label * answered
+        most = int(count.max())
+        found = f"{hours[count > 0].sum():,.1f} of {hours.sum():,.1f} hours occupied, at most {most:,} "
+        found += "person" if most == 1 else "people"
+        return found if answered is None else f"{found}, {int((~answered).sum()):,} rows not answered"
 
 
 def count_people(served: ServedModel, cells: pd.DataFrame, path: Path, reading: Mapping[str, Any]) -> Counted:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -34,7 +33,7 @@ def find_experiment(tracking: Tracking) -> Experiment:
     Raises:
         InputError: there is no store, it holds no such experiment, or it does not answer as MLflow does.
     """
-    with _asked(tracking) as client:
+    with store.asked(tracking) as client:
         return _experiment(client, tracking)
 
 
@@ -44,7 +43,7 @@ def read_runs(tracking: Tracking) -> list[Run]:
     Raises:
         InputError: there is no store, it holds no such experiment, or it does not answer as MLflow does.
     """
-    with _asked(tracking) as client:
+    with store.asked(tracking) as client:
         found = list(_all_runs(client, _experiment(client, tracking).experiment_id))
     folds: dict[str, list[Found]] = {}
     for run in found:
@@ -68,16 +67,6 @@ def read_predictions(uri: str, run: Run) -> list[FoldRows]:
     if not run.folds:
         raise Unusable("the runs of its folds are gone")
     return [_rows(uri, fold) for fold in run.folds]
-
-
-@contextmanager
-def _asked(tracking: Tracking) -> Iterator[MlflowClient]:
-    store.check_there(tracking.uri)
-    try:
-        with store.impatient():
-            yield MlflowClient(tracking.uri)
-    except MlflowException as error:
-        raise store.no_answer(tracking, error) from None
 
 
 def _experiment(client: MlflowClient, tracking: Tracking) -> Experiment:

@@ -68,6 +68,21 @@ def check_there(uri: str) -> None:
         )
 
 
+@contextmanager
+def asked(tracking: Tracking) -> Iterator[MlflowClient]:
+    """Yield a client of a store that holds runs already, which is to answer in seconds.
+
+    Raises:
+        InputError: there is no such store, or it does not answer as MLflow does.
+    """
+    check_there(tracking.uri)
+    try:
+        with impatient():
+            yield MlflowClient(tracking.uri)
+    except MlflowException as error:
+        raise no_answer(tracking, error) from None
+
+
 def no_answer(tracking: Tracking, error: MlflowException) -> InputError:
     """Return what to tell the user of a store that passed `check_store` and then answered with an error."""
     said = str(error).partition("\n")[0]

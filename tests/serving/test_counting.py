@@ -37,6 +37,7 @@ class Estimator:
     history_s: float = 0.0
     causal: bool = True
     needs: tuple[str, ...] = ("air",)
+    silent_at: int | None = None  # a count that it never is sure enough of
     seen: list[pd.DataFrame] = field(default_factory=list)
     config: Config = field(default_factory=lambda: Config(name="den", data=Data(max_gap=100)))
 
@@ -47,7 +48,9 @@ class Estimator:
         people = (frame["air"] // 100).to_numpy(np.int64)
         probs = np.full((1, len(frame), 4), 0.02)
         probs[0, np.arange(len(frame)), people] = 0.94
-        return replace(from_probabilities(pd.DatetimeIndex(frame.index)[rows], probs[:, rows]), causal=self.causal)
+        made = from_probabilities(pd.DatetimeIndex(frame.index)[rows], probs[:, rows])
+        answered = None if self.silent_at is None else people[rows] != self.silent_at
+        return replace(made, causal=self.causal, answered=answered)
 
 
 def served_by(estimator: Estimator) -> ServedModel:
@@ -111,6 +114,34 @@ def test_counts_that_cannot_be_used_are_left_alone_and_it_is_said_why(people: li
     assert counted.truth is None
     assert counted.remarks[1].startswith(f"without the counts of the log: den.csv: {why}")
     assert len(counted.remarks) == 2
+
+
+def test_the_summary_tells_the_hours_of_the_rows_with_people_at_the_logs_own_step() -> None:
+    hour = [0] * 45 + [200] * 15
+    assert count(cells(hour)).summary == "0.2 of 1.0 hours occupied, at most 2 people"
+
+
+def test_a_gap_is_no_time_that_anyone_was_in() -> None:
+    """A row before a gap stands for one step; the log ends with such a row too."""
+    day = pd.concat([cells([100] * 60), cells([100] * 60, "2024-01-02 10:00:00")])
+    assert count(day).summary == "2.0 of 2.0 hours occupied, at most 1 person"
+
+
+def test_a_slow_row_stands_for_the_time_until_the_next() -> None:
+    late = cells([0] * 60 + [100] * 41)
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta([*range(0, 3600, 60), *range(3600, 7201, 90)], unit="s")
+    late["time"] = times.strftime("%Y-%m-%d %H:%M:%S")
+    assert count(late).summary == "1.0 of 2.0 hours occupied, at most 1 person"
+
+
+def test_rows_that_are_not_answered_count_for_nobody() -> None:
+    estimator = Estimator(silent_at=3)
+    told = count(cells([0] * 30 + [300] * 15 + [100] * 15), estimator)
+    assert told.summary == "0.2 of 1.0 hours occupied, at most 1 person, 15 rows not answered"
+
+
+def test_a_lone_row_has_no_duration() -> None:
+    assert count(cells([300])).summary == "0.0 of 0.0 hours occupied, at most 3 people"
 
 
 @pytest.mark.parametrize("people", [[0, 1, 2], [0, "", 2]], ids=["all", "some"])

@@ -1,0 +1,80 @@
+"""Where a model of MLflow's registry is: from its name, alone or with an alias or a version, to the model."""
+
+from __future__ import annotations
+
+import difflib
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import MlflowException
+
+from occupancy.config import Tracking
+from occupancy.errors import InputError
+from occupancy.tracking.lookup import UNKNOWN, Recorded, logged_model, title_of
+from occupancy.tracking.store import asked, check_there
+
+CURRENT = "current"
+"""The alias of a registered model's version to use; MLflow keeps ``latest`` for itself."""
+
+_LOGGED = "models:/"  # what a version was made of begins so, if that was a logged model
+_NAMED_AT_ONCE = 10
+
+
+def find_registered(tracking: Tracking, given: str) -> Recorded:
+    """Return a version of a registered model.
+
+    Args:
+        tracking: the store.
+        given: ``name@alias``, ``name:version``, or the name alone, which means the alias `CURRENT`.
+
+    Raises:
+        InputError: there is no such store, model, alias or version.
+    """
+    try:
+        check_there(tracking.uri)
+    except InputError as error:
+        raise InputError(f"--model: {given} is no folder here, so it is sought in a store; {error}") from None
+    sign = next((sign for sign in "@:" if sign in given), "")
+    name, _, which = given.rpartition(sign) if sign else (given, "@", CURRENT)
+    with asked(tracking) as client:
+        registered = _find(client, name, tracking.shown_uri)
+        try:
+            ask = client.get_model_version if sign == ":" else client.get_model_version_by_alias
+            version = ask(name, which)
+        except MlflowException as error:
+            if error.error_code not in UNKNOWN:
+                raise
+            raise _no_version(registered, f"{'version' if sign == ':' else 'alias'} {which!r}") from None
+        source = version.source or ""
+        model = logged_model(client, source.removeprefix(_LOGGED)) if source.startswith(_LOGGED) else None
+        title = title_of(name if sign == ":" else f"{name}@{which}", model, f"version {version.version}")
+        return Recorded(title, client.get_model_version_download_uri(name, str(version.version)))
+
+
+def _find(client: MlflowClient, name: str, shown: str) -> RegisteredModel:
+    try:
+        return client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code not in UNKNOWN:
+            raise
+    names = sorted(model.name for model in client.search_registered_models(max_results=1_000))
+    unknown = f"--model: {name} is no folder here and no registered model in {shown}"
+    if not names:
+        raise InputError(f"{unknown}, which has none yet; `occupancy train` registers one, or give a run by --run")
+    near = difflib.get_close_matches(name, names, 1)
+    raise InputError(f"{unknown};{f' did you mean {near[0]}?' if near else ''} there are {_listed(names)}")
+
+
+def _no_version(registered: RegisteredModel, wanted: str) -> InputError:
+    """Return what to tell of a registered model that lacks an alias or version."""
+    name = registered.name
+    known = [f"{name}@{alias}" for alias in sorted(registered.aliases)]
+    known += [f"{name}:{newest.version}" for newest in registered.latest_versions or []]
+    if not known:
+        return InputError(f"--model: {name} is registered, but has no version; `occupancy train` makes one")
+    return InputError(f"--model: {name} has no {wanted}; give one of {_listed(known)}")
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMED_AT_ONCE
+    return ", ".join(names[:_NAMED_AT_ONCE]) + (f" and {more:,} more" if more > 0 else "")
