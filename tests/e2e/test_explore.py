@@ -1,4 +1,4 @@
-"""`python -m occupancy.explore` as a user runs it, with the real profile behind our page."""
+"""`occupancy explore` as a user runs it, once with the real profiler behind our page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,56 @@ import pandas as pd
 import pytest
 
 from occupancy import explore
+from occupancy.exploration.page import SECTIONS
 from tests.places import ROOT
+
+REAL_PROFILE = "Number of observations"
+
+
+class Profiler:
+    """Stands in for the library that profiles, which takes seconds for each column.
+
+    Attributes:
+        tables: what it was given to profile, a table a call.
+    """
+
+    def __init__(self) -> None:
+        self.tables: list[pd.DataFrame] = []
+
+    def ProfileReport(self, table: pd.DataFrame, **settings: object) -> Profiler:  # noqa: N802 (the library's name)
+        assert settings["tsmode"]
+        self.tables.append(table)
+        return self
+
+    def to_html(self) -> str:
+        return "<html><head></head><body>the profile</body></html>"
+
+
+@pytest.fixture
+def profiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Profiler:
+    """The stand-in for the profiler, behind the first two sections alone; the command works in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("occupancy.exploration.page.SECTIONS", SECTIONS[:2])
+    stand_in = Profiler()
+    monkeypatch.setattr(explore, "find_spec", lambda _: stand_in)
+    monkeypatch.setitem(sys.modules, "data_profiling", stand_in)
+    return stand_in
+
+
+def without_data(text: str) -> str:
+    """Return a page without the pictures and fonts that it carries."""
+    return re.sub(r"data:[a-z/+;0-9-]+,[A-Za-z0-9+/=]+", "", text)
+
+
+def check_real_page(done: subprocess.CompletedProcess[str], folder: Path) -> str:
+    """Return the text of a page that a process of its own wrote with the real profiler."""
+    assert (done.returncode, done.stdout, done.stderr) == (0, "page     reports/explore.html\n", "")
+    assert [file.name for file in (folder / "reports").iterdir()] == ["explore.html"]
+    text = (folder / "reports" / "explore.html").read_text()
+    assert text.index("What is in the log ") < text.index(REAL_PROFILE)
+    loads = r"<(?:script|img|iframe|source)[^>]+src(?:set)?=[\"']?(?!\"|')http|<link[^>]+http"
+    assert not re.search(loads, without_data(text))
+    return text
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,30 +75,62 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_real_log_becomes_one_page_that_asks_no_host_for_anything(uci_path: Path, tmp_path: Path) -> None:
-    done = command(tmp_path, f"source={uci_path}")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "page     reports/explore.html\n", "")
-    text = (tmp_path / "reports" / "explore.html").read_text()
-    assert text.index("What is in the log Occupancy_Estimation.csv?") < text.index("Number of observations")
-    assert "10129" in text[text.index("Number of observations") :]  # the profile's own way to write it
+def test_a_log_with_odd_columns_becomes_one_page_that_asks_no_host_for_anything(tmp_path: Path) -> None:
+    name = "<script>alert(1)</script>"
+    columns = [f"{{name: '{each}', kind: other, unit: V}}" for each in (name, "constant", "blank", "absent")]
+    (tmp_path / "schema.yaml").write_text(
+        f"name: odd\ntime: [when]\ntime_format: '%Y-%m-%d %H:%M'\ncount: people\ncolumns: [{', '.join(columns)}]\n"
+    )
+    rows = [f"2024-01-01 {row // 60:02}:{row % 60:02},{row % 7},3,,{row // 30 % 2}\n" for row in range(300)]
+    (tmp_path / "odd.csv").write_text(f"when,{name},constant,blank,people\n{''.join(rows)}")
+    text = check_real_page(command(tmp_path, "source=odd.csv", "schema=schema.yaml"), tmp_path)
+    assert (
+        "1 without a single reading (blank); 1 with one value throughout (constant); 1 not in the file (absent)" in text
+    )
+    assert "300" in text[text.index(REAL_PROFILE) :]
+    assert text.count("Numeric time series") == 1
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert" not in text, "a name in the log is no markup in the page"
+
+
+@pytest.mark.proof
+def test_the_real_log_is_profiled_whole_by_the_real_library(uci_path: Path, tmp_path: Path) -> None:
+    text = check_real_page(command(tmp_path, f"source={uci_path}"), tmp_path)
+    assert "10129" in text[text.index(REAL_PROFILE) :]  # the library writes it without a comma
     assert text.count("Numeric time series") >= 8
-    bare = re.sub(r"data:[a-z/+;0-9-]+,[A-Za-z0-9+/=]+", "", text)
-    assert not re.search(r"<(?:script|img|iframe|source)[^>]+src(?:set)?=[\"']?(?!\"|')http|<link[^>]+http", bare)
-    assert [file.name for file in (tmp_path / "reports").iterdir()] == ["explore.html"]
 
 
-def test_constant_missing_and_blank_columns_still_give_a_page_that_says_so(uci_path: Path, tmp_path: Path) -> None:
+def test_the_real_log_is_explored_with_every_column_and_row_given_to_the_profiler(
+    uci_path: Path, profiler: Profiler, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explore.main([f"source={uci_path}"]) == 0
+    assert capsys.readouterr() == ("page     reports/explore.html\n", "")
+    text = explore.REPORT.read_text()
+    assert text.index("What is in the log Occupancy_Estimation.csv?") < text.index("the profile")
+    (table,) = profiler.tables
+    given = pd.read_csv(uci_path, float_precision="round_trip")
+    assert list(table.columns) == ["time", *given.columns[2:]]
+    for column in given.columns[2:]:
+        assert table[column].tolist() == given[column].tolist()
+
+
+def test_constant_missing_and_blank_columns_still_give_a_page_that_says_so(
+    uci_path: Path, profiler: Profiler, capsys: pytest.CaptureFixture[str]
+) -> None:
     cells = pd.read_csv(uci_path, dtype=str, nrows=400)
     cells["S1_Temp"], cells["S2_Light"] = "25", ""
-    cells.drop(columns="S3_Light").to_csv(tmp_path / "room.csv", index=False)
-    done = command(tmp_path, "source=room.csv", "--html", "room.html")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "page     room.html\n", "")
-    text = (tmp_path / "room.html").read_text()
+    cells.drop(columns="S3_Light").to_csv("room.csv", index=False)
+    assert explore.main(["source=room.csv", "--html", "room.html"]) == 0
+    assert capsys.readouterr() == ("page     room.html\n", "")
+    text = Path("room.html").read_text()
     assert (
         "1 without a single reading (S2_Light); 1 with one value throughout (S1_Temp); 1 not in the file (S3_Light)"
         in text
     )
     assert "CAUTION  Training would refuse this log as it is" in text
+    (table,) = profiler.tables
+    assert table["S2_Light"].isna().all()
+    assert "S3_Light" not in table
 
 
 @pytest.mark.parametrize(
@@ -102,18 +183,3 @@ def test_a_reports_folder_that_cannot_be_made_is_one_line(
     monkeypatch.setattr("occupancy.exploration.page.SECTIONS", ())
     assert explore.main(["source=simulated"]) == 2
     assert re.match(r"occupancy explore: .*reports.*; .*\n$", capsys.readouterr().err)
-
-
-def test_a_name_in_the_log_is_no_markup_in_the_page(tmp_path: Path) -> None:
-    name = "<script>alert(1)</script>"
-    (tmp_path / "schema.yaml").write_text(
-        "name: odd\ntime: [when]\ntime_format: '%Y-%m-%d %H:%M'\ncount: people\n"
-        f"columns: [{{name: '{name}', kind: other, unit: V}}]\n"
-    )
-    rows = [f"2024-01-01 {row // 60:02}:{row % 60:02},{row % 7},{row // 30 % 2}\n" for row in range(300)]
-    (tmp_path / "odd.csv").write_text(f"when,{name},people\n{''.join(rows)}")
-    done = command(tmp_path, "source=odd.csv", "schema=schema.yaml")
-    assert (done.returncode, done.stderr) == (0, "")
-    text = (tmp_path / "reports" / "explore.html").read_text()
-    assert "&lt;script&gt;alert(1)" in text
-    assert "<script>alert" not in text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
 import os
 import pwd
 import re
@@ -18,9 +19,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,6 +46,7 @@ from occupancy.tracking.write import experiment
 from tests.places import ROOT
 
 pytestmark = [
+    pytest.mark.postgres,
     # MLflow says so of a class of its own when its pyfunc module is imported.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
@@ -96,16 +98,47 @@ def running(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str
             process.wait()
 
 
-def wait_until_healthy(
-    check: list[str], process: subprocess.Popen[str], log: Path, environment: Mapping[str, str]
-) -> None:
-    """Ask a health check of the file again and again; it has to fail while nothing answers."""
-    assert check[0] == "CMD"
-    deadline = time.monotonic() + PATIENCE_S
-    while subprocess.run(check[1:], env=environment, capture_output=True, check=False).returncode != 0:
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
+@dataclass(frozen=True)
+class HealthCheck:
+    """A health check of the file.
+
+    Attributes:
+        command: what is run.
+        port: where the service listens.
+        environment: what the command sees.
+    """
+
+    command: list[str]
+    port: int
+    environment: Mapping[str, str]
+
+    def succeeds(self) -> bool:
+        return subprocess.run(self.command, env=self.environment, capture_output=True, check=False).returncode == 0
+
+    def wait(self, process: subprocess.Popen[str], log: Path) -> None:
+        """Return once the service is healthy, and fail if it ends or takes too long."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (answers(self.port) and self.succeeds()):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+
+
+def answers(port: int) -> bool:
+    """Return whether something listens, which costs less to find out than to start a health check."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionError:
+        return False
+    return True
+
+
+def train_with_output_in(output: Path, errors: Path, arguments: Sequence[str]) -> None:
+    """Run the command in a process of its own whose output goes into files."""
+    for number, path in ((1, output), (2, errors)):
+        with path.open("w") as file:
+            os.dup2(file.fileno(), number)
+    sys.exit(train.main(arguments))
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +169,10 @@ def database(services: dict[str, Any], program: Callable[[str], str]) -> Iterato
         own = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", "fsync": "off"}
         settings = [word for name, value in own.items() for word in ("-c", f"{name}={value}")]
         environment = {**os.environ, "PGPORT": str(port), "PGPASSWORD": said["POSTGRES_PASSWORD"]}
-        check = services["database"]["healthcheck"]["test"]
+        kind, name, *rest = services["database"]["healthcheck"]["test"]
+        assert kind == "CMD"
+        check = HealthCheck([program(name), *rest], port, environment)
+        assert not check.succeeds(), "nothing runs yet"
         log = home / "log"
         with (
             log.open("w") as output,
@@ -144,7 +180,7 @@ def database(services: dict[str, Any], program: Callable[[str], str]) -> Iterato
                 [program("postgres"), "-D", data, *settings], stdout=output, stderr=subprocess.STDOUT, **options
             ) as server,
         ):
-            wait_until_healthy([check[0], program(check[1]), *check[2:]], server, log, environment)
+            check.wait(server, log)
             subprocess.run(
                 [program("createdb"), "--host=127.0.0.1", f"--username={said['POSTGRES_USER']}", said["POSTGRES_DB"]],
                 env=environment,
@@ -200,7 +236,10 @@ def tracker(services: dict[str, Any], database: int, tmp_path_factory: pytest.Te
     environment = {**bare, "PATH": path, **{name: filled(value) for name, value in said["environment"].items()}}
     program = shutil.which(command[0], path=path)
     assert program is not None
-    check = replaced("\n".join(said["healthcheck"]["test"]), **{":5000": f":{port}"}).split("\n")
+    kind, _, *rest = replaced("\n".join(said["healthcheck"]["test"]), **{":5000": f":{port}"}).split("\n")
+    assert kind == "CMD"
+    check = HealthCheck([sys.executable, *rest], port, environment)
+    assert not check.succeeds(), "nothing runs yet"
     (home / "work").mkdir()
     log = home / "log"
     with (
@@ -209,7 +248,7 @@ def tracker(services: dict[str, Any], database: int, tmp_path_factory: pytest.Te
             [program, *command[1:]], cwd=home / "work", env=environment, stdout=output, stderr=subprocess.STDOUT
         ) as process,
     ):
-        wait_until_healthy([check[0], sys.executable, *check[2:]], process, log, environment)
+        check.wait(process, log)
         yield Tracker(port, process, home / "artifacts", log)
         assert list((home / "work").iterdir()) == []
 
@@ -217,14 +256,22 @@ def tracker(services: dict[str, Any], database: int, tmp_path_factory: pytest.Te
 @pytest.fixture(scope="module")
 def printed(tracker: Tracker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What four that trained at once printed, by the id of the run."""
-    command = [sys.executable, "-m", "occupancy.train", "--config", str(SMOKE), *SMALL, f"tracking.uri={tracker.uri}"]
-    options = {"cwd": tmp_path_factory.mktemp("work"), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with ExitStack() as stack:
-        started = [stack.enter_context(running([*command, f"seed={seed}", "--json"], **options)) for seed in SEEDS]
-        ended = [(*process.communicate(timeout=PATIENCE_S), process.returncode) for process in started]
-    for _, errors, code in ended:
-        assert (errors, code) == ("", 0)
-    trees = [json.loads(output) for output, _, _ in ended]
+    # Processes are forked from one that has imported everything, which takes longer than so small a training.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["occupancy.experiments.run"])
+    folder = tmp_path_factory.mktemp("work")
+    started = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for seed in SEEDS:
+            files = folder / f"{seed}.out", folder / f"{seed}.err"
+            arguments = ["--config", str(SMOKE), *SMALL, f"tracking.uri={tracker.uri}", f"seed={seed}", "--json"]
+            started.append((*files, processes.Process(target=train_with_output_in, args=(*files, arguments))))
+            started[-1][2].start()
+    for _, errors, process in started:
+        process.join(PATIENCE_S)
+        assert (errors.read_text(), process.exitcode) == ("", 0)
+    trees = [json.loads(output.read_text()) for output, *_ in started]
     return {tree["run_id"]: tree for tree in trees}
 
 
