@@ -1,4 +1,4 @@
-"""Counts the people in a room from cheap sensors, with a probability one can act on.
+"""Count the people in a room with cheap sensors, with a probability for each count.
 
 Axis letters, the same in every file:
 
@@ -18,7 +18,7 @@ N      rows of a log
 
 import warnings
 
-# Libraries with progress bars say on import in a notebook that they lack widgets to draw them; nothing here draws any.
+# In a notebook, tqdm warns on import that it needs widgets for its progress bars; this package does not use them.
 warnings.filterwarnings("ignore", "IProgress not found")
 
 __version__ = "0.1.0"

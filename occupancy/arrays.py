@@ -1,4 +1,4 @@
-"""The kinds of arrays that all parts pass to each other, and how rows are cut into stretches."""
+"""The types of arrays that all parts of the package use, and how rows are cut into stretches."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Rows = NDArray[np.bool_]
-"""Which rows of a log are meant, (N,)."""
+"""A mask of the rows of a log, (N,)."""
 
 OUTSIDE = -1
-"""The stretch of a row that may not be looked at."""
+"""The stretch number of a row that may not be read."""
 
 
 def stretch_of(rows: Rows, whole: Ints) -> Ints:
-    """Return recordings or stretches (N,) cut down to some of their rows (N,), and numbered anew.
+    """Return the stretch number of each row, (N,), from 0: recordings or stretches are cut down to some of their rows.
 
     Args:
-        rows: (N,) the rows that may be looked at; all others are `OUTSIDE`.
+        rows: (N,) the rows that may be read; all others get `OUTSIDE`.
         whole: (N,) the number of the recording or stretch of each row.
     """
     starts = rows & np.concatenate([[True], ~rows[:-1] | (np.diff(whole) != 0)])

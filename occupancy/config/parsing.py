@@ -98,6 +98,6 @@ def parse_data_settings(name: str, overrides: Sequence[str]) -> Data:
     if settings.rooms is not None:
         raise InputError(
             f"{COMMAND_LINE}: data.rooms: got {settings.rooms!r}, but this command reads one log; give source=FILE "
-            "(python -m occupancy.train --dry-run checks all rooms)"
+            "(occupancy train --dry-run checks all rooms)"
         )
     return settings

@@ -1,1 +1,1 @@
-"""From a sensor log to windows: source, gate, folds, features, and the module that feeds the models."""
+"""Sensor logs: where they come from, how they are checked, and how they are cut into folds."""

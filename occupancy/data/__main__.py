@@ -1,4 +1,4 @@
-"""The command that fetches a sensor log and checks it by hand: ``occupancy data``."""
+"""The command that finds, checks and describes a sensor log: ``occupancy data``."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code: 0 the log is sound, 2 a mistake in it or in what was given, 130 interrupted."""
+    """Return the exit code: 0 the log is valid, 2 the log or an argument is not, 130 interrupted."""
     return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="occupancy data",
-        description="Fetch a sensor log, check it as training would, and tell what is in it.",
-        epilog="Keys are those of a config's data section, for example: source=uci, or source=room.csv missing="
+        description="Find or download a sensor log, check it in the same way as training does, and describe it.",
+        epilog="Keys are those of the data section of a config, for example: source=uci, or source=room.csv missing="
         "interpolate. If folds is given, the log is also cut into the folds of that scheme, to check them.",
     )
-    parser.add_json("what is in the log")
+    parser.add_json("the description")
     parser.add_argument("--out", type=Path, metavar="PATH", help="write the simulated log into this CSV file instead")
     parser.add_argument("--rooms", type=count, metavar="N", help="with --out: write N different rooms into a folder")
-    parser.add_overrides("settings, with or without 'data.' before")
+    parser.add_overrides("settings, with or without 'data.' in front")
     return parser
 
 
 def _command(options: argparse.Namespace) -> None:
-    # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
+    # Imported late, so that `--help` and a mistyped key are answered without waiting for pandas.
     from occupancy.config.parsing import parse_data_settings  # noqa: PLC0415
 
     settings = parse_data_settings("data", options.overrides)
@@ -55,7 +55,7 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.data.folds import cut, load_scheme  # noqa: PLC0415
     from occupancy.data.source import open_log  # noqa: PLC0415
 
-    with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
+    with redirect_stdout(sys.stderr):  # standard output is only for the result, whatever a library prints
         log, settled = open_log(settings)
         if "folds" in settings.model_fields_set:
             cut(log, load_scheme(settled.folds))
@@ -67,7 +67,7 @@ def _write(settings: Data, out: Path | None, rooms: int | None) -> None:
     if out is None:
         raise InputError(f"--rooms: got {rooms} without a folder to write them into; add --out FOLDER")
     if settings.source != "simulated":
-        raise InputError(f"--out: writes simulated logs, got source={settings.source}; give source=simulated")
+        raise InputError(f"--out: got source={settings.source}, expected simulated; add source=simulated")
     from occupancy.data.export import write_log, write_rooms  # noqa: PLC0415
 
     simulation = settings.simulation
@@ -77,7 +77,7 @@ def _write(settings: Data, out: Path | None, rooms: int | None) -> None:
 
 
 def _origin(source: str) -> str | None:
-    """Return the path of the file that a log came from, None without a file."""
+    """Return the path of the file that holds the log, or None if there is none."""
     from occupancy.data.download import find_uci  # noqa: PLC0415
 
     if source == "simulated":
@@ -86,9 +86,9 @@ def _origin(source: str) -> str | None:
 
 
 def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
-    """Return what is in a log as plain values; what has no value is None."""
+    """Return the description of a log as plain values; unknown values are None."""
     times = log.times.to_series()
-    steps = (times.shift(-1) - times).dt.total_seconds()  # of each row to the next
+    steps = (times.shift(-1) - times).dt.total_seconds()  # from each row to the next
     gaps = steps[steps > log.max_gap]
     counts = log.frame[log.schema.count].value_counts()
     sensors = [column for column in log.schema.columns if column.name in log.frame.columns]

@@ -1,4 +1,4 @@
-"""The cells of a log before it is trusted: read as text, checked by pandera, every problem put in words."""
+"""The cells of a log: read as text and checked by pandera, with a message for every problem."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from occupancy.errors import InputError
 Ints = NDArray[np.int64]
 
 TIME = "time"
-SHOWN = 10  # problems of a kind that a message spells out
+LISTED_CELLS = 10  # problems of one kind that a message lists
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat"}
 
 REMEDIES = {
-    "no number": "write a number with a decimal point, or empty the cell and set data.missing=interpolate",
+    "not a number": "write a number with a decimal point, or empty the cell and set data.missing=interpolate",
     "missing": "fill the cell, or set data.missing=interpolate to hold the last reading",
     "infinite": "correct the cell, or set data.missing=interpolate to hold the last reading",
     "gap too long": "raise data.max_missing (samples), or delete those rows",
-    "sensor without a reading": "give one reading at least; an optional column may be left out",
-    "label missing": "give the count or delete the row; a label is never filled in",
-    "negative count": "counts are 0 or more",
-    "fractional count": "counts are whole numbers",
-    "count above data.max_count": "correct it, or raise data.max_count",
+    "sensor without a reading": "give at least one reading; an optional column may be left out",
+    "label missing": "give the count, or delete the row; labels are not filled in",
+    "negative count": "write a count of 0 or more",
+    "fractional count": "write a whole number",
+    "count above data.max_count": "correct the count, or raise data.max_count",
     "unreadable time": "set data.time_format",
     "duplicate time": "delete one of the rows",
     "unsorted time": "sort the rows by time",
@@ -43,27 +43,32 @@ REMEDIES = {
 
 
 def read_cells(path: Path) -> pd.DataFrame:
-    """Return the cells of a CSV file as text, one row a line, each column a categorical of its different cells.
+    """Return the cells of a CSV file as text, one row for each line; each column is a categorical.
 
     Raises:
-        InputError: the file is missing, no text, empty, ragged, or separated by another sign than commas.
+        InputError: if the file is missing, not text, empty, has rows of different lengths, or is not separated by
+            commas.
     """
     _check_text(path)
     return _parse_cells(path)
 
 
 def _check_text(path: Path) -> None:
-    """Find out whether a file is text with a header whose cells are separated by commas."""
+    """Check that a file is text with a header whose cells are separated by commas.
+
+    Raises:
+        InputError: if it is not.
+    """
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a CSV file") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no text (byte {error.start}); save it as CSV in UTF-8") from None
+        raise InputError(f"{path}: is not text (byte {error.start}); save it as CSV in UTF-8") from None
     if "\0" in text:
-        raise InputError(f"{path}: is no text (byte {text.index(chr(0))} is zero); save it as CSV in UTF-8")
+        raise InputError(f"{path}: is not text (byte {text.index(chr(0))} is zero); save it as CSV in UTF-8")
     if not text.strip():
-        raise InputError(f"{path}: is empty; expected a header line and one line a sample")
+        raise InputError(f"{path}: is empty; expected a header line and one line for each sample")
     header = re.split(r"\r\n|\r|\n", text, maxsplit=1)[0]
     if not header.strip():
         raise InputError(f"{path}: row 1 is blank, expected the header; delete the blank lines above it")
@@ -73,10 +78,10 @@ def _check_text(path: Path) -> None:
     try:
         names = next(csv.reader([header]))
     except csv.Error as error:
-        raise InputError(f"{path}: is no CSV: row 1: {error}; expected a header line with commas") from None
+        raise InputError(f"{path}: is not CSV: row 1: {error}; expected a header line with commas") from None
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f"{path}: column {', '.join(twice)} stands in the header twice; rename or delete one of them")
+        raise InputError(f"{path}: column {', '.join(twice)} is in the header twice; rename or delete one of them")
 
 
 def _parse_cells(path: Path) -> pd.DataFrame:
@@ -85,9 +90,9 @@ def _parse_cells(path: Path) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             raw = pd.read_csv(
                 path,
-                dtype="category",  # readings repeat: a fraction of the memory of a text for every cell
+                dtype="category",  # readings repeat, so this takes much less memory than text
                 keep_default_na=False,
-                skip_blank_lines=False,  # a skipped line would shift every row number after it
+                skip_blank_lines=False,  # skipped lines would shift the row numbers after them
                 index_col=False,
                 encoding="utf-8-sig",
             )
@@ -100,23 +105,23 @@ def _parse_cells(path: Path) -> pd.DataFrame:
     blank = np.logical_and.reduce([in_each(cells, lambda text: text.str.strip() == "") for _, cells in raw.items()])
     last = len(raw) - int(np.argmin(blank[::-1])) if not blank.all() else 0
     if last == 0:
-        raise InputError(f"{path}: holds a header and no rows; expected one line a sample")
+        raise InputError(f"{path}: has a header but no rows; expected one line for each sample")
     return raw.iloc[:last]
 
 
 def _filled(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column with an empty text in rows that are too short to reach it."""
+    """Return a column with empty text in rows that end before it."""
     if not cells.hasnans:
         return cells
     return cells.cat.add_categories(sorted({""} - set(cells.cat.categories))).fillna("")
 
 
 def in_each(cells: pd.Series[Any], convert: Callable[[pd.Series[Any]], pd.Series[Any]]) -> NDArray[Any]:
-    """Return what becomes of each cell of a column, (N,), having converted each of its different values once.
+    """Return the converted cells of a column, (N,); each different value is converted once.
 
     Args:
         cells: (N,) text or numbers.
-        convert: returns what becomes of values.
+        convert: returns the converted values.
     """
     place, values = pd.factorize(cells, use_na_sentinel=False)
     return convert(pd.Series(np.asarray(values))).to_numpy()[place]
@@ -125,13 +130,13 @@ def in_each(cells: pd.Series[Any], convert: Callable[[pd.Series[Any]], pd.Series
 def problems_of(
     raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data, labelled: bool, first_row: int
 ) -> list[str]:
-    """Return every problem in words, at most ten cells of a kind, each with its row, column and value.
+    """Return a message for each kind of problem, with row, column and value of at most `LISTED_CELLS` cells.
 
     Args:
         raw: (N rows) the cells as given.
-        table: (N rows) the same as numbers, NaN where a cell is none; times in the column ``time``.
+        table: (N rows) the same cells as numbers, NaN where a cell is not a number; times in the column ``time``.
         schema: the meaning of the columns.
-        settings: what is tolerated.
+        settings: what is allowed.
         labelled: whether counts are required.
         first_row: the number of the first row.
     """
@@ -143,12 +148,12 @@ def problems_of(
 
 
 def is_blank(cells: pd.Series[str]) -> bool:
-    """Return whether no cell of a column as given holds anything."""
+    """Return whether all cells of a column are blank."""
     return bool(cells.str.strip().str.lower().isin(_BLANK).all())
 
 
 def time_text(raw: pd.DataFrame, schema: Schema) -> pd.Series[str]:
-    """Return the cells of the time columns of each row, joined by a space, (N,)."""
+    """Return the cells of the time columns, joined by a space, (N,)."""
     text = raw[schema.time[0]].astype(str)
     for column in schema.time[1:]:
         text = text + " " + raw[column].astype(str)
@@ -163,16 +168,17 @@ def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Itera
     missing = [column for column in required if column not in raw.columns]
     unknown = [str(column) for column in raw.columns if column not in known]
     if missing:
-        yield f"missing column {', '.join(missing)}; add it, or describe the log by data.schema"
+        yield f"missing column {', '.join(missing)}; add it, or describe the log in a schema file (data.schema)"
     if unknown:
         near = difflib.get_close_matches(unknown[0], missing or known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
-        shown = ", ".join(unknown[:SHOWN]) + (f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else "")
-        yield f"unknown column {shown}; {hint}rename or delete it, or describe the log by data.schema"
+        more = f" and {len(unknown) - LISTED_CELLS} more" if len(unknown) > LISTED_CELLS else ""
+        shown = ", ".join(unknown[:LISTED_CELLS]) + more
+        yield f"unknown column {shown}; {hint}rename or delete it, or describe the log in a schema file (data.schema)"
 
 
 def _cell_problems(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
-    """Return the failing cells: kind, column and index (position of the row)."""
+    """Return the cells with a problem: kind, column and index (position of the row)."""
     try:
         _checks(table, schema, settings).validate(table, lazy=True, inplace=True)  # without a copy
     except pa.errors.SchemaErrors as errors:
@@ -196,7 +202,7 @@ def _kind_of_null(raw: pd.DataFrame, column: str, index: int, schema: Schema) ->
     if column == TIME:
         return "unreadable time"
     if str(raw.at[index, column]).strip().lower() not in _BLANK:
-        return "no number"
+        return "not a number"
     return "label missing" if column == schema.count else "missing"
 
 
@@ -219,7 +225,7 @@ def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrame
         float,
         nullable=False,
         required=False,
-        checks=[  # an infinite count is negative or above the largest
+        checks=[  # an infinite count is negative or too large
             pa.Check(lambda cells: cells >= 0, error="negative count"),
             pa.Check(lambda cells: (cells == np.floor(cells)) | np.isinf(cells), error="fractional count"),
             pa.Check(lambda cells: cells <= settings.max_count, error="count above data.max_count"),
@@ -238,30 +244,30 @@ def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrame
 
 
 def hold(readings: pd.DataFrame, groups: Ints) -> pd.DataFrame:
-    """Return the readings with each missing one replaced by the last before it in its group, if there is one.
+    """Return the readings with each missing one replaced by the last reading before it in its group.
 
-    Holding is the interpolation that needs no later row; a straight line would carry the future into
-    the past. Where there is none before it, a reading stays missing: what stands in is learned.
+    To hold the last reading needs no later row; a straight line between two readings would use the future.
+    Without an earlier reading in the group, a reading stays missing, and features use a learned value for it.
 
     Args:
-        readings: (N, columns), NaN where one is missing.
-        groups: (N,) over whose bounds nothing is held.
+        readings: (N, columns), NaN where a reading is missing.
+        groups: (N,) the group of each row.
     """
     return readings.groupby(groups).ffill()
 
 
 def _run_lengths(flags: pd.Series[bool]) -> pd.Series[int]:
-    """Return for each row the length of the run of set flags that it belongs to, (N,)."""
+    """Return for each row the length of its run of true flags, (N,)."""
     run = (flags != flags.shift()).cumsum()
     return flags.groupby(run).transform("sum")
 
 
 def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema, first_row: int) -> str:
     shown = []
-    for column, index in cells[["column", "index"]].head(SHOWN).to_numpy():
+    for column, index in cells[["column", "index"]].head(LISTED_CELLS).to_numpy():
         columns = schema.time if column == TIME else [column]
         value = " ".join(str(raw.at[index, part]) for part in columns)
         shown.append(f"row {index + first_row} {' '.join(columns)} {value!r}")
-    more = f" and {len(cells) - SHOWN} more" if len(cells) > SHOWN else ""
+    more = f" and {len(cells) - LISTED_CELLS} more" if len(cells) > LISTED_CELLS else ""
     remedy = REMEDIES[kind] + (suggest_format(time_text(raw, schema)) if kind == "unreadable time" else "")
     return f"{kind} ({len(cells)}): {', '.join(shown)}{more}; {remedy}"

@@ -1,4 +1,4 @@
-"""The UCI log on disk: found where the user keeps it, or downloaded; its checksum decides either way."""
+"""The UCI log on disk: found in a folder or downloaded; in both cases its checksum is verified."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ ADDRESSES = (
 )
 TIMEOUT_S = 10.0
 
-# The first entry that fits counts, so a class stands before the classes it inherits from.
+# The first class that matches is used, so a class comes before its base classes.
 _UNREACHED: tuple[tuple[type[http.RequestException], str], ...] = (
     (http.ProxyError, "no connection through the proxy"),
     (http.SSLError, "no secure connection"),
     (http.Timeout, "no answer within {timeout:g} s"),
     (http.ConnectionError, "no connection"),
-    (http.TooManyRedirects, "redirected without end"),
-    (http.RequestException, "no usable address"),
+    (http.TooManyRedirects, "too many redirects"),
+    (http.RequestException, "not a valid address"),
 )
 
 
-class Unreachable(InputError):  # noqa: N818 - it tells of the servers, and callers may take it for no error
-    """No address answered with a file, so nothing is known to be wrong with the file itself."""
+class Unreachable(InputError):  # noqa: N818 - it describes the servers, and callers may go on without the file
+    """No address sent a file, so the file itself may be right."""
 
 
 class Unwritable(Unreachable):
-    """The folder for the file cannot be written, so the file can't be had there."""
+    """The file can't be written into its folder."""
 
 
 def find_uci() -> Path:
-    """Return the path of the UCI log: in ``$OCCUPANCY_DATA_DIR``, else in ``data/``, else downloaded.
+    """Return the path of the UCI log in ``$OCCUPANCY_DATA_DIR`` or ``data/``; it is downloaded if it is in neither.
 
-    A download lands in ``$OCCUPANCY_DATA_DIR`` if that is set and can be written, and in ``data/`` otherwise.
+    It is downloaded into ``$OCCUPANCY_DATA_DIR`` if this is set and can be written, otherwise into ``data/``.
 
     Raises:
-        InputError: a file of that name has other content, or cannot be read; see also `download`.
-        Unreachable: there is no such file, and no address to download it from answered.
+        InputError: if a file of that name has other content or cannot be read; see also `download`.
+        Unreachable: if there is no such file, and no address answers.
     """
     named = os.environ.get("OCCUPANCY_DATA_DIR")
     folders = [Path(named).expanduser()] if named else []
@@ -64,7 +64,7 @@ def find_uci() -> Path:
         if got is not None:
             raise InputError(
                 f"{path} is not the UCI log: its sha256 is {got}, expected {UCI_SHA256}; "
-                f"delete it to download afresh, or read it as it is by data.source={path}"
+                f"delete it to download it again, or use it as it is with data.source={path}"
             )
     for folder in folders:
         try:
@@ -75,19 +75,19 @@ def find_uci() -> Path:
 
 
 def download(folder: Path, addresses: Sequence[str] = ADDRESSES, timeout: float = TIMEOUT_S) -> Path:
-    """Return the path of the UCI log after downloading it into a folder, which is made if missing.
+    """Download the UCI log into a folder, and return its path.
 
-    The file appears whole or not at all; on failure the folder is as it was before.
+    Either the whole file is written or nothing; after a failure the folder is as before.
 
     Args:
-        folder: where `UCI_FILE` is written; an older file of that name is replaced.
-        addresses: tried in turn until one gives the file; one that ends in ``.zip`` gives it zipped.
-        timeout: seconds that a server may be silent.
+        folder: the folder for `UCI_FILE`, which is created if needed; an older file of that name is replaced.
+        addresses: tried in turn until one sends the file; an address that ends in ``.zip`` sends it zipped.
+        timeout: seconds to wait for a server.
 
     Raises:
-        InputError: an address sent something else than the UCI log.
-        Unwritable: the folder cannot be written.
-        Unreachable: no address answered with a file.
+        InputError: if an address sends something other than the UCI log.
+        Unwritable: if the folder cannot be written.
+        Unreachable: if no address sends a file.
     """
     failures: list[InputError] = []
     try:
@@ -100,12 +100,12 @@ def download(folder: Path, addresses: Sequence[str] = ADDRESSES, timeout: float 
             only_unreachable = all(isinstance(failure, Unreachable) for failure in failures)
             reasons = "; ".join(f"{address}: {failure}" for address, failure in zip(addresses, failures, strict=True))
             raise (Unreachable if only_unreachable else InputError)(
-                f"could not download {UCI_FILE} ({reasons}); put the file into data/ or into the folder that "
-                "OCCUPANCY_DATA_DIR names, or give data.source=simulated"
+                f"could not download {UCI_FILE} ({reasons}); put the file into data/, set OCCUPANCY_DATA_DIR to the "
+                "folder that holds it, or give data.source=simulated"
             )
     except OSError as error:
         raise Unwritable(
-            f"cannot write {UCI_FILE} into {folder}: {error.strerror}; let OCCUPANCY_DATA_DIR name another folder"
+            f"cannot write {UCI_FILE} into {folder}: {error.strerror}; set OCCUPANCY_DATA_DIR to another folder"
         ) from error
 
 
@@ -116,7 +116,7 @@ def _made(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        # Another process may be at work in the folder; what it holds then stays.
+        # Another process may use the folder; a folder that is not empty stays.
         with suppress(OSError):
             for path in missing:
                 path.rmdir()
@@ -124,11 +124,11 @@ def _made(folder: Path) -> Iterator[None]:
 
 
 def _fetch(address: str, folder: Path, timeout: float) -> Path:
-    # Inside the folder, so that the final rename stays on one file system.
+    # In the same folder, so that the final rename stays on one file system.
     with TemporaryDirectory(dir=folder, prefix=f".{UCI_FILE}.") as scratch:
         body = _request(address, Path(scratch), timeout)
         content = _unzip(body) if address.endswith(".zip") else body.read_bytes()
-        # Written anew, for pooch's own file may be read by nobody else, whatever the umask says.
+        # Written again, because other users may not read the file of pooch, whatever the umask is.
         csv = Path(scratch) / UCI_FILE
         csv.write_bytes(content)
         got = _sha256(csv)
@@ -139,7 +139,7 @@ def _fetch(address: str, folder: Path, timeout: float) -> Path:
 
 def _request(address: str, scratch: Path, timeout: float) -> Path:
     pooch.get_logger().setLevel("ERROR")
-    # Streamed, an answer that fails would leave its socket open to the garbage collector's leisure.
+    # With streaming, a failed answer would leave its socket open until garbage is collected.
     downloader = pooch.HTTPDownloader(progressbar=False, timeout=timeout, stream=False)
     try:
         return Path(pooch.retrieve(address, None, fname="body", path=scratch, downloader=downloader))
@@ -147,16 +147,16 @@ def _request(address: str, scratch: Path, timeout: float) -> Path:
         status = "an error" if error.response is None else f"HTTP {error.response.status_code}"
         raise Unreachable(f"answered {status}") from error
     except (http.ChunkedEncodingError, http.ContentDecodingError) as error:
-        raise InputError("sent a file that breaks off or is damaged") from error
+        raise InputError("sent a file that is incomplete or damaged") from error
     except http.RequestException as error:
-        # A server that falls silent after the first bytes gives no Timeout but a ConnectionError.
+        # If a server stops after the first bytes, requests raises a ConnectionError, not a Timeout.
         if "Read timed out" in str(error) and not isinstance(error, http.Timeout):
-            raise InputError(f"fell silent for {timeout:g} s in the middle of the file") from error
+            raise InputError(f"stopped for {timeout:g} s in the middle of the file") from error
         reason = next(text for kind, text in _UNREACHED if isinstance(error, kind))
         raise Unreachable(reason.format(timeout=timeout)) from error
     except ValueError as error:
-        # Requests and pooch let some headers through to Python's own parsers: Location, Content-Length.
-        raise Unreachable("gave no usable answer") from error
+        # Requests and pooch pass some headers on to Python's parsers unchecked: Location, Content-Length.
+        raise Unreachable("sent an answer that can't be read") from error
 
 
 def _unzip(body: Path) -> bytes:
@@ -164,11 +164,11 @@ def _unzip(body: Path) -> bytes:
         with zipfile.ZipFile(body) as archive:
             name = next((name for name in archive.namelist() if PurePosixPath(name).name == UCI_FILE), None)
             content = None if name is None else archive.read(name)
-    # Damage shows as whatever the decompressor it reaches raises: zlib.error, EOFError, RuntimeError ...
+    # A damaged zip can raise many errors: zlib.error, EOFError, RuntimeError ...
     except Exception as error:
-        raise InputError("sent no zip, or a broken one") from error
+        raise InputError("sent no zip file, or a damaged one") from error
     if content is None:
-        raise InputError(f"sent a zip without {UCI_FILE}")
+        raise InputError(f"sent a zip file without {UCI_FILE}")
     return content
 
 

@@ -1,4 +1,4 @@
-"""Simulated logs as CSV files, under the UCI log's columns, for whoever has no rooms yet."""
+"""Simulated logs as CSV files with the columns of the UCI log, for users who have no rooms yet."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from occupancy.errors import InputError
 
 
 def write_log(settings: Simulation, path: Path) -> Path:
-    """Return the path of the CSV that now holds the simulated log.
+    """Write the simulated log as CSV, and return its path.
 
     Raises:
-        InputError: it can't be written.
+        InputError: if the file can't be written.
     """
     _write(simulate(settings), path)
     return path
 
 
 def write_rooms(settings: Simulation, rooms: int, folder: Path) -> list[Path]:
-    """Return the paths of the CSVs that now hold the logs of different rooms, made and written one at a time.
+    """Write the simulated logs of different rooms as CSV, one after another, and return their paths.
 
-    Each has its own people, air, sensors and noise, see `occupancy.data.simulated.simulate_rooms`.
+    Each room has its own people, air, sensors and noise, see `occupancy.data.simulated.simulate_rooms`.
 
     Args:
-        settings: days and seed, and the room that the others scatter around.
-        rooms: how many.
-        folder: where they go: ``room_1.csv`` and so on, with zeros before so that they sort.
+        settings: days and seed, and the room that the others vary around.
+        rooms: number of rooms.
+        folder: the folder for the files ``room_1.csv`` and so on; zeros in front of the numbers keep them in order.
 
     Raises:
-        InputError: one can't be written.
+        InputError: if a file can't be written.
     """
     digits = len(str(rooms))
     paths = [folder / f"room_{number:0{digits}}.csv" for number in range(1, rooms + 1)]
@@ -49,4 +49,4 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         table.join(frame.reset_index(drop=True)).to_csv(path, index=False)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another place") from None
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another path") from None

@@ -1,4 +1,4 @@
-"""Folds: which rows of a log train, choose and test, cut by hand along the time axis."""
+"""Folds: which rows of a log are for training, validation and test, cut by hand along the time axis."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FOLDERS = (Path(__file__).parents[2] / "data" / "folds", Path(__file__).parent 
 
 
 def _timestamp(value: Any) -> pd.Timestamp:
-    # ISO alone: pandas would also take 5 for 5 ns after 1970, and "15:24" for today.
+    # Only ISO: pandas would also read 5 as 5 ns after 1970, and "15:24" as today.
     if isinstance(value, str):
         with suppress(ValueError):
             value = datetime.fromisoformat(value)
@@ -60,32 +60,32 @@ class Times(Section):
     train: Part
     """Rows to learn from."""
     validation: Part
-    """Rows that choose the number of epochs; they lie in ``train``."""
+    """Rows that choose the number of epochs; they must be inside ``train``."""
     test: Part
-    """Rows that only score; they lie outside ``train``."""
+    """Rows that are only scored; they must be outside ``train``."""
 
 
 class Scheme(Section):
     """A named list of folds for one log (``uci``, ``simulated``, or a schema's name)."""
 
     name: str
-    """What the folds are called; without it, the file's name without its ending."""
+    """Name of the scheme; the default is the name of the file without its suffix."""
     log: str
-    """The log that they are for: ``uci``, ``simulated``, or the ``name`` in a schema file."""
+    """The log that the folds are for: ``uci``, ``simulated``, or the ``name`` in a schema file."""
     folds: Annotated[list[Times], Field(min_length=1)]
-    """The folds, of which each trains a model of its own."""
+    """The folds; a model is trained for each of them."""
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of a log by their part; no row is in two of them.
+    """The rows of a log in three parts; no row is in two of them.
 
     Attributes:
-        number: position in its scheme, from 1.
-        log: the log whose rows these are.
+        number: position in the scheme, from 1.
+        log: the log.
         train: (N,) rows to learn from.
-        validation: (N,) rows that choose, cut out of the training rows.
-        test: (N,) rows that only score.
+        validation: (N,) rows that choose the number of epochs, cut out of the training rows.
+        test: (N,) rows that are only scored.
     """
 
     number: int
@@ -95,11 +95,11 @@ class Fold:
     test: Rows
 
     def sealed(self) -> Fold:
-        """Return the fold as a model may see it: every cell of a test row is blank.
+        """Return the fold as a model may see it: every cell of a test row is NaN.
 
-        A model that looks at a test row all the same meets NaN, and fails instead of leaking.
-        Counts become floats, since only floats can be blank. A cell that was missing holds the last
-        reading of its own part anew, since the one that it held may be a test row's.
+        A model that still reads a test row gets NaN, so it fails and leaks nothing. Counts become floats, which
+        can be NaN. A missing cell holds the last reading of its own part again, because the reading that it
+        held may be from a test row.
         """
         log = self.log
         frame = log.frame.astype(np.float64)
@@ -114,7 +114,7 @@ class Fold:
         return dataclasses.replace(self, log=dataclasses.replace(self.log, frame=frame))
 
     def counts(self, part: Rows) -> NDArray[np.int64]:
-        """Return the people at the rows (N,) of a part, in time order."""
+        """Return the counts at the rows (N,) of a part, in time order."""
         counts = self.log.frame.loc[part, self.log.schema.count]
         assert counts.notna().all(), "a count was asked for at a sealed row"  # NaN would become a number
         return counts.to_numpy(np.int64)
@@ -125,10 +125,10 @@ class Fold:
 
 
 def load_scheme(name: str) -> Scheme:
-    """Return a scheme of the project by its name, or the one in a YAML file by its path.
+    """Return a scheme of the project by its name, or a scheme from a YAML file by its path.
 
     Raises:
-        InputError: there is no such scheme, or the file holds none.
+        InputError: if there is no such scheme, or the file is not a valid scheme.
     """
     own = {path.stem: path for folder in _FOLDERS for path in sorted(folder.glob("*.yaml"))}
     path = own.get(name, Path(name))
@@ -143,11 +143,11 @@ def cut(log: Log, scheme: Scheme) -> list[Fold]:
     """Return the folds of a labelled log.
 
     Warns:
-        InputWarning: a label is tested that was never trained.
+        InputWarning: if a test label does not occur in the training rows.
 
     Raises:
-        InputError: the scheme is for another log, its parts overlap, a part has no rows, or the
-            training rows have a single label; names the scheme, the fold and the part.
+        InputError: if the scheme is for another log, its parts overlap, a part has no rows, or the
+            training rows have a single label; the message names the scheme, the fold and the part.
     """
     if scheme.log != log.family:
         raise InputError(
@@ -158,7 +158,7 @@ def cut(log: Log, scheme: Scheme) -> list[Fold]:
 
 
 def digest_of(folds: Sequence[Fold]) -> str:
-    """Return a hash of which rows are in which part: equal digests over one log, equal folds."""
+    """Return a hash of the parts of all rows: for the same log, equal digests mean equal folds."""
     digest = hashlib.sha256()
     for fold in folds:
         digest.update(np.stack([fold.train, fold.validation, fold.test]).tobytes())
@@ -168,38 +168,46 @@ def digest_of(folds: Sequence[Fold]) -> str:
 def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
     where = f"folds {scheme.name}: fold {number}"
     for problem in _overlaps(times):
-        raise InputError(f"{where}: {problem}; a row can be in one part only")
+        raise InputError(f"{where}: {problem}; a row can be in only one part")
     rows = {part: _rows_in(log.times, getattr(times, part)) for part in PARTS}
     outside = rows["validation"] & ~rows["train"]
     if outside.any():
         raise InputError(
             f"{where}: validation has {outside.sum()} rows outside train, the first at {log.times[outside][0]}; "
-            "cut the validation out of the training intervals"
+            "put the validation intervals inside the training intervals"
         )
     rows["train"] &= ~rows["validation"]
     for part, mask in rows.items():
         if not mask.any():
             raise InputError(
                 f"{where}: {part} has no rows; the log runs from {log.times[0]} to {log.times[-1]}, "
-                f"give {part} an interval in it"
+                f"so give {part} an interval in it"
             )
     return check_labels(Fold(number, log, **rows), where)
 
 
 def check_labels(fold: Fold, where: str) -> Fold:
-    """Return the fold if there is something to be learned from it.
+    """Return the fold if its training rows have more than one label.
+
+    Args:
+        fold: the fold to check.
+        where: how messages call the fold.
 
     Warns:
-        InputWarning: a label is tested that was never trained.
+        InputWarning: if a test label does not occur in the training rows.
 
     Raises:
-        InputError: the training rows have a single label; the message begins with where.
+        InputError: if the training rows have a single label.
     """
     trained, tested = (set(fold.counts(part).tolist()) for part in (fold.train, fold.test))
     if len(trained) == 1:
-        raise InputError(f"{where}: training rows have the single label {trained.pop()}; nothing can be learned")
+        raise InputError(
+            f"{where}: training rows have the single label {trained.pop()}, expected two or more labels; "
+            "choose other training rows"
+        )
     for label in sorted(tested - trained):
-        warnings.warn(f"{where}: label {label} is tested but never trained", InputWarning, stacklevel=4)
+        message = f"{where}: label {label} is in the test rows but not in the training rows"
+        warnings.warn(message, InputWarning, stacklevel=4)
     return fold
 
 
@@ -209,7 +217,7 @@ def _overlaps(times: Times) -> Iterator[str]:
         if start >= end:
             yield f"{part} interval {start} .. {end} ends before it starts"
     for (one, start, end), (other, other_start, other_end) in itertools.combinations(intervals, 2):
-        nested = {one, other} == {"train", "validation"}  # by design: validation is cut out of train
+        nested = {one, other} == {"train", "validation"}  # validation is cut out of train
         if not nested and start < other_end and other_start < end:
             yield f"{one} {start} .. {end} and {other} {other_start} .. {other_end} overlap"
 

@@ -1,4 +1,4 @@
-"""Many rooms: their files found, their logs laid one after another on one time axis, and the folds of both."""
+"""Many rooms: their files, one log of all rooms on one time axis, and their folds."""
 
 from __future__ import annotations
 
@@ -21,56 +21,57 @@ from occupancy.data.times import STEP_TOLERANCE
 from occupancy.errors import InputError, InputWarning
 
 FOLDS = 4
-FEWEST = 3  # rooms: one to train on, one to choose with, one to test on
-TRAINED, VALIDATED = 0.6, 0.25  # share of a room's rows that trains, and share of these that validates
-VALIDATION_STRIDE = 4  # of the rooms that are not tested, every so manieth validates
-UNREADABLE = "unreadable"  # in place of a digest; the gate says why
-SHOWN = 3  # rooms that a message spells out
+FEWEST_ROOMS = 3  # one for training, one for validation, one for test
+TRAINED, VALIDATED = 0.6, 0.25  # share of the rows of a room that is learned, and share of these for validation
+VALIDATION_STRIDE = 4  # of the rooms that are not tested, every fourth is for validation
+UNREADABLE = "unreadable"  # instead of a digest; the gate says why
+LISTED_ROOMS = 3  # rooms that a message lists
 _WEEK = pd.Timedelta(weeks=1)
 
 
 def find_rooms(rooms: str) -> dict[str, Path]:
-    """Return the file of each room by the room's name, sorted by it: the file's path below what all have in common.
+    """Return the file of each room by the name of the room, sorted by name.
+
+    The name is the path of the file below the folder that all files have in common.
 
     Args:
-        rooms: a folder, of which every ``*.csv`` is a room, or a glob.
+        rooms: a folder with one ``*.csv`` for each room, or a glob.
 
     Raises:
-        InputError: there is no such file.
+        InputError: if there is no such file.
     """
     pattern = str(Path(glob.escape(rooms)) / "*.csv") if Path(rooms).is_dir() else rooms
     paths = [Path(found) for found in sorted(glob.glob(pattern, recursive=True)) if Path(found).is_file()]  # noqa: PTH207
     if not paths:
-        got = "a folder without a *.csv" if Path(rooms).is_dir() else "which matches no file"
+        got = "a folder without *.csv files" if Path(rooms).is_dir() else "which matches no file"
         raise InputError(f"data.rooms: got {rooms!r}, {got}; expected a folder of CSV files, or a glob of them")
     common = os.path.commonpath([path.parent for path in paths])
     return {path.relative_to(common).as_posix(): path for path in paths}
 
 
 def open_rooms(settings: Data) -> Log:
-    """Return the log of all rooms together, each validated, one after another on one time axis.
+    """Return one log of all rooms, validated and placed one after another on one time axis.
 
-    Every room is shifted by whole weeks to where the one before it has ended and a gap lies between: hours and
-    weekdays stay true, and nothing that looks back in time looks into another room.
+    Each room is shifted by whole weeks, so that it begins after the end of the room before it and a gap: hours and
+    weekdays stay the same, and nothing that looks back in time reads another room.
 
     Warns:
-        InputWarning: some rooms lack an optional column, which is then left out of all.
+        InputWarning: if some rooms lack an optional column; it is then left out of all rooms.
 
     Raises:
-        InputError: there are too few rooms, some of them don't pass the gate, two are the same, or they differ in
-            their step.
+        InputError: if there are too few rooms, a log is not valid, two logs are the same, or their steps differ.
     """
     assert settings.rooms is not None, "these settings are of a single log"
     if settings.folds == EACH_ROOM:
         raise InputError(
-            f"data.folds: {EACH_ROOM!r} is for occupancy.train and occupancy.tune; this takes one model for all rooms, "
-            f"so give {LEAVE_ROOMS_OUT!r}, or one room by data.source and a fold file"
+            f"data.folds: got {EACH_ROOM!r}, which only train and tune can use; give {LEAVE_ROOMS_OUT!r} (one model "
+            "for all rooms), or one room with data.source and a fold file"
         )
     paths = find_rooms(settings.rooms)
-    if len(paths) < FEWEST:
+    if len(paths) < FEWEST_ROOMS:
         raise InputError(
-            f"data.rooms: got {_listed(list(paths))}; {LEAVE_ROOMS_OUT} needs {FEWEST} rooms or more: one to train on, "
-            "one to choose with and one to test on"
+            f"data.rooms: got {_listed(list(paths))}, expected {FEWEST_ROOMS} rooms or more for {LEAVE_ROOMS_OUT}: one "
+            "for training, one for validation and one for test; add rooms"
         )
     schema = load_schema(settings.log_schema)
     logs = _read_all(paths, schema, settings)
@@ -87,18 +88,21 @@ def open_rooms(settings: Data) -> Log:
 
 
 def leave_rooms_out(log: Log, folds: int) -> list[Fold]:
-    """Return the folds of a log of many rooms: each tests a group of rooms, chooses with others, trains on the rest.
+    """Return the folds of a log of many rooms: each fold tests some rooms, validates on others, trains on the rest.
 
-    There are as many as asked for, but no more than rooms, and enough for each to leave two rooms untested.
+    Args:
+        log: the log of many rooms.
+        folds: number of folds; at most one for each room, and at least so many that each fold leaves two rooms
+            untested.
 
     Warns:
-        InputWarning: a label is tested that was never trained.
+        InputWarning: if a test label does not occur in the training rows.
 
     Raises:
-        InputError: the training rooms of a fold have a single label.
+        InputError: if the training rooms of a fold have a single label.
     """
     rooms = len(log.rooms)
-    fewest = -(-rooms // (rooms - 2))  # so that one room trains and one validates
+    fewest = -(-rooms // (rooms - 2))  # so that one room is left for training and one for validation
     groups = deal(rooms, min(max(folds, fewest), rooms))
     sizes = [place.end - place.first for place in log.rooms]
     found = []
@@ -113,19 +117,19 @@ def leave_rooms_out(log: Log, folds: int) -> list[Fold]:
 
 
 def folds_of(log: Log, settings: Data) -> list[Fold]:
-    """Return the folds that the settings ask for, of a log of many rooms or of one.
+    """Return the folds that the settings ask for, of a log of one room or of many.
 
     Raises:
-        InputError: see `leave_rooms_out` and `occupancy.data.folds.cut`.
+        InputError: if the log can't be cut, see `leave_rooms_out` and `occupancy.data.folds.cut`.
     """
     return leave_rooms_out(log, settings.room_folds or FOLDS) if log.rooms else cut(log, load_scheme(settings.folds))
 
 
 def deal(rooms: int, groups: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the group of each room, (rooms,), from 0: equally large groups, whatever the rooms hold.
+    """Return the group of each room, (rooms,), from 0; the groups are equally large.
 
-    Each group in turn gets one of so many successive rooms, in an order drawn anew but always the same. A room
-    that is added behind the others leaves theirs as they are, and names that follow a pattern don't end in one group.
+    In each round, every group gets one of the next rooms, in a random order with a fixed seed. So the groups stay the
+    same if a room is added at the end, and rooms with similar names are not all in one group.
     """
     rng = np.random.default_rng(0)
     rounds = [rng.permutation(groups) for _ in range(-(-rooms // groups))]
@@ -133,33 +137,37 @@ def deal(rooms: int, groups: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 def cut_within(log: Log, where: str) -> Fold:
-    """Return the one fold of a room's log: its past trains, the end of that validates, and what follows tests.
+    """Return the single fold of the log of one room: first training rows, then validation rows, then test rows.
 
-    Rows are counted, not days: that is recorded time, whatever gaps there are.
+    The shares are of rows, not of days, because rows measure recorded time without gaps.
+
+    Args:
+        log: the log of one room.
+        where: how messages call the log.
 
     Raises:
-        InputError: there are too few rows, or the training rows have a single label; begins with where.
+        InputError: if there are too few rows, or the training rows have a single label.
     """
     rows = np.arange(len(log.frame))
     trained = round(TRAINED * len(rows))
     learned = round((1 - VALIDATED) * trained)
     parts = rows < learned, (rows >= learned) & (rows < trained), rows >= trained
     if not all(part.any() for part in parts):
-        raise InputError(f"{where}: has {len(rows)} rows, too few to train, to validate and to test")
+        raise InputError(f"{where}: has {len(rows)} rows, too few for training, validation and test; give a longer log")
     return check_labels(Fold(1, log, *parts), where)
 
 
 @dataclass(frozen=True)
 class StoredRoom:
-    """A room that is not read yet, so that thousands of them weigh nothing; whoever works on it reads it.
+    """A room whose log is not read yet, so that thousands of rooms need little memory; the worker reads it.
 
     Attributes:
-        number: its place among the rooms, from 1.
-        name: what people call it.
-        path: its file, from the root on: whoever reads it may have another working directory.
-        digest: hash of what the file held when it was found.
+        number: position among the rooms, from 1.
+        name: name of the room.
+        path: absolute path of its file, since a worker may have another working directory.
+        digest: hash of the content of the file when it was found.
         schema: the meaning of its columns.
-        settings: how it is read.
+        settings: how the file is read.
     """
 
     number: int
@@ -170,25 +178,25 @@ class StoredRoom:
     settings: Data
 
     def load(self) -> Fold:
-        """Return the room's fold.
+        """Return the fold of the room.
 
         Raises:
-            InputError: the file is not the one that was found, does not pass the gate, or can't be cut.
+            InputError: if the file has changed since it was found, is not valid, or can't be cut.
         """
         if (digest := _digest_of(self.path, self.schema)) not in {self.digest, UNREADABLE}:
             raise InputError(
-                f"{self.path}: has the digest {digest}, but {self.digest} when the command began: it was changed, "
-                "or another file lies there on this machine; give the command again, on a cluster with the same files "
-                "everywhere"
+                f"{self.path}: got digest {digest}, expected {self.digest} as when the command began: the file was "
+                "changed, or this machine has another file there; run the command again, and on a cluster put the "
+                "same files on all machines"
             )
         return cut_within(read_log(self.path, self.schema, self.settings), str(self.path))
 
 
 def stored_rooms(settings: Data) -> list[StoredRoom]:
-    """Return the rooms that the settings ask for, unread.
+    """Return the rooms that the settings ask for, without reading their logs.
 
     Raises:
-        InputError: there are none, or the schema is none.
+        InputError: if there are no rooms, or the schema is not valid.
     """
     assert settings.rooms is not None, "these settings are of a single log"
     schema = load_schema(settings.log_schema)
@@ -199,7 +207,7 @@ def stored_rooms(settings: Data) -> list[StoredRoom]:
 
 
 def _digest_of(path: Path, schema: Schema) -> str:
-    """Return a hash of a file's bytes and of what its columns mean, or `UNREADABLE`."""
+    """Return a hash of the bytes of a file and of its schema, or `UNREADABLE`."""
     digest = hashlib.sha256(schema.model_dump_json().encode())
     try:
         with path.open("rb") as file:
@@ -218,8 +226,8 @@ def _read_all(paths: Mapping[str, Path], schema: Schema, settings: Data) -> dict
         except InputError as error:
             problems.append(str(error))
     if problems:
-        more = f"; and so for {len(problems) - SHOWN} more rooms" if len(problems) > SHOWN else ""
-        raise InputError("; ".join(problems[:SHOWN]) + more)
+        more = f"; and {len(problems) - LISTED_ROOMS} more rooms with problems" if len(problems) > LISTED_ROOMS else ""
+        raise InputError("; ".join(problems[:LISTED_ROOMS]) + more)
     return logs
 
 
@@ -228,27 +236,27 @@ def _check_twins(logs: Mapping[str, Log], paths: Mapping[str, Path]) -> None:
     for name, log in logs.items():
         if (twin := seen.setdefault(log.digest, name)) != name:
             raise InputError(
-                f"{paths[name]}: holds the same rows as {paths[twin]}; a room that is tested must not be learned from "
-                "under another name, so take one of them away"
+                f"{paths[name]}: has the same rows as {paths[twin]}, so a fold could train on the room that it tests; "
+                "remove one of them"
             )
 
 
 def _check_steps(logs: Mapping[str, Log], paths: Mapping[str, Path]) -> None:
-    steps = {name: log.step_s for name, log in logs.items() if not np.isnan(log.step_s)}  # a lone row has none
+    steps = {name: log.step_s for name, log in logs.items() if not np.isnan(log.step_s)}  # a single row has no step
     if not steps:
         return
     shortest, longest = min(steps, key=steps.__getitem__), max(steps, key=steps.__getitem__)
-    # Whichever rooms a fold trains on, no other may be further from their step than a model allows.
+    # A fold may train on any room, so the steps of all rooms must be as close as a model allows.
     if steps[longest] / steps[shortest] - 1 > STEP_TOLERANCE:
         raise InputError(
             f"{paths[longest]}: has a row every {steps[longest]:g} s, but {paths[shortest]} one every "
-            f"{steps[shortest]:g} s; one model over all rooms needs one step, so bring them to it, or take "
+            f"{steps[shortest]:g} s; one model for all rooms needs one step, so resample them, or give "
             "data.folds=each_room"
         )
 
 
 def _common_columns(logs: Mapping[str, Log], schema: Schema) -> list[str]:
-    """Return the sensors that every room has."""
+    """Return the sensor columns that every room has."""
     having = {column: [name for name, log in logs.items() if column in log.missing] for column in schema.sensors}
     partial = {column: names for column, names in having.items() if 0 < len(names) < len(logs)}
     if partial:
@@ -269,8 +277,8 @@ def _places(logs: Mapping[str, Log], max_gap: float) -> Iterator[Place]:
             end = log.times[-1] + weeks * _WEEK
         except (OverflowError, pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
             raise InputError(
-                f"data.rooms: {len(logs)} rooms one after another, data.max_gap {max_gap:g} s apart, reach beyond the "
-                "year 2262, where times end; take a smaller data.max_gap, fewer rooms or shorter logs, or "
+                f"data.rooms: {len(logs)} rooms one after another, data.max_gap {max_gap:g} s apart, reach past the "
+                "year 2262, the last that pandas can store; give a smaller data.max_gap, fewer rooms, shorter logs, or "
                 "data.folds=each_room"
             ) from None
         yield Place(name, row, row + len(log.frame), weeks * _WEEK)
@@ -278,6 +286,6 @@ def _places(logs: Mapping[str, Log], max_gap: float) -> Iterator[Place]:
 
 
 def _listed(names: list[str]) -> str:
-    """Return how many rooms there are, with the first of them."""
-    more = ", ..." if len(names) > SHOWN else ""
-    return f"{len(names)} ({', '.join(names[:SHOWN])}{more})"
+    """Return the number of rooms, and the names of the first."""
+    more = ", ..." if len(names) > LISTED_ROOMS else ""
+    return f"{len(names)} ({', '.join(names[:LISTED_ROOMS])}{more})"

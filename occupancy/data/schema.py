@@ -1,4 +1,4 @@
-"""What the columns of a log mean: their names, kinds and units. UCI's schema is built in."""
+"""The meaning of the columns of a log: names, kinds and units. The schema of the UCI log is built in."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Column(Section):
     """A sensor column."""
 
     name: str
-    """The column's name in the CSV."""
+    """Name of the column in the CSV."""
     kind: Kind
-    """What it measures; features ask for kinds, never for names."""
+    """What the column measures; features are selected by kind, not by name."""
     unit: str
-    """The unit of its cells, for people and axes."""
+    """Unit of the values, for people and axes."""
     optional: bool = False
-    """Whether a log may lack the column."""
+    """Whether the column may be absent from a log."""
     slope_of: str | None = None
-    """The column whose trailing least-squares slope (per sample) this one is. Such a column looks back in time, so it
-    is computed anew wherever looking back must stop."""
+    """The column whose trailing least-squares slope (per sample) this column holds. Such a column looks back in time,
+    so it is computed again wherever looking back must stop."""
     slope_span_s: Positive | None = None
-    """How far that slope looks back, in seconds; it goes together with ``slope_of``."""
+    """Span of that slope in seconds; it must be given together with ``slope_of``."""
 
     @model_validator(mode="after")
     def _check_slope(self) -> Self:
         if (self.slope_of is None) != (self.slope_span_s is None):
-            raise ValueError(f"column {self.name}: slope_of and slope_span_s go together; give both or neither")
+            raise ValueError(f"column {self.name}: got one of slope_of and slope_span_s; give both or neither")
         return self
 
 
@@ -41,11 +41,11 @@ class Schema(Section):
     """The columns of a log, in the order of the file."""
 
     name: str
-    """The log that fold files refer to (``log: uci``)."""
+    """Name of the log, to which fold files refer (``log: uci``)."""
     time: Annotated[list[str], Field(min_length=1)]
-    """The column or columns that together hold the time, joined by a space."""
+    """The columns that hold the time; their cells are joined by a space."""
     time_format: str
-    """Their ``strptime`` format; ``day-fraction`` in it stands for a fraction of a day."""
+    """The ``strptime`` format of the time; ``day-fraction`` in it is a fraction of a day."""
     columns: Annotated[list[Column], Field(min_length=1)]
     """The sensors."""
     count: str
@@ -54,14 +54,18 @@ class Schema(Section):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         if "%z" in self.time_format.lower():
-            raise ValueError(f"time_format {self.time_format!r} reads a time zone; times must be local and naive")
+            raise ValueError(
+                f"time_format {self.time_format!r} reads a time zone, expected local times without a zone; "
+                "remove the zone from it"
+            )
         names = [*self.time, *self.sensors, self.count]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"column {', '.join(twice)} stands in the schema twice")
+            raise ValueError(f"column {', '.join(twice)} is in the schema twice; rename or remove one of them")
         for column in self.columns:
             if column.slope_of is not None and column.slope_of not in self.sensors:
-                raise ValueError(f"column {column.name}: slope_of names {column.slope_of!r}, which is no sensor column")
+                sensors = ", ".join(self.sensors)
+                raise ValueError(f"column {column.name}: got slope_of {column.slope_of!r}, expected one of {sensors}")
         return self
 
     @property
@@ -106,14 +110,14 @@ UCI = _uci()
 
 
 def load_schema(name: str) -> Schema:
-    """Return the built-in schema ``uci``, or the one that a YAML file describes.
+    """Return the built-in schema ``uci``, or the schema from a YAML file.
 
     Raises:
-        InputError: the file is missing or describes no valid schema.
+        InputError: if the file is missing or is not a valid schema.
     """
     if name == UCI.name:
         return UCI
     path = Path(name)
     if not path.is_file():
-        raise InputError(f"data.schema: got {name!r}, expected 'uci' or the path of a YAML file; no such file")
+        raise InputError(f"data.schema: got {name!r}, which is not a file; expected 'uci' or the path of a YAML file")
     return resolve(Schema, read_yaml(path), str(path))

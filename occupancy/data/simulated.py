@@ -18,31 +18,31 @@ SLOPE_SPAN_S = next(column.slope_span_s for column in UCI.columns if column.slop
 
 
 def simulate(settings: Simulation) -> pd.DataFrame:
-    """Return a log of whole days from `START` on: the UCI sensors and the exact count.
+    """Return a simulated log of whole days: the UCI sensors and the exact count.
 
-    The index is named ``time``; sensors are floats in the schema's order, the count is int64. The
-    count of a row holds until the next row, whose CO2 is the first that it acts on. A longer log of
-    the same seed begins with the shorter one.
+    It begins at `occupancy.room.simulator.START`. The index is named ``time``; sensors are floats in the order
+    of the schema, the count is int64. The count of a row holds until the next row, the first whose CO2 it
+    changes. A longer log with the same seed begins with the shorter one.
     """
     return _log(read_sensors(settings.room, settings.days, SeedSequence(settings.seed)), settings.room)
 
 
 def simulate_rooms(settings: Simulation, rooms: int, spread: float = 0.3) -> Iterator[pd.DataFrame]:
-    """Return an iterator over logs of different rooms, each made only when asked for.
+    """Return an iterator over simulated logs of different rooms; each log is made when it is asked for.
 
     Args:
-        settings: days and seed, and the room that the others scatter around.
-        rooms: how many.
-        spread: every parameter in `VARIED` is multiplied by its own uniform draw from
-            ``1 - spread`` to ``1 + spread``; 0 leaves different people in equal rooms.
+        settings: days and seed, and the room that the others vary around.
+        rooms: number of rooms.
+        spread: every parameter in `occupancy.room.simulator.VARIED` is multiplied by its own uniform draw between
+            ``1 - spread`` and ``1 + spread``; with 0, the rooms are equal and only the people differ.
 
     Raises:
-        InputError: a negative number of rooms, or a spread outside [0, 1).
+        InputError: if the number of rooms is negative, or the spread is outside [0, 1).
     """
     if rooms < 0:
         raise InputError(f"rooms: got {rooms}, expected 0 or more")
     if not 0 <= spread < 1:
-        raise InputError(f"spread: got {spread:g}, expected 0 <= spread < 1, as no parameter may turn negative")
+        raise InputError(f"spread: got {spread:g}, expected 0 <= spread < 1, so that no parameter is negative")
 
     def draw(number: int) -> pd.DataFrame:
         for_room, for_log = SeedSequence(settings.seed, spawn_key=(number,)).spawn(2)
@@ -53,7 +53,7 @@ def simulate_rooms(settings: Simulation, rooms: int, spread: float = 0.3) -> Ite
 
 
 def _log(readings: Readings, room: Room) -> pd.DataFrame:
-    """Return readings as the columns of the UCI log, with the trailing slope of CO2."""
+    """Return the readings in the columns of the UCI log, with the trailing slope of CO2."""
     slope = rolling.slope(readings.co2_ppm, round(SLOPE_SPAN_S / room.step_s))
     blocks = [
         readings.temperature_c,

@@ -1,4 +1,4 @@
-"""Where a log comes from: the UCI file (found or downloaded), a CSV by its path, those of rooms, or the simulator."""
+"""Where a log comes from: the UCI file (found or downloaded), a CSV file, CSV files of rooms, or the simulator."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ NAMES = ("auto", "uci", SIMULATED)
 
 
 def open_log(settings: Data) -> tuple[Log, Data]:
-    """Return the validated log that the settings ask for, and the settings as they were carried out.
+    """Return the validated log that the settings ask for, and the settings that were used.
 
-    They differ under ``source: auto`` alone: it becomes ``uci``, or, where that log can be neither
-    found nor reached, ``simulated`` together with the fold scheme for it.
+    They differ only for ``source: auto``: it becomes ``uci`` or, if that log is neither on disk nor can be
+    downloaded, ``simulated`` with the fold scheme of the simulated log.
 
     Warns:
-        InputWarning: the simulator stands in for the UCI log.
+        InputWarning: if the simulated log is used instead of the UCI log.
 
     Raises:
-        InputError: there is no such log, it can't be reached, or it does not pass the gate.
+        InputError: if there is no such log, it can't be downloaded, or it is not valid.
     """
     if settings.rooms is not None:
         return open_rooms(settings), settings
@@ -44,8 +44,8 @@ def open_log(settings: Data) -> tuple[Log, Data]:
         if settings.source != "auto":
             raise
         instead = settings.model_copy(update={"source": SIMULATED, "folds": SIMULATED})
-        switched = f"its folds are those of {SIMULATED!r} instead of {settings.folds!r}"
-        warnings.warn(f"THIS LOG IS SIMULATED, not the real one; {switched}. {error}", InputWarning, stacklevel=2)
+        switched = f"its folds are {SIMULATED!r} instead of {settings.folds!r}"
+        warnings.warn(f"THIS LOG IS SIMULATED, it is not the UCI log; {switched}. {error}", InputWarning, stacklevel=2)
         return _simulated(instead), instead
     log = read_log(path, UCI, settings)
     return Log("uci", UCI.name, UCI, log.frame, log.missing, log.max_gap), settings.model_copy(update={"source": "uci"})
@@ -65,10 +65,10 @@ def _simulated(settings: Data) -> Log:
 
 
 def existing(source: str) -> Path:
-    """Return the path of the CSV that a source names.
+    """Return the path of the CSV file that a source names.
 
     Raises:
-        InputError: there is none.
+        InputError: if there is no such file.
     """
     path = Path(source)
     if path.is_file():

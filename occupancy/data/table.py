@@ -1,4 +1,4 @@
-"""The one gate: a CSV or a frame in, a validated log out, or one message with every problem in it."""
+"""The gate that every log passes: a CSV or a frame becomes a validated log, or one message lists all its problems."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from occupancy.data.schema import Schema
 from occupancy.data.times import parse_times, recordings, step_of
 from occupancy.errors import InputError
 
-FILE_FIRST_ROW = 2  # rows are numbered as spreadsheets and editors do: the header is row 1
+FILE_FIRST_ROW = 2  # rows are numbered as in spreadsheets and editors: the header is row 1
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a room lies in a log of many rooms, which follow one another on one time axis.
+    """The place of a room in a log of many rooms, which follow each other on one time axis.
 
     Attributes:
-        name: what people call the room.
+        name: name of the room.
         first: its first row.
-        end: the row after its last one.
-        shift: how much later its times are than they were: whole weeks, so that hour and weekday are true.
+        end: the row after its last row.
+        shift: how much its times were moved to later: whole weeks, so that hour and weekday stay the same.
     """
 
     name: str
@@ -42,14 +42,14 @@ class Log:
     """A validated log.
 
     Attributes:
-        name: what people call it: ``uci``, ``simulated`` or the file's name.
-        family: the log that a fold scheme names: the schema's name, or ``simulated``.
+        name: ``uci``, ``simulated``, or the name of the file.
+        family: the name that a fold scheme uses for the log: the name of the schema, or ``simulated``.
         schema: the meaning of its columns.
         frame: sensors as floats (N rows) on a naive, sorted index ``time``; the count as int64, if labelled.
-        missing: (N, sensors) which cells were missing. They hold the last reading of their recording, and
-            are NaN where it begins without one.
-        max_gap: seconds between two rows from which on they belong to different recordings.
-        rooms: the rooms of a log of many, one after another with such a gap between; empty for that of one room.
+        missing: (N, sensors) which cells were missing. Such a cell holds the last reading of its recording, or
+            NaN if there is none before it.
+        max_gap: longest time in seconds between two rows of one recording.
+        rooms: the rooms of a log of many rooms, separated by gaps; empty for a log of one room.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Log:
 
     @cached_property
     def step_s(self) -> float:
-        """The log's own step in seconds: the median between rows of one recording."""
+        """The step of the log in seconds: the median between rows of one recording."""
         return step_of(self.times, self.max_gap)
 
     @cached_property
     def digest(self) -> str:
-        """Hash of names, times and values of the validated frame: equal digests, equal logs."""
+        """Hash of the names, times and values of the validated frame: equal digests mean equal logs."""
         digest = hashlib.sha256(",".join(map(str, self.frame.columns)).encode())
         digest.update(self.times.to_numpy("datetime64[ns]").tobytes())
         digest.update(np.ascontiguousarray(self.frame.to_numpy(np.float64)).tobytes())
@@ -80,13 +80,13 @@ class Log:
 
 
 def read_log(path: Path, schema: Schema, settings: Data, labelled: bool = True) -> Log:
-    """Return the validated log that a CSV file holds.
+    """Return the validated log from a CSV file.
 
     Raises:
-        InputError: for anything wrong with the file; all its problems in one line.
+        InputError: if anything is wrong with the file; all its problems in one line.
     """
     raw = read_cells(path)
-    # With its ending: a file called uci.csv is not the UCI log, whose checksum is known.
+    # The name with its suffix: a file called uci.csv is not the UCI log, whose checksum is known.
     return validate(raw, schema, settings, path.name, labelled, FILE_FIRST_ROW, str(path))
 
 
@@ -99,27 +99,27 @@ def validate(
     first_row: int = 0,
     where: str | None = None,
 ) -> Log:
-    """Return the log that a frame of raw cells (text or numbers, time in columns) holds.
+    """Return the validated log from a frame of raw cells (text or numbers, time in columns).
 
     Args:
-        raw: the cells, columns as in the file.
+        raw: the cells, with the columns of the file.
         schema: the meaning of the columns.
-        settings: how times are written, what to do about missing cells, the largest count.
-        name: what people call the log.
+        settings: the format of times, what to do about missing cells, the largest count.
+        name: name of the log.
         labelled: whether counts are required; if not, a count column is ignored.
         first_row: the number of the first row in messages.
-        where: what messages call the source, if not its name.
+        where: how messages call the source; by default the name.
 
     Raises:
-        InputError: there are no rows, a column is there twice, or cells are wrong: all their problems in one line,
-            each kind with row, column, value and remedy.
+        InputError: if there are no rows, a column is there twice, or cells are wrong: all problems in one line,
+            each kind with row, column, value and what to do.
     """
     where = where or name
     if raw.empty:
-        raise InputError(f"{where}: holds no rows; expected one row a sample")
+        raise InputError(f"{where}: has no rows; expected one row for each sample")
     if twice := raw.columns[raw.columns.duplicated()].unique().tolist():
         named = ", ".join(map(repr, twice))
-        raise InputError(f"{where}: got more than one column {named}, expected each name once; drop one of them")
+        raise InputError(f"{where}: got more than one column {named}, expected each name once; remove one of them")
     raw = raw.reset_index(drop=True)
     wanted = [*schema.sensors, *([schema.count] if labelled else [])]
     present = [column for column in wanted if column in raw.columns]
@@ -133,26 +133,26 @@ def validate(
 
 
 def check_step(log: Log, where: str) -> Log:
-    """Return the log if not every step between its rows is a gap.
+    """Return the log if at least one step between its rows is not a gap.
 
     Raises:
-        InputError: ``data.max_gap`` is shorter than the log's step, so that no row would follow another.
+        InputError: if ``data.max_gap`` is shorter than the step of the log, so that each recording has one row.
     """
     if len(log.frame) > 1 and np.isnan(log.step_s):
         shortest = np.diff(log.times.to_numpy()).min() / np.timedelta64(1, "s")
         raise InputError(
-            f"{where}: every step between rows is a gap: the shortest is {shortest:g} s and data.max_gap is "
-            f"{log.max_gap:g} s; raise data.max_gap above the log's step"
+            f"{where}: every step between rows is a gap: the shortest step is {shortest:g} s and data.max_gap is "
+            f"{log.max_gap:g} s; raise data.max_gap above the step of the log"
         )
     return log
 
 
 def _numbers(cells: pd.Series[Any]) -> pd.Series[float]:
-    """Return the cells as floats, NaN where one is no number."""
+    """Return the cells as floats, NaN where a cell is not a number."""
 
     def read(values: pd.Series[Any]) -> pd.Series[float]:
         readable = pd.to_numeric(values, errors="coerce").notna()
-        return values.where(readable).astype(np.float64)  # pandas decides, Python reads: to the last digit
+        return values.where(readable).astype(np.float64)  # read by Python, which is exact to the last digit
 
     return pd.Series(in_each(cells, read), cells.index)
 

@@ -1,4 +1,4 @@
-"""Times as people and spreadsheets write them, to naive local time; and which rows belong together."""
+"""Reading times in many formats as local time without a zone, and the recordings that rows belong to."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 from occupancy.arrays import Ints, Rows, stretch_of
 from occupancy.errors import InputError
 
-DAY_FRACTION = "day-fraction"  # a spreadsheet's time of day: 0.5 is noon
+DAY_FRACTION = "day-fraction"  # time of day in spreadsheets: 0.5 is noon
 
 _DATES = ("%Y/%m/%d", "%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%y", "%d-%m-%Y")
 _CLOCKS = ("%H:%M:%S", DAY_FRACTION, "%I:%M:%S %p", "%H:%M", "%H:%M:%S.%f")
 
 
 def parse_times(text: pd.Series[str], time_format: str) -> pd.Series[pd.Timestamp]:
-    """Return the times, (N,) with NaT where a text is not in the format.
+    """Return the times, (N,), NaT where a text does not match the format.
 
     Args:
         text: (N,) date and time of day, joined by a space.
         time_format: a ``strptime`` format, which may end in ``day-fraction``.
 
     Raises:
-        InputError: it is no such format.
+        InputError: if the format is not valid.
     """
     try:
-        if "%" not in time_format:  # pandas would guess by itself for some words, such as "mixed"
+        if "%" not in time_format:  # for some words, such as "mixed", pandas would guess the format
             raise ValueError("it has no directive")
         return _parse(text, time_format).astype("datetime64[ns]")
     except (ValueError, re.error) as error:
@@ -45,15 +45,15 @@ def _parse(text: pd.Series[str], time_format: str) -> pd.Series[pd.Timestamp]:
     parts = text.str.rsplit(n=1, expand=True).reindex(columns=[0, 1])
     fraction = pd.to_numeric(parts[1], errors="coerce")
     fraction = fraction.where((fraction >= 0) & (fraction < 1))
-    # A fraction with nine digits is off by microseconds; logs count whole seconds.
+    # A fraction with nine digits is wrong by microseconds; logs have whole seconds.
     seconds = pd.to_timedelta((fraction * 86_400).round(), unit="s")
     return pd.to_datetime(parts[0], format=date_format, errors="coerce") + seconds
 
 
 def suggest_format(text: pd.Series[str]) -> str:
-    """Return the end of a sentence that names the formats in which every text can be read, or why none is named.
+    """Return the end of a message that names the formats that fit all texts, or says what to do if none fits.
 
-    Where several formats fit, those that give sorted times come alone: a log is recorded in order.
+    If several formats fit, only those that give sorted times are named, since a log is recorded in order.
     """
     fitting = {}
     for date, clock in itertools.product(_DATES, _CLOCKS):
@@ -62,17 +62,17 @@ def suggest_format(text: pd.Series[str]) -> str:
             fitting[f"{date} {clock}"] = bool(times.is_monotonic_increasing)
     ordered = [time_format for time_format, increasing in fitting.items() if increasing] or list(fitting)
     if not ordered:
-        return f", a strptime format ({DAY_FRACTION} stands for a fraction of a day), or correct the cells"
+        return f" to a strptime format ({DAY_FRACTION} is a fraction of a day), or correct the cells"
     return "=" + " or ".join(repr(time_format) for time_format in ordered)
 
 
 def steps_of(times: pd.DatetimeIndex) -> NDArray[np.float64]:
-    """Return the seconds between each row and the next, (N-1,)."""
+    """Return the seconds from each row to the next, (N-1,)."""
     return np.diff(times.to_numpy()) / np.timedelta64(1, "s")
 
 
 def step_of(times: pd.DatetimeIndex, max_gap: float) -> float:
-    """Return the median step in seconds between rows of one recording; NaN where no row follows another.
+    """Return the median step in seconds between rows of one recording; NaN if no recording has two rows.
 
     Args:
         times: (N,) sorted times.
@@ -84,7 +84,7 @@ def step_of(times: pd.DatetimeIndex, max_gap: float) -> float:
 
 
 def recordings(times: pd.DatetimeIndex, max_gap: float) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the number of the recording that each row belongs to, (N,), from 0.
+    """Return the number of the recording of each row, (N,), from 0.
 
     Args:
         times: (N,) sorted times.
@@ -95,33 +95,33 @@ def recordings(times: pd.DatetimeIndex, max_gap: float) -> np.ndarray[tuple[int]
 
 
 def label_runs(counts: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the number of the run of equal counts that each row belongs to, (N,), from 0.
+    """Return the number of the run of equal counts of each row, (N,), from 0.
 
     Args:
-        counts: (N,) people at rows that follow each other.
+        counts: (N,) people at consecutive rows.
     """
     return np.cumsum(np.diff(counts, prepend=counts[:1]) != 0)
 
 
-STEP_TOLERANCE = 0.1  # clocks wander; a window of samples at another step means another time
+STEP_TOLERANCE = 0.1  # clocks drift a little; with another step, a window of samples would span another time
 
 
 def stretches(times: pd.DatetimeIndex, rows: Rows, max_gap: float) -> Ints:
-    """Return the number of the stretch each row belongs to, (N,), `OUTSIDE` for rows not asked for.
+    """Return the number of the stretch of each row, (N,), `OUTSIDE` for rows that may not be read.
 
-    A stretch is a longest run of consecutive rows that are all asked for and have no gap between
-    them. Nothing that looks back, a window or a trailing feature, looks past the start of its stretch.
+    A stretch is a longest run of consecutive rows that may all be read and have no gap between them. Windows
+    and trailing features do not reach past the start of their stretch.
 
     Args:
         times: (N,) sorted times.
-        rows: (N,) the rows that may be looked at.
+        rows: (N,) the rows that may be read.
         max_gap: seconds; a longer step between rows is a gap.
     """
     return stretch_of(rows, recordings(times, max_gap))
 
 
 def check_cadence(step_s: float, times: pd.DatetimeIndex, max_gap: float) -> None:
-    """Find out whether rows come as often as those of the training log; a lone row has no step and passes.
+    """Check that rows have the same step as the training log; a single row has no step and passes.
 
     Args:
         step_s: seconds between rows of the training log.
@@ -129,11 +129,11 @@ def check_cadence(step_s: float, times: pd.DatetimeIndex, max_gap: float) -> Non
         max_gap: seconds; a longer step between rows is a gap.
 
     Raises:
-        InputError: they come more or less often.
+        InputError: if the steps differ by more than `STEP_TOLERANCE`.
     """
     found_s = step_of(times, max_gap)
     if abs(found_s / step_s - 1) > STEP_TOLERANCE:
         raise InputError(
             f"got a row every {found_s:g} s, but the model was trained on one every {step_s:g} s; "
-            "bring the frame to that step"
+            "resample the frame to that step"
         )

@@ -1,1 +1,1 @@
-"""What models see: sensor columns or physics made of them, scaled on training rows."""
+"""The inputs of models: sensor columns or physics computed from them, scaled on training rows."""

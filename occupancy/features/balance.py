@@ -1,4 +1,4 @@
-"""The CO2 of a well-mixed room as its balance has it, and the constants of that balance from rows with labels."""
+"""The mass balance of CO2 in a well-mixed room, with constants that are estimated from labelled rows."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from occupancy.data import rolling
 from occupancy.data.rolling import samples_of
 from occupancy.errors import InputWarning
 
-SLOPE_S = 762.5  # of the span by which the constants are found: 25 samples of the UCI log
-LOWEST = 0.01  # share of the learned rows that may read less CO2 than there is outdoors: slips of the sensor
-ENOUGH_S = 1200.0  # an empty room that is seen for less tells no air-change rate
-PLAUSIBLE_PER_H = (0.05, 20.0)  # air changes, from a sealed room to a laboratory's fume hoods
-USUAL_PER_H = 0.75  # air changes of a room with closed windows, where the log tells none
-PLAUSIBLE_PERSON = (10.0, 4000.0)  # ppm an hour that one person adds, from a hall to a car
-USUAL_PERSON = 208.0  # 16 l an hour into 77 m3, where the log shows nobody
+SLOPE_S = 762.5  # span over which the constants are estimated: 25 samples of the UCI log
+LOWEST = 0.01  # share of the learned rows that may read less CO2 than outdoors, because of sensor errors
+ENOUGH_S = 1200.0  # an empty room must be recorded for so long to estimate its air-change rate
+PLAUSIBLE_PER_H = (0.05, 20.0)  # air changes, from a sealed room to a laboratory with fume hoods
+USUAL_PER_H = 0.75  # air changes of a room with closed windows, used if the log does not show them
+PLAUSIBLE_PERSON = (10.0, 4000.0)  # ppm per hour that one person adds, from a hall to a car
+USUAL_PERSON = 208.0  # ppm per hour: 16 l per hour into 77 m3, used if the log shows nobody
 
 
 @dataclass(frozen=True)
 class Span:
-    """The CO2 over the span at each row.
+    """The CO2 over a span at each row.
 
     Attributes:
-        mean_ppm: (N,) its mean.
-        slope_ppm_per_h: (N,) the slope of a line through it.
+        mean_ppm: (N,) the mean.
+        slope_ppm_per_h: (N,) the slope of a fitted line.
     """
 
     mean_ppm: Floats
@@ -41,8 +41,8 @@ class Air:
 
     Attributes:
         outdoor_ppm: ``C0``, the CO2 outdoors.
-        air_changes_per_h: ``k``, how often an hour the room's air is replaced.
-        person_ppm_per_h: ``p``, what one person adds: the CO2 breathed out over the volume, ``G / V``.
+        air_changes_per_h: ``k``, air changes per hour.
+        person_ppm_per_h: ``p``, what one person adds: the CO2 breathed out divided by the volume, ``G / V``.
     """
 
     outdoor_ppm: float
@@ -51,20 +51,20 @@ class Air:
 
     @classmethod
     def fit(cls, co2_ppm: Floats, counts: Ints, stretch: Ints, step_s: float, who: str) -> Self:
-        """Return the constants that rows with labels show.
+        """Return the constants estimated from labelled rows.
 
-        ``C0`` is a low quantile of the CO2. ``k`` makes the balance of the empty room come out, ``p`` that of
-        the occupied one: the median of each row's own ``p``, weighted by its people.
+        ``C0`` is a low quantile of the CO2. ``k`` is estimated from the empty room, see `air_changes`, and ``p`` from
+        the occupied room: the median over rows of the ``p`` that solves the balance, weighted by the count.
 
         Args:
             co2_ppm: (N,) CO2; NaN outside every stretch.
-            counts: (N,) people; read inside of stretches alone.
-            stretch: (N,) the stretch of each row, negative for rows that may not be looked at.
+            counts: (N,) people; only read inside stretches.
+            stretch: (N,) the stretch of each row, negative for rows that may not be read.
             step_s: seconds between rows.
-            who: what a warning calls whoever asks.
+            who: how a warning calls the model.
 
         Warns:
-            InputWarning: the rows tell no air-change rate, or no plausible one.
+            InputWarning: if the rows give no plausible air-change rate, or no plausible ``p``.
         """
         inside = stretch >= 0
         outdoor_ppm = outdoors(co2_ppm[inside])
@@ -78,7 +78,7 @@ class Air:
             person = float(np.quantile(added[occupied] / people, 0.5, weights=people, method="inverted_cdf"))
         if not PLAUSIBLE_PERSON[0] <= person <= PLAUSIBLE_PERSON[1]:
             warnings.warn(
-                f"{who}: one person seems to add {person:.3g} ppm of CO2 an hour; {USUAL_PERSON:g} stand in",
+                f"{who}: one person seems to add {person:.3g} ppm of CO2 per hour; {USUAL_PERSON:g} is used instead",
                 InputWarning,
                 stacklevel=3,
             )
@@ -86,7 +86,7 @@ class Air:
         return cls(outdoor_ppm, rate, person)
 
     def people(self, span: Span) -> Floats:
-        """Return the people that the balance finds in each row, (N,), negative where noise makes them so."""
+        """Return the number of people that solves the balance at each row, (N,); noise can make it negative."""
         aired_ppm_per_h = self.air_changes_per_h * (span.mean_ppm - self.outdoor_ppm)
         return (span.slope_ppm_per_h + aired_ppm_per_h) / self.person_ppm_per_h
 
@@ -96,14 +96,16 @@ class Air:
 
 
 def span_of(co2_ppm: Floats, stretch: Ints, step_s: float, span_s: float, centred: bool = False) -> Span:
-    """Return the CO2 (N,) over the span at each row; a mean over it too, as averaging leaves the balance as it is.
+    """Return the mean and the slope of CO2 over a span at each row.
+
+    The balance is linear, so it also holds for means over a span.
 
     Args:
         co2_ppm: (N,) CO2.
-        stretch: (N,) the stretch of each row, beyond whose ends nothing looks.
+        stretch: (N,) the stretch of each row; no span reaches past its ends.
         step_s: seconds between rows.
         span_s: length of the span in seconds.
-        centred: whether the span lies around its row, not before it.
+        centred: whether the span lies around its row instead of before it.
     """
     samples = samples_of(span_s, step_s, fewest=2)
     mean_ppm = rolling.by_stretch(rolling.mean, co2_ppm, stretch, samples, centred)
@@ -112,35 +114,38 @@ def span_of(co2_ppm: Floats, stretch: Ints, step_s: float, span_s: float, centre
 
 
 def outdoors(co2_ppm: Floats) -> float:
-    """Return the CO2 outdoors as rows (N,) in ppm tell it, which is what the room falls to: a low quantile."""
+    """Return the CO2 outdoors in ppm, estimated as a low quantile of the CO2 in the room (N,)."""
     return float(np.quantile(co2_ppm, LOWEST, method="lower"))
 
 
 def air_changes(co2_ppm: Floats, outdoor_ppm: float, empty: Ints, step_s: float, span_s: float, who: str) -> float:
-    """Return the air changes per hour of an empty room, or the usual ones with a warning.
+    """Return the air changes per hour of the empty room, or a usual value with a warning.
 
     Without people the slope is ``-k (C - C0)``: a line through the origin, fitted by least absolute
-    deviations. That is the median of each row's own ``k``, weighted by its ``C - C0``; a door that was
-    open for a while does not move it.
+    deviations. This is the median of the ``k`` of each row, weighted by its ``C - C0``; it does not change
+    much if a door was open for a while.
 
     Args:
         co2_ppm: (N,) CO2.
         outdoor_ppm: ``C0``.
-        empty: (N,) the stretch of empty rows that each row belongs to, -1 for none.
+        empty: (N,) the stretch of empty rows of each row, -1 for other rows.
         step_s: seconds between rows.
-        span_s: over which slopes are fitted.
-        who: what a warning calls whoever asks.
+        span_s: span over which slopes are fitted, in seconds.
+        who: how a warning calls the model.
+
+    Warns:
+        InputWarning: if the empty room is not recorded for long enough, or the estimate is not plausible.
     """
     span = span_of(co2_ppm, empty, step_s, span_s)
     excess_ppm = span.mean_ppm - outdoor_ppm
     earlier = samples_of(span_s, step_s, fewest=2) - 1
     useful = (empty >= 0) & (excess_ppm > 0)
-    # With a shorter span behind it, a slope is mostly noise.
+    # Over a shorter span, a slope is mostly noise.
     useful[:earlier] = False
     useful[earlier:] &= empty[earlier:] == empty[: max(len(empty) - earlier, 0)]
     seen_s = useful.sum() * step_s
     if seen_s < ENOUGH_S:
-        return _usual(who, f"the training rows show an empty room for {seen_s:g} s, and {ENOUGH_S:g} s are needed")
+        return _usual(who, f"the training rows show the empty room for {seen_s:g} s, expected {ENOUGH_S:g} s or more")
     weights = excess_ppm[useful]
     rates = -span.slope_ppm_per_h[useful] / weights
     rate = float(np.quantile(rates, 0.5, weights=weights, method="inverted_cdf"))
@@ -150,6 +155,6 @@ def air_changes(co2_ppm: Floats, outdoor_ppm: float, empty: Ints, step_s: float,
 
 
 def _usual(who: str, reason: str) -> float:
-    """Return the usual air-change rate, and warn why it has to stand in."""
-    warnings.warn(f"{who}: {reason}; {USUAL_PER_H:g} air changes per hour stand in", InputWarning, stacklevel=4)
+    """Return the usual air-change rate, with a warning that says why it is used."""
+    warnings.warn(f"{who}: {reason}; {USUAL_PER_H:g} air changes per hour are used", InputWarning, stacklevel=4)
     return USUAL_PER_H

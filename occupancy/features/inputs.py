@@ -1,4 +1,4 @@
-"""The inputs that ``features`` asks for: sensors as they are, or physics made of them; both look the same to models."""
+"""The inputs that ``features`` asks for: sensor columns, or physics computed from them, with the same interface."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Inputs = Features | PhysicsFeatures
 
 
 def fit_inputs(log: Log, rows: Rows, selection: str | Sequence[Kind]) -> Inputs:
-    """Return the inputs that a selection means for a log, scaled on the given rows.
+    """Return the selected inputs of a log, scaled on the given rows.
 
     Args:
-        log: the log; of its rows only the given ones are read.
+        log: the log; only the given rows are read.
         rows: (N,) the training rows.
         selection: ``all``, ``no_light``, ``physics``, ``centred_physics``, or kinds of columns.
 
     Raises:
-        InputError: the log has no column that is asked for.
+        InputError: if the log has no column of the selection.
     """
     if selection not in PHYSICS:
         return Features.fit(log, rows, selection)
@@ -32,5 +32,5 @@ def fit_inputs(log: Log, rows: Rows, selection: str | Sequence[Kind]) -> Inputs:
 
 
 def inputs_from(settings: dict[str, Any]) -> Inputs:
-    """Return the inputs that their ``to_settings`` described."""
+    """Return the inputs from the settings that ``to_settings`` gave."""
     return (PhysicsFeatures if "sensors" in settings else Features).from_settings(settings)

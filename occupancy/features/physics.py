@@ -1,4 +1,4 @@
-"""Inputs with physics in them: people by the balance of CO2, loudness, motion and warming over spans of time."""
+"""Inputs computed from sensors: people by the balance of CO2, loudness, motion and warming over spans of time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from occupancy.features.balance import Air, span_of
 from occupancy.features.sensors import PHYSICS_KINDS, Features, columns_of
 
 BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
-LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion are averaged, each sensor by itself
-PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # spans that tell quickly whether anybody is in
+LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion of each sensor are averaged
+PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # short spans, which show quickly whether anybody is in
 LATELY_S = (300.0, 1200.0)  # spans in which any motion counts
 WARMING_S = 1200.0
-QUIET = 0.05  # share of the learned rows that are more silent than what a sound sensor reads in silence
-CONSTANT = 1e-6  # an input that varies by less on the training rows does so by rounding, whatever its unit
-LOUD = 0.25  # of loudness: 28 % above silence
+QUIET_QUANTILE = 0.05  # of the readings of a sound sensor; it is taken as its reading in silence
+CONSTANT = 1e-6  # an input with a smaller range on the training rows varies only by rounding
+LOUD = 0.25  # loudness from which a sensor is loud: 28 % above silence
 
 
 Readings = dict[Kind, Floats]
@@ -34,25 +34,28 @@ Readings = dict[Kind, Floats]
 
 @dataclass(frozen=True)
 class PhysicsFeatures:
-    """The inputs that ``features: physics`` means, with the constants and the scaling of training rows.
+    """The inputs of ``features: physics``, with constants and scaling from training rows.
 
-    Sensors of a kind are put in order of their values, not of their names: what the loudest of four desks
-    tells holds wherever the people sit. All spans lie before their row or, where ``centred``, around it; at
-    the end of a recording they end there.
+    Sensors of one kind are sorted by their values, not by their names, so that the inputs do not depend on which
+    desk people use. All spans lie before their row or, if ``centred``, around it; no span reaches past the end of
+    its recording.
 
-    For each span of `BALANCE_S`, the people by the balance of CO2; the CO2 above outdoors (ppm). For each span
-    of `LEVEL_S`, the mean loudness of each sound sensor and the share of samples with motion of each motion
-    sensor, each set in ascending order; whether anything moved over each span of `LATELY_S`. For each span of
-    `PRESENCE_S`, whether anything moved, the share of samples with motion, the share of sound sensors that
-    are loud and the loudness of the loudest. The median warming over `WARMING_S` (degrees an hour). Loudness
-    is the logarithm of the reading over what the sensor reads in silence, at least 0.
+    - For each span of `BALANCE_S`: the people by the balance of CO2; and the CO2 above outdoors (ppm).
+    - For each span of `LEVEL_S`: the mean loudness of each sound sensor and the share of samples with motion of each
+      motion sensor, both in ascending order.
+    - For each span of `LATELY_S`: whether there was any motion.
+    - For each span of `PRESENCE_S`: whether there was any motion, the share of samples with motion, the share of loud
+      sound sensors, and the loudness of the loudest one.
+    - The median warming over `WARMING_S` (degrees per hour).
+
+    Loudness is the logarithm of the reading divided by the reading in silence, at least 0.
 
     Attributes:
-        sensors: the sensors as they are read, in their own units.
-        air: the constants of the balance, where there is CO2.
-        quiet: (sound sensors) what each reads in silence, in its unit.
+        sensors: the sensor columns in their own units.
+        air: the constants of the balance, if there is CO2.
+        quiet: (sound sensors) the reading of each in silence, in its unit.
         low: (F,) smallest value of each input on the training rows.
-        high: (F,) largest.
+        high: (F,) largest value of each input on the training rows.
         centred: whether spans lie around their row.
     """
 
@@ -65,20 +68,21 @@ class PhysicsFeatures:
 
     @classmethod
     def fit(cls, log: Log, rows: Rows, centred: bool, stretch: Ints) -> Self:
-        """Return the inputs of a log, with the constants of the given rows.
+        """Return the inputs of a log, with constants and scaling from the given rows.
+
+        The inputs of kinds of sensors that the log lacks are left out, see `absent_kinds`.
 
         Args:
-            log: the log, with counts; of its rows only the given ones are read.
+            log: the log, with counts; only the given rows are read.
             rows: (N,) the training rows.
             centred: whether spans lie around their row.
             stretch: (N,) the stretch of each training row.
 
         Warns:
-            InputWarning: the constants of the balance can't be found.
+            InputWarning: if the constants of the balance can't be estimated.
 
         Raises:
-            InputError: the log has none of the kinds of sensors that inputs are made of. Of those that it lacks, the
-                inputs are left out; see `absent_kinds`.
+            InputError: if the log has none of the kinds of sensors that the inputs need.
         """
         asked = CENTRED if centred else "physics"
         there = {column.kind for column in columns_of(log, asked)}
@@ -91,8 +95,8 @@ class PhysicsFeatures:
             co2_ppm = readings["co2"].mean(axis=1)
             air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, f"features {asked}")
         sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
-        # A sensor that reads 0 in silence has no ratio to that: a hundredth of its loudest then.
-        quiet = np.maximum(np.quantile(sound, QUIET, axis=0), sound.max(axis=0, initial=1e-6) / 100)
+        # A sensor that reads 0 in silence would give a ratio to 0: use a hundredth of its largest reading instead.
+        quiet = np.maximum(np.quantile(sound, QUIET_QUANTILE, axis=0), sound.max(axis=0, initial=1e-6) / 100)
         bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred)
         raw = [values[rows] for _, values in bare._inputs(readings, stretch)]
         low, high = (np.array([extreme(values) for values in raw]) for extreme in (np.min, np.max))
@@ -100,30 +104,30 @@ class PhysicsFeatures:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each input is called, (F,)."""
+        """Name of each input, (F,)."""
         widths = {kind: len(self._columns(kind)) for kind in PHYSICS_KINDS}
         readings: Readings = {kind: np.zeros((1, width)) for kind, width in widths.items() if width}
         return tuple(name for name, _ in self._inputs(readings, np.zeros(1, np.int64)))
 
     @property
     def step_s(self) -> float:
-        """The training log's step in seconds."""
+        """The step of the training log in seconds."""
         return self.sensors.step_s
 
     @property
     def history_s(self) -> float:
-        """How far back, in seconds, the inputs of one row look."""
+        """Seconds of earlier rows that the inputs of one row need."""
         return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S, self.step_s)
 
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
-        """Return the scaled inputs (N, F): 0..1 on the training rows, NaN outside every stretch.
+        """Return the scaled inputs (N, F): 0 to 1 on the training rows, NaN outside every stretch.
 
         Args:
             frame: sensors on a time index, N rows.
-            stretch: (N,) the stretch of each row, beyond whose ends no span looks.
+            stretch: (N,) the stretch of each row; no span reaches past its ends.
 
         Raises:
-            InputError: the frame lacks a column that the model was trained on.
+            InputError: if the frame lacks a column that the model was trained on.
         """
         scaled = np.empty((len(frame), len(self.low)), np.float32)
         width = self.high - self.low
@@ -134,7 +138,7 @@ class PhysicsFeatures:
         return scaled
 
     def to_settings(self) -> dict[str, Any]:
-        """Return what `from_settings` makes equal inputs from, as text can hold it."""
+        """Return plain values from which `from_settings` makes equal inputs."""
         return {
             "sensors": self.sensors.to_settings(),
             "air": None if self.air is None else self.air.to_settings(),
@@ -146,7 +150,7 @@ class PhysicsFeatures:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the inputs that `to_settings` described."""
+        """Return the inputs from the settings that `to_settings` gave."""
         air = None if settings["air"] is None else Air(**settings["air"])
         quiet, low, high = (np.array(settings[name]) for name in ("quiet", "low", "high"))
         return cls(Features.from_settings(settings["sensors"]), air, quiet, low, high, settings["centred"])
@@ -155,7 +159,7 @@ class PhysicsFeatures:
         return [position for position, column in enumerate(self.sensors.columns) if column.kind == kind]
 
     def _inputs(self, readings: Readings, stretch: Ints) -> Iterator[tuple[str, Floats]]:
-        """Yield name and values (N,) of each input, unscaled; few at a time, for a log may be long."""
+        """Yield name and values (N,) of each input, unscaled; one by one, since a log may be long."""
         over = partial(_over, stretch=stretch, step_s=self.step_s, centred=self.centred)
         if self.air is not None:
             co2_ppm = readings["co2"].mean(axis=1)
@@ -173,7 +177,7 @@ class PhysicsFeatures:
 
 
 def absent_kinds(log: Log) -> list[Kind]:
-    """Return the kinds of sensors that a log lacks of those that inputs are made of."""
+    """Return the kinds of sensors that the inputs need and the log lacks."""
     there = {column.kind for column in log.schema.columns if column.name in log.frame}
     return [kind for kind in sorted(PHYSICS_KINDS) if kind not in there]
 
@@ -190,7 +194,7 @@ def _of_sound(loudness: Floats, over: Callable[[Floats, float], Floats]) -> Iter
 
 
 def _of_motion(motion: Floats, over: Callable[[Floats, float], Floats]) -> Iterator[tuple[str, Floats]]:
-    """Yield name and values (N,) of each input from what each motion sensor saw (N, M)."""
+    """Yield name and values (N,) of each input from the readings of the motion sensors (N, M)."""
     for span_s in LEVEL_S:
         yield from _ordered(f"motion_{span_s:g}", over(motion, span_s))
     moved = motion.max(axis=1, keepdims=True)
@@ -217,13 +221,13 @@ def _over(
     step_s: float,
     centred: bool,
 ) -> Floats:
-    """Return what a function makes of the span at each row of each column (N, M), (N, M)."""
+    """Return a function of the span at each row, for each column (N, M), (N, M)."""
     samples = samples_of(span_s, step_s)
     return np.stack([by_stretch(function, column, stretch, samples, centred) for column in values.T], axis=1)
 
 
 def _ordered(name: str, values: Floats) -> Iterator[tuple[str, Floats]]:
-    """Yield the columns (N,) of values (N, M), those of each row in ascending order."""
+    """Yield the columns (N,) of values (N, M), with the values of each row in ascending order."""
     ranked = np.sort(values, axis=1)
     for rank in range(ranked.shape[1]):
         yield f"{name}_{rank + 1}", ranked[:, rank]

@@ -1,4 +1,4 @@
-"""What a model sees: sensor columns as a matrix, trailing ones computed anew, scaled on training rows."""
+"""Sensor columns as inputs of a model: slopes are computed again, and all are scaled on training rows."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from occupancy.data.table import Log
 from occupancy.data.times import step_of, stretches
 from occupancy.errors import InputError
 
-PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")  # that `PHYSICS` is made of
+PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")
+"""The kinds of sensors that `PHYSICS` is computed from."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """The inputs of a model, with the scaling that was fitted on training rows.
+    """Sensor columns as inputs of a model, with the scaling of training rows.
 
     Attributes:
         columns: the sensor columns, in the order of the matrix (F).
-        low: (F,) smallest value of each on the training rows, in the column's unit.
-        high: (F,) largest.
-        typical: median on the training rows of each column of the log that is read, by name; it stands in
-            for a reading that is missing with none before it to hold.
-        step_s: the training log's step, which turns spans in seconds into samples.
+        low: (F,) smallest value of each column on the training rows, in its unit.
+        high: (F,) largest value of each column on the training rows, in its unit.
+        typical: median on the training rows of each column that is read, by name; it replaces a missing reading
+            that has no earlier reading to hold.
+        step_s: the step of the training log in seconds, to convert spans to samples.
     """
 
     columns: tuple[Column, ...]
@@ -45,15 +46,15 @@ class Features:
 
     @classmethod
     def fit(cls, log: Log, rows: Rows, selection: str | Sequence[Kind]) -> Self:
-        """Return the features that a selection means for a log, scaled on the given rows.
+        """Return the selected columns of a log, scaled on the given rows.
 
         Args:
-            log: the log; of its rows only the given ones are read.
+            log: the log; only the given rows are read.
             rows: (N,) the training rows.
             selection: ``all``, ``no_light``, or kinds of columns.
 
         Raises:
-            InputError: the log has no column of the kinds asked for.
+            InputError: if the log has no column of the selection.
         """
         columns = columns_of(log, selection)
         step_s = step_of(log.times[rows], log.max_gap)
@@ -61,7 +62,7 @@ class Features:
         frame = log.frame[sources].copy()
         typical = {name: float(frame.loc[rows, name].median()) for name in sources}
         for name in sources:
-            # Only what the gate knows to be missing: a blank of another kind is a row that may not be looked at.
+            # Only cells that the gate has marked as missing: any other NaN is in a row that may not be read.
             frame.loc[log.missing[name] & frame[name].isna(), name] = typical[name]
         stretch = stretches(log.times, rows, log.max_gap)
         raw = [values[rows] for values in _unscaled(frame, columns, stretch, step_s)]
@@ -69,26 +70,26 @@ class Features:
         return cls(columns, low, high, typical, step_s)
 
     def unscaled(self) -> Self:
-        """Return the same features in the units of their sensors."""
+        """Return the same features without scaling, in the units of the sensors."""
         width = len(self.columns)
         return dataclasses.replace(self, low=np.zeros(width), high=np.ones(width))
 
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
-        """Return the scaled inputs (N, F): 0..1 on the training rows, possibly outside elsewhere.
+        """Return the scaled inputs (N, F): 0 to 1 on the training rows; other rows can be outside of it.
 
         Rows outside every stretch are NaN.
 
         Args:
             frame: sensors on a time index, N rows.
-            stretch: (N,) the stretch of each row, beyond whose start trailing columns don't look.
+            stretch: (N,) the stretch of each row; slopes do not reach past its start.
 
         Raises:
-            InputError: the frame lacks a column that the model was trained on.
+            InputError: if the frame lacks a column that the model was trained on.
         """
         lacking = [column.name for column in self.columns if not _is_computable(column, set(frame.columns))]
         if lacking:
-            raise InputError(f"missing column {', '.join(lacking)}; the model was trained on it, so add it")
-        # A scaler fitted on the two extremes equals the one fitted on all training rows.
+            raise InputError(f"missing column {', '.join(lacking)}, which the model was trained with; add it")
+        # A scaler fitted on the two extremes equals a scaler fitted on all training rows.
         scaler = MinMaxScaler().fit(np.stack([self.low, self.high]))
         readings = frame[list(self.typical)].fillna(self.typical)
         scaled = np.empty((len(frame), len(self.columns)), np.float32)
@@ -98,16 +99,16 @@ class Features:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each input is called, (F,)."""
+        """Name of each input, (F,)."""
         return tuple(column.name for column in self.columns)
 
     @property
     def history_s(self) -> float:
-        """How far back, in seconds, the inputs of one row look."""
+        """Seconds of earlier rows that the inputs of one row need."""
         return max((column.slope_span_s or 0.0 for column in self.columns), default=0.0)
 
     def to_settings(self) -> dict[str, Any]:
-        """Return what `from_settings` makes equal features from, as text can hold it."""
+        """Return plain values from which `from_settings` makes equal features."""
         return {
             "columns": [column.model_dump() for column in self.columns],
             "low": self.low.tolist(),
@@ -118,7 +119,7 @@ class Features:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the features that `to_settings` described."""
+        """Return the features from the settings that `to_settings` gave."""
         columns = tuple(Column.model_validate(column) for column in settings["columns"])
         return cls(
             columns, np.array(settings["low"]), np.array(settings["high"]), settings["typical"], settings["step_s"]
@@ -126,21 +127,21 @@ class Features:
 
 
 def columns_of(log: Log, selection: str | Sequence[Kind]) -> tuple[Column, ...]:
-    """Return the columns of a log that a selection of features means.
+    """Return the columns of a log that are in a selection of features.
 
     Raises:
-        InputError: the log has no column of the kinds asked for.
+        InputError: if the log has no column of the selection.
     """
     present = set(log.frame.columns)
     columns = tuple(column for column in select(log.schema, selection) if _is_computable(column, present))
     if not columns:
         kinds = sorted({column.kind for column in log.schema.columns})
-        raise InputError(f"features: got {selection!r}, but the log {log.name!r} has {', '.join(kinds)} only")
+        raise InputError(f"features: got {selection!r}, but the log {log.name!r} has only {', '.join(kinds)}")
     return columns
 
 
 def select(schema: Schema, selection: str | Sequence[Kind]) -> list[Column]:
-    """Return the columns that a selection of features means: ``all``, ``no_light``, physics, or kinds."""
+    """Return the columns of a schema that are in a selection: ``all``, ``no_light``, physics, or kinds."""
     if selection == "all":
         return list(schema.columns)
     if selection == "no_light":
@@ -155,7 +156,7 @@ def _is_computable(column: Column, present: set[str]) -> bool:
 
 
 def _unscaled(frame: pd.DataFrame, columns: Sequence[Column], stretch: Ints, step_s: float) -> Iterator[Floats]:
-    """Yield the inputs (N,) of each column, NaN outside every stretch; one at a time, for a log may be long."""
+    """Yield the inputs (N,) of each column, NaN outside every stretch; one by one, since a log may be long."""
     outside = stretch == OUTSIDE
     bounds = np.flatnonzero(np.diff(stretch, prepend=OUTSIDE - 1, append=OUTSIDE - 1))
     for column in columns:

@@ -1,1 +1,1 @@
-"""The physics of a room, and the simulator."""
+"""The physics of a room, and its simulator."""

@@ -1,4 +1,4 @@
-"""The air of a room: the exact solution of its mass balance over a step."""
+"""The air of a room: the exact solution of its mass balance over one step."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from occupancy.config import Room
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The air of a room at one moment, without sensor noise."""
+    """The air of a room at one time, without sensor noise."""
 
     co2_ppm: float
     temperature_c: float
 
 
 def advance(room: Room, state: State, people: int, air_changes_per_h: float) -> State:
-    """Return the air one step later, with people and ventilation constant in between.
+    """Return the air one step later, if people and ventilation stay the same during the step.
 
-    The exact solution of ``V dC/dt = G N - Q (C - C_out)``, with ``Q`` the air changes times ``V``;
-    it holds without ventilation too, where CO2 grows linearly. Temperature relaxes to
-    ``base + rise * N`` with its own time constant.
+    The exact solution of ``V dC/dt = G N - Q (C - C_out)``, where ``Q`` is the air changes times ``V``.
+    It also holds without ventilation, when CO2 rises linearly. Temperature approaches
+    ``base + rise * N`` exponentially, with its own time constant.
 
     Args:
         room: volume, generation, outdoor level and step.
         state: the air at the start of the step.
-        people: how many are in during the step.
+        people: number of people in the room during the step.
         air_changes_per_h: outdoor air supplied, in room volumes per hour.
     """
     step_h = room.step_s / 3600
     decay = air_changes_per_h * step_h
-    # (1 - exp(-decay)) / decay, the mean over the step of what a decay leaves; 1 in the limit.
+    # (1 - exp(-decay)) / decay, the mean of exp(-decay) over the step; 1 in the limit.
     mean_left = -math.expm1(-decay) / decay if decay > 0 else 1.0
     growth_ppm_per_h = room.generation_l_per_h * 1e3 * people / room.volume_m3  # l per m3 are 1e3 ppm
     loss_ppm_per_h = air_changes_per_h * (state.co2_ppm - room.outdoor_ppm)

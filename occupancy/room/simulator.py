@@ -1,8 +1,8 @@
-"""A simulated room: what its sensors read, with exact counts, the same for the same seed.
+"""A simulated room: the readings of its sensors and the exact counts; the same seed gives the same readings.
 
-People follow sessions: groups that gather in the first half of a session and break up in its second
-half, with short absences between. Saturdays and Sundays are empty. A person keeps a desk, so the
-sensors, each near another desk, react differently to one person and to another.
+People come to sessions: they arrive in the first half of a session and leave in its second half, with
+short breaks. Saturdays and Sundays are empty. Each person has a desk, and each sensor is near another
+desk, so the sensors react differently to different people.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Booleans = NDArray[np.bool_]
 START = pd.Timestamp("2024-01-01")  # a Monday
 DAY_S = 86_400
 
-# How strongly the sensors (columns) react to each desk (rows), read off the UCI log: its runs of one
-# person sit at the first desk, and its lamps are switched on desk by desk.
+# How strongly the sensors (columns) react to each desk (rows), estimated from the UCI log: there a single
+# person sits at the first desk, and lamps are switched on desk by desk.
 LIGHT_GAINS = np.array([[0.95, 0.15, 0.30, 0.06], [0.28, 1.75, 0.02, 0.02], [0.02, 0.02, 1.20, 0.02]])
 SOUND_GAINS = np.array([[1.00, 0.20, 0.15, 0.05], [0.30, 1.00, 0.20, 0.20], [0.10, 0.15, 1.60, 0.35]])
 MOTION_GAINS = np.array([[1.00, 0.10], [0.60, 0.50], [0.10, 1.00]])
@@ -35,9 +35,9 @@ DAYLIGHT_GAINS = np.array([0.25, 0.30, 1.20, 1.00])
 HEAT_GAINS = np.array([1.0, 1.6, 1.0, 0.7])
 TEMPERATURE_OFFSETS_C = np.array([0.25, 0.30, -0.15, 0.65])
 SILENCE_V = np.array([0.07, 0.05, 0.06, 0.08])
-LOUDEST_V = 3.9  # the amplifier saturates
+LOUDEST_V = 3.9  # here the amplifier saturates
 
-# Parameters that differ from room to room in `simulate_rooms`.
+# Parameters that differ between simulated rooms.
 VARIED = (
     "volume_m3",
     "air_changes_per_h",
@@ -56,7 +56,7 @@ VARIED = (
 
 
 def vary(room: Room, spread: float, rng: Generator) -> Room:
-    """Return a room whose parameters in `VARIED` are each multiplied by a draw from 1 - spread to 1 + spread."""
+    """Return a room whose parameters in `VARIED` are each multiplied by a draw between 1 - spread and 1 + spread."""
     factors = rng.uniform(1 - spread, 1 + spread, len(VARIED))
     varied = {name: getattr(room, name) * float(factor) for name, factor in zip(VARIED, factors, strict=True)}
     return Room(**{**room.model_dump(), **varied})
@@ -64,10 +64,10 @@ def vary(room: Room, spread: float, rng: Generator) -> Room:
 
 @dataclass(frozen=True)
 class Readings:
-    """What the sensors of a room read over whole days, and the exact count.
+    """The readings of the sensors of a room over whole days, and the exact count.
 
     Attributes:
-        times: (N,) from `START` on.
+        times: (N,) times, from `START`.
         temperature_c: (N, 4) degrees Celsius.
         light_lux: (N, 4) lux.
         sound_v: (N, 4) volts.
@@ -86,12 +86,12 @@ class Readings:
 
 
 def read_sensors(room: Room, days: int, seeds: SeedSequence) -> Readings:
-    """Return the readings of a room over whole days from `START` on, the same for the same seeds.
+    """Return the readings of a room over whole days from `START`; the same seeds give the same readings.
 
-    The count of a row holds until the next row, whose CO2 is the first that it acts on. A longer log of
-    the same seeds begins with the shorter one.
+    The count of a row holds until the next row, the first whose CO2 it changes. A longer log with the same
+    seeds begins with the shorter one.
     """
-    # One generator per sensor: each draws row after row, so more days leave the earlier rows as they are.
+    # Each sensor has its own generator, which draws row by row, so more days do not change the earlier rows.
     for_people, for_temperature, for_light, for_activity, for_sound, for_co2, for_motion = map(
         default_rng, seeds.spawn(7)
     )
@@ -113,7 +113,7 @@ def read_sensors(room: Room, days: int, seeds: SeedSequence) -> Readings:
 
 
 def _presence(room: Room, days: int, rows: int, rng: Generator) -> tuple[Booleans, Booleans]:
-    """Return who is in and whose lamp is on, both (rows, people); a lamp stays on through short absences."""
+    """Return who is in and whose lamp is on, both (rows, people); a lamp stays on during breaks."""
     present = np.zeros((rows, room.max_people), dtype=np.bool_)
     lamps = np.zeros_like(present)
 
@@ -133,7 +133,7 @@ def _presence(room: Room, days: int, rows: int, rng: Generator) -> tuple[Boolean
 
 
 def _visits(room: Room, midnight_s: float, rng: Generator) -> Iterator[tuple[int, float, float]]:
-    """Yield person, arrival and departure of one day, in seconds of the log."""
+    """Yield person, arrival and departure of each visit of one day, in seconds from the start of the log."""
     part_s = (room.closes_h - room.opens_h) * 3600 / room.sessions_per_day
     for part in range(room.sessions_per_day):
         length_s = rng.uniform(0.6, 1.0) * room.longest_session_s
@@ -141,13 +141,13 @@ def _visits(room: Room, midnight_s: float, rng: Generator) -> Iterator[tuple[int
         for person in range(room.max_people):
             if rng.random() >= room.attendance:
                 continue
-            # Half of the people leave together at the end, as the UCI log's last ones do.
+            # Half of the people leave together at the end, as in the UCI log.
             early_s = rng.uniform(0, length_s / 2) if rng.random() < 0.5 else 0.0
             yield person, start_s + rng.uniform(0, length_s / 2), start_s + length_s - early_s
 
 
 def _air(room: Room, count: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Return CO2 in ppm and temperature in degC at every row, (N,) each, from fresh air at the first."""
+    """Return CO2 in ppm and temperature in degC at every row, (N,) each; the first row has outdoor air."""
     state = State(room.outdoor_ppm, room.base_temperature_c)
     states = [state]
     for people in count[:-1].tolist():
@@ -157,7 +157,7 @@ def _air(room: Room, count: NDArray[np.int64]) -> tuple[Floats, Floats]:
 
 
 def _wander(room: Room, rng: Generator, time_constant_s: float, rows: int, columns: int) -> Floats:
-    """Return standard normal values, (rows, columns), whose autocorrelation decays with the time constant."""
+    """Return standard normal values, (rows, columns), whose autocorrelation decays with a time constant."""
     kept = math.exp(-room.step_s / time_constant_s)
     shocks = rng.standard_normal((rows, columns))
     shocks[0] /= math.sqrt(1 - kept**2)
@@ -175,10 +175,10 @@ def _read_co2(room: Room, co2_ppm: Floats, rng: Generator) -> Floats:
 
 def _read_temperature(room: Room, temperature_c: Floats, seconds: Floats, rng: Generator) -> Floats:
     heat_c = (temperature_c - room.base_temperature_c)[:, None] * HEAT_GAINS
-    day_c = 0.2 * np.cos(2 * np.pi * (seconds / DAY_S - 17 / 24))[:, None]  # warmest at five in the afternoon
+    day_c = 0.2 * np.cos(2 * np.pi * (seconds / DAY_S - 17 / 24))[:, None]  # warmest at 17:00
     noise_c = 0.02 * rng.standard_normal(heat_c.shape)
     reading = room.base_temperature_c + TEMPERATURE_OFFSETS_C + heat_c + day_c + noise_c
-    written: Floats = np.round(np.round(reading * 16) / 16, 2)  # sixteenths of a degree, in two decimals
+    written: Floats = np.round(np.round(reading * 16) / 16, 2)  # sixteenths of a degree, with two decimals
     return written
 
 
@@ -195,7 +195,7 @@ def _read_light(room: Room, lamps: Booleans, seconds: Floats, rng: Generator) ->
 
 def _read_sound(room: Room, present: Booleans, activity: Floats, rng: Generator) -> Floats:
     bursts, events, noise = rng.spawn(3)
-    # Heavy-tailed: half of the logarithm's variance lasts for minutes, half is new in every sample.
+    # Heavy-tailed: half of the variance of the logarithm lasts for minutes, half is new in every sample.
     loudness = np.exp(0.8 * activity + 0.8 * bursts.standard_normal(activity.shape)) * present
     slams = events.poisson(room.disturbances_per_h * room.step_s / 3600, (len(present), 1))
     volts = room.sound_when_occupied_v * (loudness @ _desks(SOUND_GAINS, present) + 2 * slams)
@@ -210,5 +210,5 @@ def _read_motion(room: Room, present: Booleans, activity: Floats, rng: Generator
 
 
 def _desks(gains: Floats, people: Booleans) -> Floats:
-    """Return each person's row of gains; more people than desks share them."""
+    """Return the row of gains of each person; if there are more people than desks, they share desks."""
     return gains[np.arange(people.shape[1]) % len(gains)]

@@ -28,7 +28,7 @@ ROOM = Schema(
 HEADER = "day,clock,warm,air,lamp,people"
 ROWS = [f"2024-01-01,10:{minute:02d}:00,{20 + minute / 10},{400 + minute},0,{minute % 3}" for minute in range(30)]
 SOUND = [HEADER, *ROWS]
-SCHEMA_HINT = "or describe the log by data.schema"
+SCHEMA_HINT = "or describe the log in a schema file (data.schema)"
 
 
 def column_of(name: str) -> int:
@@ -81,14 +81,14 @@ def test_a_sound_log_passes(gate: Gate) -> None:
         (
             "warm",
             "warm",
-            "no number (1): row 7 warm 'warm'; write a number with a decimal point, or empty the cell and set "
+            "not a number (1): row 7 warm 'warm'; write a number with a decimal point, or empty the cell and set "
             "data.missing=interpolate",
         ),
-        ("air", "1.234.5", "no number (1): row 7 air '1.234.5'; write a number"),
-        ("air", "0x1F", "no number (1): row 7 air '0x1F'; write a number"),
-        ("air", "1_000", "no number (1): row 7 air '1_000'; write a number"),
-        ("lamp", "True", "no number (1): row 7 lamp 'True'; write a number"),
-        ("people", "two", "no number (1): row 7 people 'two'; write a number"),
+        ("air", "1.234.5", "not a number (1): row 7 air '1.234.5'; write a number"),
+        ("air", "0x1F", "not a number (1): row 7 air '0x1F'; write a number"),
+        ("air", "1_000", "not a number (1): row 7 air '1_000'; write a number"),
+        ("lamp", "True", "not a number (1): row 7 lamp 'True'; write a number"),
+        ("people", "two", "not a number (1): row 7 people 'two'; write a number"),
         (
             "warm",
             "",
@@ -110,20 +110,24 @@ def test_a_sound_log_passes(gate: Gate) -> None:
         (
             "people",
             "",
-            "label missing (1): row 7 people ''; give the count or delete the row; a label is never filled in",
+            "label missing (1): row 7 people ''; give the count, or delete the row; labels are not filled in",
         ),
-        ("people", "-1", "negative count (1): row 7 people '-1'; counts are 0 or more"),
-        ("people", "-inf", "negative count (1): row 7 people '-inf'; counts are 0 or more"),
-        ("people", "1.5", "fractional count (1): row 7 people '1.5'; counts are whole numbers"),
-        ("people", "4", "count above data.max_count (1): row 7 people '4'; correct it, or raise data.max_count"),
-        ("people", "inf", "count above data.max_count (1): row 7 people 'inf'; correct it, or raise data.max_count"),
+        ("people", "-1", "negative count (1): row 7 people '-1'; write a count of 0 or more"),
+        ("people", "-inf", "negative count (1): row 7 people '-inf'; write a count of 0 or more"),
+        ("people", "1.5", "fractional count (1): row 7 people '1.5'; write a whole number"),
+        ("people", "4", "count above data.max_count (1): row 7 people '4'; correct the count, or raise data.max_count"),
+        (
+            "people",
+            "inf",
+            "count above data.max_count (1): row 7 people 'inf'; correct the count, or raise data.max_count",
+        ),
         ("clock", "10:04:00", "duplicate time (1): row 7 day clock '2024-01-01 10:04:00'; delete one of the rows"),
         ("clock", "10:03:30", "unsorted time (1): row 7 day clock '2024-01-01 10:03:30'; sort the rows by time"),
         (
             "clock",
             "later",
-            "unreadable time (1): row 7 day clock '2024-01-01 later'; set data.time_format, a strptime format "
-            "(day-fraction stands for a fraction of a day), or correct the cells",
+            "unreadable time (1): row 7 day clock '2024-01-01 later'; set data.time_format to a strptime format "
+            "(day-fraction is a fraction of a day), or correct the cells",
         ),
         ("day", "2024-13-01", "unreadable time (1): row 7 day clock '2024-13-01 10:05:00'; set data.time_format"),
         ("day", "", "unreadable time (1): row 7 day clock ' 10:05:00'; set data.time_format"),
@@ -142,7 +146,7 @@ def test_a_label_is_never_filled_in(gate: Gate, value: str) -> None:
 
 def test_a_text_in_a_sensor_column_is_never_filled_in(gate: Gate) -> None:
     assert gate.refuse(with_cells("air", {7: "broken"}), missing="interpolate").startswith(
-        "FILE: no number (1): row 7 air 'broken'"
+        "FILE: not a number (1): row 7 air 'broken'"
     )
 
 
@@ -164,12 +168,12 @@ def test_every_problem_is_told_at_once(gate: Gate) -> None:
     assert said == (
         f"FILE: missing column air; add it, {SCHEMA_HINT}; "
         f"unknown column co2; rename or delete it, {SCHEMA_HINT}; "
-        "no number (1): row 3 warm 'hot'; write a number with a decimal point, or empty the cell and set "
+        "not a number (1): row 3 warm 'hot'; write a number with a decimal point, or empty the cell and set "
         "data.missing=interpolate; "
         "missing (1): row 9 warm ''; fill the cell, or set data.missing=interpolate to hold the last reading; "
-        "negative count (1): row 5 people '-1'; counts are 0 or more; "
-        "fractional count (1): row 6 people '0.5'; counts are whole numbers; "
-        "count above data.max_count (1): row 7 people '7'; correct it, or raise data.max_count"
+        "negative count (1): row 5 people '-1'; write a count of 0 or more; "
+        "fractional count (1): row 6 people '0.5'; write a whole number; "
+        "count above data.max_count (1): row 7 people '7'; correct the count, or raise data.max_count"
     )
 
 
@@ -215,7 +219,7 @@ def test_at_most_ten_unknown_columns_are_shown(gate: Gate) -> None:
 
 def test_a_header_that_names_a_column_twice_is_refused(gate: Gate) -> None:
     said = gate.refuse([HEADER.replace("air", "warm"), *ROWS])
-    assert said == "FILE: column warm stands in the header twice; rename or delete one of them"
+    assert said == "FILE: column warm is in the header twice; rename or delete one of them"
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
@@ -232,12 +236,12 @@ def test_a_header_separated_by_blanks_is_one_unknown_column(gate: Gate) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\t\n", b"\xef\xbb\xbf"])
 def test_an_empty_file_is_refused(gate: Gate, content: bytes) -> None:
-    assert gate.refuse(content) == "FILE: is empty; expected a header line and one line a sample"
+    assert gate.refuse(content) == "FILE: is empty; expected a header line and one line for each sample"
 
 
 @pytest.mark.parametrize("lines", [[HEADER], [HEADER, ""], [HEADER, ",,,,,", "  "]])
 def test_a_header_alone_is_refused(gate: Gate, lines: list[str]) -> None:
-    assert gate.refuse(lines) == "FILE: holds a header and no rows; expected one line a sample"
+    assert gate.refuse(lines) == "FILE: has a header but no rows; expected one line for each sample"
 
 
 def test_a_blank_line_above_the_header_is_refused(gate: Gate) -> None:
@@ -247,11 +251,11 @@ def test_a_blank_line_above_the_header_is_refused(gate: Gate) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("\n".join(SOUND).encode("utf-16"), "is no text (byte 0); save it as CSV in UTF-8"),
-        ("\n".join(SOUND).encode("utf-16-le"), "is no text (byte 1 is zero); save it as CSV in UTF-8"),
-        ("\n".join([HEADER, "°"]).encode("latin-1"), "is no text (byte 31); save it as CSV in UTF-8"),
-        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "is no text (byte 5 is zero); save it as CSV in UTF-8"),
-        (b"\x89PNG\r\n", "is no text (byte 0); save it as CSV in UTF-8"),
+        ("\n".join(SOUND).encode("utf-16"), "is not text (byte 0); save it as CSV in UTF-8"),
+        ("\n".join(SOUND).encode("utf-16-le"), "is not text (byte 1 is zero); save it as CSV in UTF-8"),
+        ("\n".join([HEADER, "°"]).encode("latin-1"), "is not text (byte 31); save it as CSV in UTF-8"),
+        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00", "is not text (byte 5 is zero); save it as CSV in UTF-8"),
+        (b"\x89PNG\r\n", "is not text (byte 0); save it as CSV in UTF-8"),
     ],
     ids=["utf-16", "utf-16 without mark", "latin-1", "zip", "picture"],
 )
@@ -324,7 +328,7 @@ def test_a_sensor_that_never_reads_is_refused_however_short_the_log(gate: Gate) 
     said = gate.refuse(lines, missing="interpolate")
     assert said == (
         "FILE: sensor without a reading (2): row 2 warm '', row 3 warm ''; "
-        "give one reading at least; an optional column may be left out"
+        "give at least one reading; an optional column may be left out"
     )
 
 

@@ -158,7 +158,7 @@ def test_standing_in_for_the_real_log_is_framed_on_standard_error(capsys: pytest
     captured = capsys.readouterr()
     assert json.loads(captured.out)["name"] == "simulated"
     assert "Warning" in captured.err
-    assert "THIS LOG IS SIMULATED, not the real one" in captured.err
+    assert "THIS LOG IS SIMULATED, it is not the UCI log" in captured.err
 
 
 def test_a_scheme_that_is_given_is_tried_on_the_log(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +191,7 @@ def test_a_scheme_that_is_given_is_tried_on_the_log(capsys: pytest.CaptureFixtur
             "data.source: got 'ucl', expected auto, uci, simulated or the path of a CSV file; did you mean ",
         ),
         (["source=uci"], "could not download Occupancy_Estimation.csv (http://127.0.0.1:"),
-        (["source=empty.csv"], "empty.csv: is empty; expected a header line and one line a sample"),
+        (["source=empty.csv"], "empty.csv: is empty; expected a header line and one line for each sample"),
         (["source=short.csv"], "short.csv: missing column S1_Temp, "),
         (["source=short.csv", "time_format=%Q"], "time_format: got '%Q', expected a strptime format such as"),
         (["--sjon"], "unrecognized arguments: --sjon; see --help"),

@@ -29,7 +29,7 @@ from tests.places import ROOT
 CSV = b"Date,Time,S1_Temp\n" + b"".join(b"2017/12/22,10:49:%02d,24.94\n" % second for second in range(60))
 OTHER = b"a file of that name, but another\n"
 QUICK = 0.3
-REMEDY = "put the file into data/ or into the folder that OCCUPANCY_DATA_DIR names, or give data.source=simulated"
+REMEDY = "put the file into data/, set OCCUPANCY_DATA_DIR to the folder that holds it, or give data.source=simulated"
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -210,13 +210,13 @@ FAULTS: dict[str, tuple[str, Answer, type[InputError], str]] = {
         "/log.csv",
         body(CSV[:-9], length=len(CSV)),
         InputError,
-        "sent a file that breaks off or is damaged",
+        "sent a file that is incomplete or damaged",
     ),
     "truncated zip": (
         "/log.zip",
         body(zipped(**{UCI_FILE: CSV})[:-9], length=len(zipped(**{UCI_FILE: CSV}))),
         InputError,
-        "sent a file that breaks off or is damaged",
+        "sent a file that is incomplete or damaged",
     ),
     "silently short csv": (
         "/log.csv",
@@ -228,11 +228,16 @@ FAULTS: dict[str, tuple[str, Answer, type[InputError], str]] = {
         "/log.zip",
         without_length(zipped(**{UCI_FILE: CSV})[:-9]),
         InputError,
-        "sent no zip, or a broken one",
+        "sent no zip file, or a damaged one",
     ),
-    "damaged zip": ("/log.zip", body(damaged(zipped(**{UCI_FILE: CSV}))), InputError, "sent no zip, or a broken one"),
-    "web page": ("/log.zip", body(b"<html>Please log in</html>"), InputError, "sent no zip, or a broken one"),
-    "empty": ("/log.zip", body(b""), InputError, "sent no zip, or a broken one"),
+    "damaged zip": (
+        "/log.zip",
+        body(damaged(zipped(**{UCI_FILE: CSV}))),
+        InputError,
+        "sent no zip file, or a damaged one",
+    ),
+    "web page": ("/log.zip", body(b"<html>Please log in</html>"), InputError, "sent no zip file, or a damaged one"),
+    "empty": ("/log.zip", body(b""), InputError, "sent no zip file, or a damaged one"),
     "another file": (
         "/log.csv",
         body(OTHER),
@@ -249,16 +254,16 @@ FAULTS: dict[str, tuple[str, Answer, type[InputError], str]] = {
         "/log.zip",
         body(zipped(**{"readme.txt": CSV})),
         InputError,
-        f"sent a zip without {UCI_FILE}",
+        f"sent a zip file without {UCI_FILE}",
     ),
-    "redirected for ever": ("/log.zip", redirect("/log.zip"), Unreachable, "redirected without end"),
-    "redirected to another protocol": ("/log.zip", redirect("ftp://127.0.0.1/"), Unreachable, "no usable address"),
-    "redirected to nonsense": ("/log.zip", redirect("http://["), Unreachable, "gave no usable answer"),
+    "redirected for ever": ("/log.zip", redirect("/log.zip"), Unreachable, "too many redirects"),
+    "redirected to another protocol": ("/log.zip", redirect("ftp://127.0.0.1/"), Unreachable, "not a valid address"),
+    "redirected to nonsense": ("/log.zip", redirect("http://["), Unreachable, "sent an answer that can't be read"),
     "length that is no number": (
         "/log.csv",
         without_length(CSV, **{"Content-Length": "long"}),
         Unreachable,
-        "gave no usable answer",
+        "sent an answer that can't be read",
     ),
 }
 
@@ -299,7 +304,7 @@ def test_a_body_that_is_not_compressed_as_announced_is_refused(server: Server, t
     with pytest.raises(InputError) as caught:
         download(tmp_path / "data", [address])
     assert type(caught.value) is InputError
-    assert f"({address}: sent a file that breaks off or is damaged)" in str(caught.value)
+    assert f"({address}: sent a file that is incomplete or damaged)" in str(caught.value)
     assert listing(tmp_path) == set()
     # Requests leaves this one socket to the garbage collector, which would warn in a later test.
     del caught
@@ -339,7 +344,7 @@ def test_a_server_that_never_answers_is_unreachable_after_the_timeout(server: Se
 
 
 def test_a_server_that_falls_silent_halfway_is_refused_after_the_timeout(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"fell silent for 0\.3 s in the middle of the file") as caught:
+    with pytest.raises(InputError, match=r"stopped for 0\.3 s in the middle of the file") as caught:
         download(tmp_path / "data", [server.at("/log.csv", server.silent_halfway)], timeout=QUICK)
     assert not isinstance(caught.value, Unreachable)
     assert listing(tmp_path) == set()
@@ -408,7 +413,7 @@ def test_a_failure_spares_the_folder_in_which_another_process_is_at_work(server:
 
 def test_a_folder_that_cannot_be_written_is_told_with_a_remedy(server: Server, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
-    with pytest.raises(InputError, match=r"cannot write .* let OCCUPANCY_DATA_DIR name another folder") as caught:
+    with pytest.raises(InputError, match=r"cannot write .* set OCCUPANCY_DATA_DIR to another folder") as caught:
         download(tmp_path / "data", [server.at("/log.csv", body(CSV))])
     assert isinstance(caught.value, Unreachable)  # `auto` may go on without it
     assert server.asked == []
@@ -472,7 +477,7 @@ def test_a_found_file_with_other_content_is_refused_and_kept(
     assert not isinstance(caught.value, Unreachable)
     assert str(caught.value) == (
         f"{path} is not the UCI log: its sha256 is {sha256(OTHER)}, expected {sha256(CSV)}; "
-        f"delete it to download afresh, or read it as it is by data.source={path}"
+        f"delete it to download it again, or use it as it is with data.source={path}"
     )
     assert path.read_bytes() == OTHER
     assert server.asked == []

@@ -176,12 +176,12 @@ def test_an_interval_may_reach_past_the_log() -> None:
         (
             {"test": minutes((5, 10))},
             "train 2024-01-01 10:00:00 .. 2024-01-01 10:06:00 and test 2024-01-01 10:05:00 .. 2024-01-01 10:10:00 "
-            "overlap; a row can be in one part only",
+            "overlap; a row can be in only one part",
         ),
         (
             {"train": minutes((0, 4)), "validation": minutes((4, 7)), "test": minutes((6, 10))},
             "validation 2024-01-01 10:04:00 .. 2024-01-01 10:07:00 and test 2024-01-01 10:06:00 .. 2024-01-01 10:10:00 "
-            "overlap; a row can be in one part only",
+            "overlap; a row can be in only one part",
         ),
         (
             {"train": minutes((0, 4), (3, 6))},
@@ -199,11 +199,11 @@ def test_an_interval_may_reach_past_the_log() -> None:
         (
             {"train": minutes((0, 5))},
             "validation has 1 rows outside train, the first at 2024-01-01 10:05:00; "
-            "cut the validation out of the training intervals",
+            "put the validation intervals inside the training intervals",
         ),
         (
             {"test": minutes((20, 30))},
-            "test has no rows; the log runs from 2024-01-01 10:00:00 to 2024-01-01 10:09:00, give test an interval",
+            "test has no rows; the log runs from 2024-01-01 10:00:00 to 2024-01-01 10:09:00, so give test an interval",
         ),
         ({"validation": minutes((-9, -5))}, "validation has no rows; the log runs from"),
         ({"train": minutes((-9, -5)), "validation": minutes((-6, -5))}, "train has no rows; the log runs from"),
@@ -216,7 +216,10 @@ def test_parts_that_cannot_be_are_refused_by_name(parts: dict[str, Any], said: s
 
 
 def test_training_rows_with_a_single_label_are_refused() -> None:
-    said = "folds own: fold 1: training rows have the single label 2; nothing can be learned"
+    said = (
+        "folds own: fold 1: training rows have the single label 2, expected two or more labels; "
+        "choose other training rows"
+    )
     with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
         cut(log_of([2, 2, 2, 2, 0, 1, 0, 1, 2, 3]), scheme_of())
 
@@ -225,8 +228,8 @@ def test_a_label_that_is_tested_but_never_trained_is_warned_of() -> None:
     with pytest.warns(InputWarning) as caught:
         (fold,) = cut(log_of([0, 1, 0, 1, 2, 2, 2, 3, 0, 1]), scheme_of())
     assert [str(warning.message) for warning in caught] == [
-        "folds own: fold 1: label 2 is tested but never trained",
-        "folds own: fold 1: label 3 is tested but never trained",
+        "folds own: fold 1: label 2 is in the test rows but not in the training rows",
+        "folds own: fold 1: label 3 is in the test rows but not in the training rows",
     ]
     assert fold.counts(fold.test).tolist() == [2, 3, 0, 1]
 

@@ -75,7 +75,7 @@ def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("rooms", "said"), [("none/*.csv", "which matches no file"), (".", "a folder without a *.csv")]
+    ("rooms", "said"), [("none/*.csv", "which matches no file"), (".", "a folder without *.csv files")]
 )
 def test_no_room_is_a_mistake(rooms: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,10 +87,16 @@ def test_no_room_is_a_mistake(rooms: str, said: str, tmp_path: Path, monkeypatch
     ("changes", "said"),
     [
         ({"source": "uci", "folds": "each_room"}, "rooms 'here' conflicts with source 'uci'"),
-        ({"folds": "forward"}, "folds 'forward' cuts a single log; with rooms, take 'leave_rooms_out'"),
-        ({"folds": "each_room", "room_folds": 5}, "room_folds 5 conflicts with folds 'each_room': it is for 'leave_"),
-        ({"rooms": None, "room_folds": 5}, "room_folds 5 conflicts with folds 'forward': it is for 'leave_rooms_out'"),
-        ({"rooms": None, "folds": "each_room"}, "folds 'each_room' is for many rooms; give rooms, a folder or glob"),
+        ({"folds": "forward"}, "folds 'forward' is for a single log; with rooms, set it to 'leave_rooms_out'"),
+        (
+            {"folds": "each_room", "room_folds": 5},
+            "room_folds 5 conflicts with folds 'each_room': it is only for 'leave_",
+        ),
+        (
+            {"rooms": None, "room_folds": 5},
+            "room_folds 5 conflicts with folds 'forward': it is only for 'leave_rooms_out'",
+        ),
+        ({"rooms": None, "folds": "each_room"}, "folds 'each_room' is for many rooms; set rooms to a folder or glob"),
         ({"rooms": None, "folds": "leave_rooms_out", "source": "a.csv"}, "folds 'leave_rooms_out' is for many rooms"),
     ],
 )
@@ -226,7 +232,9 @@ def test_a_column_that_some_rooms_lack_is_left_out_of_all_with_a_warning(folder:
 def test_rooms_that_the_gate_refuses_are_all_named_in_one_line(folder: Path) -> None:
     edit(folder / "room_2.csv", S1_Temp=None)
     edit(folder / "room_5.csv", S5_CO2="much")
-    with pytest.raises(InputError, match=r"room_2\.csv: missing column S1_Temp.*; .*room_5\.csv: no number") as caught:
+    with pytest.raises(
+        InputError, match=r"room_2\.csv: missing column S1_Temp.*; .*room_5\.csv: not a number"
+    ) as caught:
         open_rooms(settings(folder))
     assert "\n" not in str(caught.value)
 
@@ -249,7 +257,7 @@ def test_rooms_are_refused_whose_steps_are_each_near_the_first_ones_but_not_near
 def test_a_room_under_two_names_is_refused_however_its_cells_are_written(folder: Path) -> None:
     rows = pd.read_csv(folder / "room_2.csv", dtype=str)
     rows.assign(S5_CO2=rows["S5_CO2"] + "0").iloc[:, ::-1].to_csv(folder / "twin.csv", index=False)
-    said = f"{folder / 'twin.csv'}: holds the same rows as {folder / 'room_2.csv'}; a room that is tested must not"
+    said = f"{folder / 'twin.csv'}: has the same rows as {folder / 'room_2.csv'}, so a fold could train on the room"
     with pytest.raises(InputError, match=re.escape(said)):
         open_rooms(settings(folder))
 
@@ -257,7 +265,7 @@ def test_a_room_under_two_names_is_refused_however_its_cells_are_written(folder:
 @pytest.mark.parametrize("pattern", ["room_1.csv", "room_[12].csv"])
 def test_one_model_over_fewer_than_three_rooms_is_refused(folder: Path, pattern: str) -> None:
     with pytest.raises(
-        InputError, match=r"data\.rooms: got [12] \(room_1\.csv.*; leave_rooms_out needs 3 rooms or more"
+        InputError, match=r"data\.rooms: got [12] \(room_1\.csv.*, expected 3 rooms or more for leave_rooms_out"
     ):
         open_rooms(settings(folder / pattern))
 
@@ -274,7 +282,7 @@ def test_an_empty_room_is_fine_among_others_but_not_as_all_that_is_trained_on(fo
 def test_rooms_that_reach_beyond_the_end_of_times_are_refused(folder: Path) -> None:
     dates = pd.read_csv(folder / "room_1.csv", dtype=str)["Date"]
     edit(folder / "room_1.csv", Date=dates.str.replace("2024/01", "2262/04"))
-    with pytest.raises(InputError, match=r"6 rooms one after another, .* reach beyond the year 2262"):
+    with pytest.raises(InputError, match=r"6 rooms one after another, .* reach past the year 2262"):
         open_rooms(settings(folder))
 
 
@@ -315,7 +323,7 @@ def test_a_stored_room_that_can_not_be_read_is_a_failure_that_names_the_file(fol
     broken = carry_out(Unit(config, stored, "test"))
     stored.path.unlink()
     gone = carry_out(Unit(config, stored, "test"))
-    for outcome, said in ((broken, "no number"), (gone, "cannot be read")):
+    for outcome, said in ((broken, "not a number"), (gone, "cannot be read")):
         assert isinstance(outcome, Failure)
         assert outcome.error.startswith(f"{stored.path}: {said}")
 
@@ -327,7 +335,7 @@ def test_a_stored_room_whose_file_is_another_by_now_is_a_failure_that_names_it(f
     outcome = carry_out(pickle.loads(pickle.dumps(Unit(config, stored, "test"))))  # noqa: S301 (as it travels)
     assert isinstance(outcome, Failure)
     assert re.match(
-        rf"{re.escape(str(stored.path))}: has the digest \w{{16}}, but {stored.digest} when the command began: it was",
+        rf"{re.escape(str(stored.path))}: got digest \w{{16}}, expected {stored.digest} as when the command began",
         outcome.error,
     )
 

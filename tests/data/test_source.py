@@ -71,7 +71,7 @@ def test_the_simulator_stands_in_for_a_log_that_is_nowhere_and_says_so(tmp_path:
     said = str(caught[0].message)
     assert len(caught) == 1
     assert said.startswith(
-        "THIS LOG IS SIMULATED, not the real one; its folds are those of 'simulated' instead of 'forward'. "
+        "THIS LOG IS SIMULATED, it is not the UCI log; its folds are 'simulated' instead of 'forward'. "
         f"could not download {UCI_FILE} ({download.ADDRESSES[0]}: no connection); put the file into data/"
     )
     assert (log.name, log.family) == ("simulated", "simulated")

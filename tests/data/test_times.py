@@ -95,7 +95,7 @@ def test_of_several_formats_those_that_sort_the_log_are_suggested() -> None:
 
 
 def test_where_no_format_fits_it_is_said_what_one_is() -> None:
-    said = ", a strptime format (day-fraction stands for a fraction of a day), or correct the cells"
+    said = " to a strptime format (day-fraction is a fraction of a day), or correct the cells"
     assert suggest_format(pd.Series(["2017/12/22 10:49:41", "yesterday"])) == said
 
 

@@ -140,7 +140,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         CHECK,
     ),
     "rows outside train": (replaced(FOLDS, '"2024-01-02 16:00", "2024-01-03"', '"2024-01-04", "2024-01-05"'), CHECK),
-    "overlap; a row can be in one part only": (
+    "overlap; a row can be in only one part": (
         replaced(FOLDS, '"2024-01-01", "2024-01-03"', '"2024-01-01", "2024-01-03 01:00"'),
         CHECK,
     ),
@@ -152,7 +152,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
         ),
         CHECK,
     ),
-    "label 2 is tested but never trained": (
+    "label 2 is in the test rows but not in the training rows": (
         replaced(
             FOLDS,
             '"2024-01-01", "2024-01-03"]]\n    validation: [["2024-01-02 16:00", "2024-01-03"',

@@ -319,7 +319,7 @@ def test_a_dry_run_says_what_there_is_and_records_nothing(
     ("arguments", "said"),
     [
         (["--rooms", "2", "source=simulated"], "--rooms: got 2 without a folder"),
-        (["--out", "here.csv"], "--out: writes simulated logs, got source=auto"),
+        (["--out", "here.csv"], "--out: got source=auto"),
         (["--out", "rooms", "source=simulated", "simulation.days=1"], "rooms: cannot be written (Is a directory)"),
         (["rooms=rooms", "folds=each_room"], "data.rooms: got 'rooms', but this command reads one log"),
     ],

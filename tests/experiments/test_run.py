@@ -17,7 +17,7 @@ QUICK = Data(source="simulated", folds="simulated", simulation=Simulation(room=R
 
 def test_features_that_the_log_lacks_are_refused_before_anything_is_recorded(tmp_path: Path) -> None:
     tracking = Tracking(uri=f"sqlite:///{tmp_path}/runs.db")
-    with pytest.raises(InputError, match=r"features: got \['other'\], but the log 'simulated' has co2, "):
+    with pytest.raises(InputError, match=r"features: got \['other'\], but the log 'simulated' has only co2, "):
         plan(Config(name="room", features=["other"], data=QUICK, tracking=tracking))
     assert list(tmp_path.iterdir()) == []
 
@@ -32,7 +32,7 @@ def test_a_mass_balance_without_co2_is_refused_before_anything_is_recorded(tmp_p
 
 def test_a_simulated_log_coarser_than_the_gap_is_refused(tmp_path: Path) -> None:
     data = QUICK.model_copy(update={"max_gap": 60.0})
-    with pytest.raises(InputError, match=r"the shortest is 120 s and data\.max_gap is 60 s"):
+    with pytest.raises(InputError, match=r"the shortest step is 120 s and data\.max_gap is 60 s"):
         plan(Config(name="room", data=data, tracking=Tracking(uri=f"sqlite:///{tmp_path}/runs.db")))
 
 

@@ -216,5 +216,5 @@ def test_folds_that_were_asked_for_must_fit(cells: pd.DataFrame, tmp_path: Path)
 
 def test_what_is_no_number_is_refused(cells: pd.DataFrame, tmp_path: Path) -> None:
     cells.loc[3, "S1_Temp"] = "warm"
-    with pytest.raises(InputError, match="no number"):
+    with pytest.raises(InputError, match="not a number"):
         open_subject(save(cells, tmp_path))

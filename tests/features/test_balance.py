@@ -115,14 +115,18 @@ def test_a_log_that_shows_nobody_gets_the_usual_person_and_one_always_occupied_t
     alone = fit(leaking, np.zeros(2000, np.int64))
     assert alone.person_ppm_per_h == USUAL_PERSON
     counts = np.maximum(counts_of(), 1)
-    with pytest.warns(InputWarning, match=r"^it: the training rows show an empty room for 0 s, and 1200 s are needed"):
+    with pytest.warns(
+        InputWarning, match=r"^it: the training rows show the empty room for 0 s, expected 1200 s or more"
+    ):
         assert fit(co2_of(counts), counts).air_changes_per_h == USUAL_PER_H
 
 
 def test_an_implausible_person_is_not_believed() -> None:
     counts = counts_of()
     hidden = co2_of(np.zeros(len(counts), np.int64)) + 300.0 * np.exp(-1.4 * np.arange(len(counts)) * STEP_S / 3600)
-    with pytest.warns(InputWarning, match=r"^it: one person seems to add \S+ ppm of CO2 an hour; 208 stand in$"):
+    with pytest.warns(
+        InputWarning, match=r"^it: one person seems to add \S+ ppm of CO2 per hour; 208 is used instead$"
+    ):
         assert fit(hidden, counts).person_ppm_per_h == USUAL_PERSON
 
 

@@ -47,5 +47,5 @@ def test_only_centred_physics_is_centred(simulated_log: Log) -> None:
 
 
 def test_kinds_that_the_log_lacks_are_refused(simulated_log: Log) -> None:
-    with pytest.raises(InputError, match=r"^features: got \['other'\], but the log 'simulated' has co2, "):
+    with pytest.raises(InputError, match=r"^features: got \['other'\], but the log 'simulated' has only co2, "):
         fit_inputs(simulated_log, np.ones(len(simulated_log.frame), bool), ["other"])

@@ -255,7 +255,7 @@ def test_one_kind_is_enough(kind: Kind) -> None:
 
 @SELECTIONS
 def test_a_log_without_any_of_them_is_refused(selection: str) -> None:
-    with pytest.raises(InputError, match=f"^features: got '{selection}', but the log 'room' has light only$"):
+    with pytest.raises(InputError, match=f"^features: got '{selection}', but the log 'room' has only light$"):
         fit(without(*KINDS, "co2_slope"), TRAINED, selection)
     with pytest.raises(InputError, match=f"^features: got '{selection}', but"):  # before any fold is trained
         check_sensors(without(*KINDS, "co2_slope"), Config.model_validate({"name": "it", "features": selection}))
@@ -380,7 +380,7 @@ def test_settings_survive_the_way_through_json(selection: str) -> None:
 
 def test_a_frame_without_a_trained_column_is_refused_by_its_name() -> None:
     frame = room().frame.drop(columns=["S2_Sound", "S5_CO2"])
-    with pytest.raises(InputError, match=r"^missing column S2_Sound, S5_CO2; the model was trained on it"):
+    with pytest.raises(InputError, match=r"^missing column S2_Sound, S5_CO2, which the model was trained with"):
         fit().transform(frame, np.zeros(len(frame), np.int64))
 
 

@@ -179,7 +179,7 @@ def test_kinds_select_their_columns_in_the_order_of_the_file(kinds: list[Kind], 
 
 def test_kinds_that_the_log_lacks_are_refused_with_the_logs_name() -> None:
     with pytest.raises(
-        InputError, match=r"features: got \['motion'\], but the log 'small' has co2, co2_slope, temperature"
+        InputError, match=r"features: got \['motion'\], but the log 'small' has only co2, co2_slope, temperature"
     ):
         Features.fit(random_log(), np.ones(60, bool), ["motion"])
 
@@ -243,7 +243,7 @@ def test_a_frame_without_a_trained_column_is_refused_by_its_name(lacking: list[s
     log = random_log()
     rows = np.ones(60, bool)
     features = Features.fit(log, rows, "all")
-    with pytest.raises(InputError, match=rf"missing column {named}.*the model was trained on it"):
+    with pytest.raises(InputError, match=rf"missing column {named}.*which the model was trained with"):
         features.transform(log.frame.drop(columns=lacking), stretches(log.times, rows, GAP))
 
 

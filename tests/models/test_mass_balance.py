@@ -165,7 +165,7 @@ def test_a_slip_of_the_sensor_is_not_the_air_outdoors() -> None:
 
 def test_a_log_that_shows_no_empty_room_gets_the_usual_air_changes_with_a_warning() -> None:
     frame = simulated().frame.assign(**{UCI.count: simulated().frame[UCI.count].clip(lower=1)})
-    with pytest.warns(InputWarning, match="show an empty room for 0 s, and 1200 s are needed; 0.75 air changes per"):
+    with pytest.warns(InputWarning, match="show the empty room for 0 s, expected 1200 s or more; 0.75 air changes per"):
         estimator = fit(with_frame(frame))
     assert estimator.air.air_changes_per_h == USUAL_PER_H
     assert estimator.residual_var == USUAL_VAR
@@ -182,7 +182,7 @@ def test_only_rows_with_an_empty_room_all_along_the_slope_tell_the_air_changes(
     rows = np.arange(len(simulated().frame))
     air = np.where(rows < 25, 900.0 - rows, simulated().frame["S5_CO2"])
     frame = simulated().frame.assign(**{"S5_CO2": air, UCI.count: np.where(empty(rows), 0, 1)})
-    with pytest.warns(InputWarning, match=f"show an empty room for {seen_s} s, and 1200 s are needed"):
+    with pytest.warns(InputWarning, match=f"show the empty room for {seen_s} s, expected 1200 s or more"):
         fit(with_frame(frame))
 
 

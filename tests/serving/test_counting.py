@@ -44,7 +44,7 @@ class Estimator:
     def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
         self.seen.append(frame)
         if not {*self.needs} <= {*frame.columns}:
-            raise InputError("missing column lamp; the model was trained on it, so add it")
+            raise InputError("missing column lamp, which the model was trained with; add it")
         people = (frame["air"] // 100).to_numpy(np.int64)
         probs = np.full((1, len(frame), 4), 0.02)
         probs[0, np.arange(len(frame)), people] = 0.94
@@ -105,7 +105,7 @@ def test_complete_counts_are_what_the_scores_are_against() -> None:
         (["", "", ""], "label missing (3)"),
         ([0, 1, 9], "count above data.max_count (1): row 4 people '9'"),
         ([0, -1, 1], "negative count (1)"),
-        ([0, "few", 1], "no number (1): row 3 people 'few'"),
+        ([0, "few", 1], "not a number (1): row 3 people 'few'"),
     ],
 )
 def test_counts_that_cannot_be_used_are_left_alone_and_it_is_said_why(people: list[Any], why: str) -> None:
@@ -148,7 +148,7 @@ def test_a_lone_row_has_no_duration() -> None:
 def test_a_bad_cell_of_a_sensor_is_refused_with_its_row_as_the_file_counts(people: list[Any]) -> None:
     with pytest.raises(InputError) as caught:
         count(cells([0, "warm", 310], people=people))
-    assert str(caught.value).startswith("den.csv: no number (1): row 3 air 'warm'; write a number")
+    assert str(caught.value).startswith("den.csv: not a number (1): row 3 air 'warm'; write a number")
     assert "people" not in str(caught.value)
 
 
@@ -167,12 +167,14 @@ def test_settings_of_how_the_file_is_read_replace_those_of_the_training() -> Non
 
 
 def test_a_setting_that_the_model_keeps_is_not_offered() -> None:
-    with pytest.raises(InputError, match=r"the shortest is 180 s .*a fitted model keeps its data\.max_gap, so bring"):
+    with pytest.raises(
+        InputError, match=r"the shortest step is 180 s .*a fitted model keeps its data\.max_gap, so bring"
+    ):
         count(cells([0] * 9)[::3])
 
 
 def test_what_the_model_refuses_is_said_of_the_file() -> None:
-    with pytest.raises(InputError, match=r"^den\.csv: missing column lamp; the model was trained on it"):
+    with pytest.raises(InputError, match=r"^den\.csv: missing column lamp, which the model was trained with"):
         count(cells([0, 1]), Estimator(needs=("air", "lamp")))
     assert count(cells([0, 1], lamp=[0, 0]), Estimator(needs=("air", "lamp"))).truth is None
 

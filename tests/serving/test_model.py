@@ -254,7 +254,7 @@ def test_a_mistake_that_would_take_a_setting_of_the_models_own_says_that_the_log
 ) -> None:
     with pytest.raises(InputError) as caught:
         served.predict(sensors[::3])  # 900 s, above the largest gap
-    assert "raise data.max_gap above the log's step; a fitted model keeps its data.max_gap, so bring" in str(
+    assert "raise data.max_gap above the step of the log; a fitted model keeps its data.max_gap, so bring" in str(
         caught.value
     )
     assert "occupancy.predict" not in str(caught.value)

@@ -93,7 +93,7 @@ def test_light_is_needed_by_the_model_that_learned_from_it_alone(home: Home, des
     printed, said = capsys.readouterr()
     assert printed == ""
     assert said == (
-        f"occupancy predict: dark.csv: missing column {', '.join(LIGHTS)}; the model was trained on it, so add it\n"
+        f"occupancy predict: dark.csv: missing column {', '.join(LIGHTS)}, which the model was trained with; add it\n"
     )
 
 

@@ -78,12 +78,12 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "log that is not there": (lambda home: ["--run", home.run, "--csv", "none.csv"], "none.csv: cannot be read"),
     "log with a bad cell": (
         lambda home: changed(home, lambda frame: frame.assign(S1_Temp="warm")),
-        "room.csv: no number (864): row 2 S1_Temp 'warm'",
+        "room.csv: not a number (864): row 2 S1_Temp 'warm'",
     ),
     "log without a column": (
         lambda home: changed(home, lambda frame: frame.drop(columns="S5_CO2")),
-        "room.csv: missing column S5_CO2; add it, or describe the log by data.schema; a fitted model keeps its "
-        "data.schema, so bring the log to what it was trained on",
+        "room.csv: missing column S5_CO2; add it, or describe the log in a schema file (data.schema); a fitted model "
+        "keeps its data.schema, so bring the log to what it was trained on",
     ),
     "log with a missing cell": (
         lambda home: changed(home, lambda frame: frame.replace({"S1_Temp": {frame["S1_Temp"][5]: ""}})),
