@@ -12,7 +12,7 @@
 # %% [markdown]
 # # What do the sensors know about the count, and what would flatter us?
 #
-# The log is the real one, found or downloaded as for any training.
+# The log is the real one; it is found or downloaded as for every training.
 
 # %%
 import numpy as np
@@ -45,7 +45,7 @@ subject = Subject(log, folds=folds, scheme="forward")
 # %% [markdown]
 # ## What the log looks like
 #
-# The same pictures are on the page that `make eda` writes, for this log or any other.
+# `occupancy explore` writes a page with the same pictures, for this log or any other.
 
 # %% [markdown]
 # ### Recordings
@@ -59,7 +59,7 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### Labels
 #
-# Look at the first bar, and then at how few the dots are: rows are many, visits are not.
+# Look at the first bar, and then at how few dots there are: the log has many rows, but few visits.
 
 # %%
 found = labels.section(subject)
@@ -71,7 +71,7 @@ display(*(picture.draw(NARROW) for picture in found.pictures))
 # %% [markdown]
 # ### A day
 #
-# Grey is where somebody is in. Look at which sensors jump with it and which creep.
+# Grey marks the time when somebody is in the room. Look at which sensors react at once, and which slowly.
 
 # %% alt="Count and sensors over the first day"
 found = day.section(subject)
@@ -80,7 +80,7 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### Readings under each count
 #
-# Look for boxes that do not overlap: there a single reading tells two counts apart, for most rows.
+# Look for boxes that do not overlap: there, a single reading separates two counts for most rows.
 
 # %% alt="Readings of each sensor for each count"
 found = sensors.section(subject)
@@ -89,8 +89,8 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### Together at the same moment
 #
-# Look along the first row, at which sensor goes with the count, and at the dark block of temperatures that repeat
-# one another.
+# Look along the first row to see which sensors follow the count, and at the dark block of temperatures, which repeat
+# each other.
 
 # %% alt="Rank correlation of every two columns"
 found = correlations.section(subject)
@@ -99,7 +99,7 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### Together, but later
 #
-# Look at how far to the right the dots lie: temperature and CO2 go on rising long after people came.
+# Look at how far to the right the dots are: temperature and CO2 keep rising long after people have arrived.
 
 # %% alt="Correlation of the count with each sensor over the lag"
 found = lags.delays(subject)
@@ -108,7 +108,7 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### A row and the next
 #
-# Look at where the curves begin, at the left edge: near 1, a row is all but a copy of the one before.
+# Look at where the curves begin, at the left edge: near 1, a row is almost a copy of the row before.
 
 # %% alt="Correlation of each column with itself over the lag"
 found = lags.autocorrelation(subject)
@@ -117,8 +117,8 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### The air after people left
 #
-# Look at how well the dots follow the lines. Where they do, the room loses the same share of its CO2 every minute, and
-# a model of the air has a constant to work with.
+# Look at how well the dots follow the lines. Where they do, the room loses the same share of its CO2 every minute, so a
+# model of the air can use one constant.
 
 # %% alt="CO2 above outdoors after people left, with fitted decays"
 found = air.section(subject)
@@ -127,7 +127,7 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ### Past and future
 #
-# Look at the dark cells on the right: there the test rows hold readings that the training rows never had.
+# Look at the dark cells on the right: there, the test rows have readings that never occur in the training rows.
 
 # %% alt="Distance of test from training readings, fold by fold"
 found = splits.drift(subject)
@@ -136,10 +136,9 @@ display(Markdown(found.finding), *(picture.draw(WIDTH) for picture in found.pict
 # %% [markdown]
 # ## Light gives the answer away
 #
-# The lamps of this room are on when people are in, and few rooms are like that. One forest learns with the light
-# sensors and one without them; each learns from the past and is tested on the block of time that follows. Nothing is
-# chosen on test rows here: both have the settings of `configs/random_forest.yaml`. Look at the distance between the
-# two bars.
+# The lamps of this room are on when people are in, which is not so in most rooms. One forest is trained with the light
+# sensors and one without them; each is trained on the past and tested on the next block of time. Nothing is chosen on
+# test rows: both have the settings of `configs/random_forest.yaml`. Look at the distance between the two bars.
 
 # %% alt="Macro-F1 of a forest with and without light sensors, a mark for each fold"
 with_light = config.model_copy(update={"features": "all"})
@@ -155,11 +154,11 @@ fold_dots(
 # %% [markdown]
 # ## A random split flatters
 #
-# Rows half a minute apart are nearly equal. If rows are dealt out at random, almost every test row has a neighbour
-# among the training rows, and a forest that only remembers looks as if it knew. Below are the same forest, the same
-# columns (no light) and the same score, and only the split differs: dealt at random; four blocks of time, each tested
-# by the other three; and the past alone, tested on what follows. This shows what a split does; it chooses nothing.
-# Look at how much of the first bar is left.
+# Rows half a minute apart are nearly equal. In a random split, almost every test row has a neighbour among the training
+# rows, so a forest that only memorises seems to know. Below, the forest, the columns (no light) and the score are the
+# same, and only the split differs: at random; four blocks of time, each tested by a forest trained on the other three;
+# and the past only, tested on what follows. This shows the effect of a split; it chooses nothing. Look at how much of
+# the first bar is left.
 
 # %% alt="Macro-F1 of a forest for a random split and two splits in time, a mark for each fold"
 readings = log.frame[[column.name for column in columns_of(log, config.features)]].to_numpy()

@@ -12,8 +12,8 @@
 # %% [markdown]
 # # Which model should I pick, and how sure is that?
 #
-# The runs that `make compare` recorded, read from the store that `MLFLOW_TRACKING_URI` names, else from `mlflow.db`
-# of this checkout. All models were tested on the same rows, later than all they were trained on.
+# This reads the runs that `make compare` recorded, from the store in `MLFLOW_TRACKING_URI` or else from `mlflow.db` of
+# this checkout. All models were tested on the same rows, which are later than their training rows.
 
 # %%
 import os
@@ -37,8 +37,8 @@ Markdown(ranking.facts(comparison))
 # %% [markdown]
 # ## The ranking
 #
-# Look at the last column first: an interval that holds zero means that these few visits can't tell the model from the
-# best one.
+# Look at the last column first: an interval that contains zero means that these few visits cannot tell the model from
+# the best one.
 
 # %%
 headings = [" ".join(heading).replace("- ", "").strip() for heading in ranking.HEADINGS]
@@ -47,7 +47,7 @@ table = table.set_index(headings[0]).rename_axis(None)
 table.iloc[:, : len(ranking.SCORES) - 1]
 
 # %% [markdown]
-# And what each takes:
+# The cost of each model:
 
 # %%
 table.iloc[:, len(ranking.SCORES) - 1 :]
@@ -58,7 +58,7 @@ Markdown("\n\n".join(ranking.notes(comparison)))
 # %% [markdown]
 # ## Does one fold decide?
 #
-# Look for a fold in which all bars are long: it weighs as much in the mean as the others, whatever model one picks.
+# Look for a fold in which all bars are long: it has the same weight in the mean as the others, for every model.
 
 # %% alt="A bar for the MSE of every model in each fold"
 panels.fold_bars(comparison, "mse", "MSE in each fold: shorter is better", "people squared")
@@ -66,7 +66,7 @@ panels.fold_bars(comparison, "mse", "MSE in each fold: shorter is better", "peop
 # %% [markdown]
 # ## What the errors look like
 #
-# Look at the red stripes: errors come as whole visits, and rarely as single rows.
+# Look at the red stripes: errors are mostly whole visits, and rarely single rows.
 
 # %% tags=["wide"] alt="True and predicted count of every model over the first fold"
 max_gap = float(comparison.newest.params["data.max_gap"])
@@ -75,10 +75,10 @@ title = f"Fold {first}: where each model's label leaves the truth"
 panels.labels_over_time(comparison.groups, first, title, max_gap)
 
 # %% [markdown]
-# ## Can a confidence be believed?
+# ## Can the confidence be trusted?
 #
-# Look for points below the dashed line: there a model is surer than it is right. Grey bars count the rows; a point
-# above a tiny bar means little.
+# Look for points below the dashed line: there, a model is more confident than it is right. Grey bars count the rows; a
+# point above a tiny bar means little.
 
 # %% tags=["side"] alt="Reliability of a model"
 models = candidates(comparison.groups)
@@ -93,6 +93,6 @@ level = "; ".join(group.title for group in others if not group.low > 0)
 worse = "; ".join(group.title for group in others if group.low > 0)
 Markdown(
     f"Pick **{best.title}**: of the {len(models)} models that did not stop on the test rows or look ahead, it has the "
-    f"smallest MSE, {best.mean('mse_avg'):.3f} people². That is not sure: {comparison.label_runs} label runs can't "
-    f"tell {level or 'any other model'} from it, and show {worse or 'no other model'} to be worse."
+    f"smallest MSE, {best.mean('mse_avg'):.3f} people². This is not certain: {comparison.label_runs} label runs "
+    f"cannot tell {level or 'any other model'} from it, and show that {worse or 'no other model'} is worse."
 )

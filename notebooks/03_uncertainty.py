@@ -12,9 +12,9 @@
 # %% [markdown]
 # # When is a model unsure, and does that help?
 #
-# A count that comes with "± 0.3 people" is worth more than a bare one, if the 0.3 is true. Here it is held against the
-# errors on test rows, for each model that one may pick. The runs are those that `make compare` recorded, in the store
-# that `MLFLOW_TRACKING_URI` names, else in `mlflow.db` of this checkout.
+# A count with "± 0.3 people" is worth more than a count alone, if the 0.3 is true. Here it is compared with the errors
+# on test rows, for each model that one may pick. The runs are those that `make compare` recorded, in the store in
+# `MLFLOW_TRACKING_URI` or else in `mlflow.db` of this checkout.
 
 # %%
 import os
@@ -45,8 +45,8 @@ Markdown(
 # %% [markdown]
 # ## Where is each model unsure?
 #
-# Look for orange above blue: there a model is further off than it says. Above by the true count; below by the time
-# since people came or left. Both are root mean squares in people, over all folds and seeds.
+# Look for orange above blue: there, the error of a model is larger than it says. The upper panel is by the true count,
+# the lower by the time since people came or left. Both are root mean squares in people, over all folds and seeds.
 
 # %% tags=["side"] alt="Predicted spread and error of a model by true count and by time since it changed"
 max_gap = float(comparison.newest.params["data.max_gap"])
@@ -55,30 +55,28 @@ display(*(uncertainty.where_unsure(group, max_gap) for group in models))
 # %% [markdown]
 # ## Is the 90 % interval honest?
 #
-# Look at how far the marks lie from the dashed line, where nine rows of ten should be. Far right is not good either:
-# such an interval says less than it could.
+# Look at how far the marks are from the dashed line, at nine of ten rows. Far to the right is not good either: such an
+# interval is wider than it has to be.
 
 # %% alt="Share of rows in the 90 % interval of every model, a mark for each fold"
 held = pd.DataFrame(
     {group.title: [group.fold_mean("coverage_90", fold) for fold in folds] for group in models}, folds
 ).T
-fold_dots(held, "The 90 % interval over all rows: right of the line it is wider than asked", "share of rows held", 0.9)
+fold_dots(held, "The 90 % interval over all rows: right of the line it is wider than asked", "rows inside", 0.9)
 
 # %% [markdown]
-# Now the same of occupied rows alone. Most rows are of an empty room and easy to hold; look for the marks that fell to
-# the left.
+# Now the same for occupied rows only. Most rows are of an empty room and easy to cover; look for the marks that moved
+# to the left.
 
 # %% alt="Share of occupied rows in the 90 % interval of every model, a mark for each fold"
 occupied = pd.DataFrame(
     {group.title: [group.fold_mean("coverage_90_occupied", fold) for fold in folds] for group in models}, folds
 ).T
-fold_dots(
-    occupied, "The 90 % interval over occupied rows: left of the line it fails", "share of occupied rows held", 0.9
-)
+fold_dots(occupied, "The 90 % interval over occupied rows: left of the line it fails", "occupied rows inside", 0.9)
 
 # %% [markdown]
-# And for other levels than 90 %: look whether the solid lines follow the dashed one. Counts are whole, so an interval
-# holds more than it is asked to; the dashed line is what the model's own probabilities promise for it.
+# And for other levels than 90 %: look whether the solid lines follow the dashed one. Counts are whole numbers, so an
+# interval covers more than it is asked to; the dashed line is what the model's own probabilities promise.
 
 # %% tags=["side"] alt="Share of rows that a model's intervals hold by the share asked for"
 display(*map(uncertainty.interval_curve, models))
@@ -86,9 +84,9 @@ display(*map(uncertainty.interval_curve, models))
 # %% [markdown]
 # ## Is a band of two standard deviations honest?
 #
-# The report drew the spread of Monte-Carlo dropout's passes as a band. Of a Normal, 95 % lie within two standard
-# deviations. First the whole spread of every model, then the part by which the samples (passes, draws, networks or
-# trees) disagree, which is what the report drew: look how much the second loses.
+# The report drew the spread of the Monte-Carlo dropout passes as a band. In a Normal distribution, 95 % lie within two
+# standard deviations. First the whole spread of every model, then only the part by which the samples (passes, draws,
+# networks or trees) disagree, which is what the report drew. Look at how much lower the second is.
 
 # %% alt="Share of rows within two standard deviations of the mean, a mark for each fold"
 whole = pd.DataFrame({group.title: uncertainty.band_by_fold(group) for group in comparison.groups}, folds).T
@@ -104,16 +102,16 @@ fold_dots(
 )
 
 # %% [markdown]
-# ## What does refusing the least sure rows buy?
+# ## What does it bring not to answer the least certain rows?
 #
-# Look at the red point: the error that is left if the least sure fifth of the rows gets no answer. A curve that does
-# not rise to the right shows a spread that does not know where the errors are.
+# Look at the red point: the error that is left if the least certain fifth of the rows is not answered. If a curve does
+# not rise to the right, the spread does not show where the errors are.
 
 # %% tags=["side"] alt="MSE of a model's surest rows by how many are kept"
 display(*map(uncertainty.refusal, models))
 
 # %% [markdown]
-# In figures, averaged over seeds:
+# In numbers, averaged over seeds:
 
 # %%
 keys = {
@@ -133,6 +131,6 @@ best = models[0]
 everywhere, busy, error, kept = figures.loc[best.title]
 effect = "lowers" if kept < error else "does not lower"
 Markdown(
-    f"The 90 % interval of the best model, **{best.title}**, holds {everywhere:.1%} of the rows and {busy:.1%} of the "
-    f"occupied ones; refusing the least sure fifth {effect} the MSE, from {error:.3f} to {kept:.3f} people²."
+    f"The 90 % interval of the best model, **{best.title}**, contains {everywhere:.1%} of the rows and {busy:.1%} of "
+    f"the occupied ones; not answering the least certain fifth {effect} the MSE, from {error:.3f} to {kept:.3f} people²."
 )

@@ -172,7 +172,7 @@ def test_the_band_and_the_refusal_are_those_of_the_recorded_metrics(executed: Pa
     assert best is not None
     metrics = best.runs[0].metrics
     said = answer(executed, "03_uncertainty")
-    assert f"**{best.title}**, holds {metrics['coverage_90_pooled']:.1%} of the rows" in said
+    assert f"**{best.title}**, contains {metrics['coverage_90_pooled']:.1%} of the rows" in said
     assert f"and {metrics['coverage_90_occupied_pooled']:.1%} of the occupied" in said
     assert f"from {metrics['mse_pooled']:.3f} to {metrics['mse_kept_80_pooled']:.3f} people²" in said
 

@@ -71,6 +71,14 @@ def test_every_link_within_the_project_leads_to_a_file_and_to_a_heading_in_it(pa
         assert not anchor or anchor in anchors(path), f"{target} has no heading #{anchor}"
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "docs" / "images" / "flow.svg"], ids=lambda page: page.name)
+def test_a_file_of_the_code_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(r"[`> ](\w[\w/]*/\w+\.(?:py|yaml))\b", page.read_text(encoding="utf-8"))
+    made_up = {"configs/persistence.yaml", "models/persistence.py", "tests/models/test_persistence.py"}
+    for path in {*named} - {*made_up, *(f"occupancy/{path}" for path in made_up)}:
+        assert any((folder / path).is_file() for folder in (ROOT, ROOT / "occupancy")), path
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_training_that_a_page_shows_names_a_config_and_keys_that_there_are(page: Path) -> None:
     for command, _ in commands(page.read_text(encoding="utf-8")):

@@ -130,15 +130,28 @@ def test_no_page_is_wider_than_the_screen_and_no_command_line_is_cut_on_a_desk(
     assert width == NARROW or not cut
 
 
-@pytest.mark.parametrize(("preferred", "scheme"), [("light", "default"), ("dark", "slate")])
-def test_it_is_dark_where_the_reader_prefers_that_and_a_click_changes_it(
-    preferred: str, scheme: str, site: Path, browser: webdriver.Chrome
-) -> None:
-    features = [{"name": "prefers-color-scheme", "value": preferred}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.get((site / "index.html").as_uri())
-    body = browser.find_element(By.TAG_NAME, "body")
-    assert body.get_attribute("data-md-color-scheme") == scheme
-    (switch,) = [label for label in browser.find_elements(By.CSS_SELECTOR, "form label") if label.is_displayed()][:1]
-    switch.click()
-    WebDriverWait(browser, PATIENCE_S).until(lambda _: body.get_attribute("data-md-color-scheme") != scheme)
+def shade(browser: webdriver.Chrome) -> float:
+    """Return how bright the page's background is, from 0 to 255."""
+    colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    return sum(map(float, re.findall(r"[\d.]+", colour)[:3])) / 3
+
+
+def test_it_is_dark_where_the_reader_prefers_that_and_a_click_changes_it(site: Path, browser: webdriver.Chrome) -> None:
+    for preferred, dark in (("light", False), ("dark", True), ("light", False)):
+        features = [{"name": "prefers-color-scheme", "value": preferred}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        browser.get((site / "index.html").as_uri())
+        assert (shade(browser) < 128) is dark, preferred
+    for _ in range(2):  # as the system does, light, dark
+        next(one for one in browser.find_elements(By.CSS_SELECTOR, "form label") if one.is_displayed()).click()
+    WebDriverWait(browser, PATIENCE_S).until(lambda browser: shade(browser) < 128)
+
+
+def test_a_copied_command_has_neither_its_prompt_nor_its_output(site: Path, browser: webdriver.Chrome) -> None:
+    browser.get((site / "your_own_data.html").as_uri())
+    copied = browser.execute_script(
+        "return [...document.querySelectorAll('.language-console code')].map(code => {"
+        "code.setAttribute('data-md-copying', ''); return code.innerText.trim()})"
+    )
+    assert "occupancy explore source=office.csv schema=office_schema.yaml max_count=2" in copied
+    assert not [text for text in copied if text.startswith("$")]
