@@ -31,7 +31,7 @@ from occupancy.exploration import air, correlations, day, labels, lags, recordin
 from occupancy.exploration.parts import Subject
 from occupancy.features.sensors import columns_of
 from occupancy.models.estimator import NO_STEPS
-from occupancy.plots.timeaxis import NARROW, WIDTH
+from occupancy.plots.figure import NARROW, WIDTH
 
 set_matplotlib_formats("retina")
 

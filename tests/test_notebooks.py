@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +112,12 @@ def test_it_imports_the_package_and_defines_nothing(source: Path) -> None:
     nodes = list(ast.walk(ast.parse(source.read_text("utf-8"))))
     assert not [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
     assert not [node for node in nodes if isinstance(node, ast.Lambda)]
-    modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    assert any(module.startswith("occupancy") for module in modules)
+    imported = [
+        (node.module or "", name.name) for node in nodes if isinstance(node, ast.ImportFrom) for name in node.names
+    ]
+    assert any(module.startswith("occupancy") for module, _ in imported)
+    for module, name in imported:
+        assert hasattr(import_module(module), name) or find_spec(f"{module}.{name}"), f"{module} has no {name}"
 
 
 @each_notebook
