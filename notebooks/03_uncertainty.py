@@ -132,5 +132,5 @@ everywhere, busy, error, kept = figures.loc[best.title]
 effect = "lowers" if kept < error else "does not lower"
 Markdown(
     f"The 90 % interval of the best model, **{best.title}**, contains {everywhere:.1%} of the rows and {busy:.1%} of "
-    f"the occupied ones; not answering the least certain fifth {effect} the MSE, from {error:.3f} to {kept:.3f} people²."
+    f"the occupied ones; leaving out the least certain fifth {effect} the MSE, from {error:.3f} to {kept:.3f} people²."
 )
