@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from occupancy.arrays import Floats, Ints
+from occupancy.arrays import Floats, Ints, Rows
 
 INTERVAL = 0.90
 COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")
@@ -85,8 +85,8 @@ class Prediction:
         """The part of ``std`` that stays, (N,) in people; the squares of the two parts add up to that of ``std``."""
         return np.asarray(np.sqrt(np.maximum(np.square(self.std) - np.square(self.epistemic), 0.0)))
 
-    def at(self, rows: slice) -> Prediction:
-        """Return the predictions of some successive rows."""
+    def at(self, rows: slice | Rows) -> Prediction:
+        """Return the predictions of some rows, a slice or a mask (N,)."""
         columns = {name: getattr(self, name) for name in (*_OF_ROWS, "times")}
         taken: dict[str, Any] = {name: None if column is None else column[rows] for name, column in columns.items()}
         return dataclasses.replace(self, samples=None if self.samples is None else self.samples[:, rows], **taken)

@@ -59,7 +59,7 @@ def importance(estimator: Estimator, fold: Fold, prediction: Prediction, setting
         if columns not in known:
             changes = []
             for order in orders:
-                moved = estimator.predict(permuted(frame, columns, fold.test, order), fold.test)
+                moved = estimator.predict(permuted(frame, columns, fold.test, order), fold.test, fold.test)
                 scores = score([(moved, truth)], log.max_gap)
                 changes.append((scores["mse"] - plain["mse"], plain["f1_macro"] - scores["f1_macro"]))
             (mse, f1), (mse_std, f1_std) = np.mean(changes, axis=0), np.std(changes, axis=0)

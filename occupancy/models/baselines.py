@@ -35,7 +35,7 @@ class MajorityEstimator(OneStepEstimator):
         labels = fold.labels(self.learned(fold), self.classes)
         self.shares = labels / labels.sum()
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return the same prediction for each of the given rows (N,) of a frame."""
         times = pd.DatetimeIndex(frame.index)[rows]
         return from_probabilities(times, np.broadcast_to(self.shares, (1, len(times), self.classes)))
@@ -77,7 +77,7 @@ class ClockEstimator(OneStepEstimator):
         hourly = _smooth(labels.sum(axis=0), everywhere, prior_rows)  # (24, C)
         self.shares = _smooth(labels, hourly, prior_rows)  # (7, 24, C)
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return what the clock tells of the given rows (N,) of a frame, whose sensors are not looked at."""
         times = pd.DatetimeIndex(frame.index)[rows]
         return from_probabilities(times, self.shares[times.dayofweek, times.hour][None])

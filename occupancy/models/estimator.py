@@ -96,8 +96,18 @@ class Estimator(Protocol):
             steps: the progress; the fit plans its steps before it starts them.
         """
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
-        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history."""
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
+        """Return predictions for the given rows of a frame of sensors; the sensors of earlier rows serve as history.
+
+        A row asked for alone is predicted as it is among others.
+
+        Args:
+            frame: the sensors of N rows.
+            rows: (N,) rows to predict.
+            past: (N,) rows that a model with memory, such as a decoder, may run over besides them; None for all. An
+                honest test leaves out the rows that the model has learned from: a memory that began with them would
+                hold their labels. Models without memory do not look at it.
+        """
 
     def save(self, folder: Path) -> None:
         """Write the fitted model into an empty folder, without pickle."""

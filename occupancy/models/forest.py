@@ -64,7 +64,7 @@ class ForestEstimator(OneStepEstimator):
         if self.config.learns_validation:
             self._grow(fold, fold.train | fold.validation)
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:

@@ -66,7 +66,7 @@ class LogisticEstimator(OneStepEstimator):
             known = np.vstack([np.zeros_like(known), known])
         self.weights[model.classes_] = known
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:

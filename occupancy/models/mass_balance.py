@@ -81,7 +81,7 @@ class MassBalanceEstimator(OneStepEstimator):
         found = self._people(log.frame, stretch)[empty]
         self.residual_var = float(np.mean(np.square(found))) if len(found) else USUAL_VAR
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:

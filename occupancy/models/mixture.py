@@ -72,13 +72,13 @@ class MixtureEstimator(EstimatorBase):
         self.history = _join([member.history for member in self.members if len(member.history)])
         self.chosen_epochs = max(member.chosen_epochs for member in self.members)
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
             InputError: the frame lacks a sensor that a member was trained on, or has another step.
         """
-        predictions = [member.predict(frame, rows) for member in self.members]
+        predictions = [member.predict(frame, rows, past) for member in self.members]
         probs = np.stack([prediction.probs for prediction in predictions])
         causal = all(prediction.causal for prediction in predictions)
         pooled = from_probabilities(predictions[0].times, pool(probs, self.weights, self.settings.pool)[None], causal)

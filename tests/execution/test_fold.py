@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor, nn
 
 from occupancy.arrays import Rows
-from occupancy.config import LSTM, Config, Train
+from occupancy.config import LSTM, MLPCRF, Config, Decoding, Logistic, Train
 from occupancy.data.folds import Fold
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
@@ -445,6 +445,32 @@ def test_a_run_takes_one_thread_and_gives_the_others_back(monkeypatch: pytest.Mo
     finally:
         torch.set_num_threads(1)
     assert set(during) == {1}
+
+
+MEMORIES: list[dict[str, Any]] = [
+    {"model": Logistic(), "decoding": Decoding(mode="filter")},
+    {"model": Logistic(), "decoding": Decoding(mode="smooth")},
+    {"model": MLPCRF(window=1, hidden=[4], sequence=20)},
+]
+
+
+@FOLDS
+@pytest.mark.parametrize("changes", MEMORIES, ids=["filter", "smooth", "mlp_crf"])
+def test_a_memory_begins_with_the_rows_that_are_scored_since_those_before_may_be_known_by_heart(
+    fold_of: Callable[[], Fold], changes: dict[str, Any]
+) -> None:
+    fold, train = fold_of(), Train(max_epochs=2, members=1, device="cpu")
+    for run, scored, log in (
+        (run_fold, fold.test, fold.log),
+        (validate_fold, fold.validation, fold.sealed().log),
+    ):
+        result = run(Config(name="small", train=train, **changes), fold, NO_STEPS)
+        kept = np.ones(ROWS, bool) if run is run_fold else ~fold.test
+        frame = log.frame.drop(columns=SCHEMA.count)[kept]
+        honest = result.estimator.predict(frame, scored[kept], scored[kept])
+        pd.testing.assert_frame_equal(result.prediction.to_frame(), honest.to_frame(), check_exact=True)
+        in_use = result.estimator.predict(frame, scored[kept])
+        assert not np.allclose(in_use.probs, honest.probs, atol=1e-6)
 
 
 @pytest.mark.parametrize("run", [run_fold, validate_fold])

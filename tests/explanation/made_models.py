@@ -48,7 +48,7 @@ class Linear:
     def history_s(self) -> float:
         return (self.rows - 1) * STEP_S
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         assert "people" not in frame
         self.seen.append(frame)
         times = pd.DatetimeIndex(frame.index)

@@ -66,7 +66,7 @@ class Product:
     config = Config(name="den", data=Data(max_gap=120))
     history_s = 120.0
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         people = (frame[["east", "air", "door"]] + 1).prod(axis=1).rolling(2, min_periods=1).max().to_numpy()
         return certain(pd.DatetimeIndex(frame.index)[rows], people[rows])
 

@@ -95,7 +95,7 @@ class Told:
     def fit(self, fold: Fold, steps: Steps) -> None:
         self.folds.append(fold)
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         assert SCHEMA.count not in frame
         assert not frame.isna().to_numpy().any()
         probs = frame.loc[rows, [f"{self.prefix}{count}" for count in range(CLASSES)]].to_numpy()

@@ -41,7 +41,7 @@ class Estimator:
     seen: list[pd.DataFrame] = field(default_factory=list)
     config: Config = field(default_factory=lambda: Config(name="den", data=Data(max_gap=100)))
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         self.seen.append(frame)
         if not {*self.needs} <= {*frame.columns}:
             raise InputError("missing column lamp, which the model was trained with; add it")

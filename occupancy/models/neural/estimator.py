@@ -88,14 +88,14 @@ class NetworkEstimator:
         rows = [dataclasses.asdict(epoch) for epoch in epochs]
         self.history = pd.DataFrame([{**row.pop("monitored"), **row} for row in rows])
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
             InputError: the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
-        windows, _ = self._layout(frame)
+        windows = self._layout(frame)
         positions = np.flatnonzero(rows)
         with torch.no_grad():
             outputs = [self._outputs(member, windows, positions) for member in range(len(self.networks))]
@@ -158,7 +158,7 @@ class NetworkEstimator:
         self._correct(steps, [tasks])
         self.networks = [task.network for task in tasks]
         # The test rows stopped the training: what they leave over says nothing, so the learned rows have to.
-        fitted = self.predict(fold.log.frame, learned)
+        fitted = self.predict(fold.log.frame, learned, learned)
         regresses = fitted.samples is not None and fitted.samples.ndim == 2
         self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
 
@@ -168,12 +168,12 @@ class NetworkEstimator:
         refit = self.config.protocol == "honest" and self.config.train.refit
         steps.plan(searched + refit * self.config.train.members * self.chosen_epochs - self.config.epochs)
 
-    def _layout(self, frame: pd.DataFrame) -> tuple[Windows, Ints]:
-        """Return the windows of a frame of N rows, and the stretch of each row, (N,)."""
+    def _layout(self, frame: pd.DataFrame) -> Windows:
+        """Return the windows of a frame."""
         times = pd.DatetimeIndex(frame.index)
         check_cadence(self.features.step_s, times, self.config.data.max_gap)
         stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
-        return Windows(self.features.transform(frame, stretch), stretch, self.window), stretch
+        return Windows(self.features.transform(frame, stretch), stretch, self.window)
 
     def _network(self, labels: Sequence[int] = ()) -> nn.Module:
         classes = self.config.data.max_count + 1

@@ -17,6 +17,7 @@ from occupancy.config import MLPCRF, Config
 from occupancy.data.folds import Fold
 from occupancy.data.times import stretches
 from occupancy.errors import InputError
+from occupancy.models.memory import runs
 from occupancy.models.neural.crf import Chain, filtered, marginals, nll, viterbi
 from occupancy.models.neural.estimator import NetworkEstimator
 from occupancy.models.neural.task import Sizes
@@ -84,7 +85,7 @@ class ChainEstimator(NetworkEstimator):
         """
         return super().history_s + (self.settings.sequence - 1) * self.features.step_s
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; see ``model.decoding``.
 
         Probabilities are each row's posterior marginals: given the rows up to it (``filter``), or given
@@ -95,27 +96,25 @@ class ChainEstimator(NetworkEstimator):
             InputError: the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
-        windows, stretch = self._layout(frame)
+        windows = self._layout(frame)
         probs = np.full((len(self.networks), len(frame), self.config.data.max_count + 1), np.nan)
         path = np.full(len(frame), -1)
         with torch.no_grad():
-            for piece in self._pieces(times, rows, stretch):
+            for piece in self._pieces(times, rows, past):
                 probs[:, piece], path[piece] = self._decode(windows.at(piece))
         prediction = from_probabilities(times[rows], probs[:, rows], not self.config.looks_ahead)
         if self.settings.decoding == "filter":
             return prediction
         return dataclasses.replace(prediction, label=path[rows], causal=False)
 
-    def _pieces(self, times: pd.DatetimeIndex, rows: Rows, stretch: Ints) -> list[Ints]:
+    def _pieces(self, times: pd.DatetimeIndex, rows: Rows, past: Rows | None) -> list[Ints]:
         """Return the positions of rows that are decoded together, as many arrays as there are such pieces."""
-        if self.settings.decoding == "windows":
-            asked = stretches(times, rows, self.config.data.max_gap)
-            positions, counted = sequences(asked, self.settings.sequence)
-            return [sequence[mask] for sequence, mask in zip(positions, counted, strict=True)]
-        recordings = [np.flatnonzero(stretch == number) for number in np.unique(stretch[rows])]
-        if self.settings.decoding == "viterbi":
-            return recordings
-        return [recording[: np.flatnonzero(rows[recording])[-1] + 1] for recording in recordings]
+        pieces = runs(times, rows, past, self.config.data.max_gap, causal=self.settings.decoding == "filter")
+        if self.settings.decoding != "windows":
+            return pieces
+        length = self.settings.sequence
+        cut = [piece[start : start + length] for piece in pieces for start in range(0, len(piece), length)]
+        return [window for window in cut if rows[window].any()]
 
     def _decode(self, x: Tensor) -> tuple[Floats, Ints]:
         """Return each network's probabilities (S, T, C) and the common path (T,) from one piece's windows (T, W, F)."""

@@ -13,8 +13,8 @@ from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.rolling import samples_of
-from occupancy.data.times import stretches
 from occupancy.models.estimator import NO_STEPS, SETTINGS, Make, Steps, read_settings
+from occupancy.models.memory import runs
 from occupancy.models.mixture import MixtureEstimator
 from occupancy.models.postprocess.calibration import Calibrator, label_shares
 from occupancy.models.postprocess.decoding import Emissions, decode, learn_exponents
@@ -87,15 +87,16 @@ class RefinedEstimator:
             kept = path[positions] if self._has_path else None
             self.calibrator = Calibrator.fit(probs[positions], counts[positions], joined, self.config.calibration, kept)
 
-    def predict(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
+    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
-        A decoder begins where the rows asked for do, or their recording, and never knows a label.
+        A decoder begins where the recording does, or the permitted past (N,) in it, and never knows a label.
 
         Raises:
             InputError: the frame lacks a sensor that the model was trained on, or has another step.
         """
-        prediction = self._decoded(frame, rows) if self.config.decoding is not None else self.base.predict(frame, rows)
+        decodes = self.config.decoding is not None
+        prediction = self._decoded(frame, rows, past) if decodes else self.base.predict(frame, rows, past)
         if self.calibrator is None or self.config.calibration is None:
             return prediction
         return self.calibrator.apply(prediction, self.config.calibration, keep_label=self._has_path)
@@ -160,21 +161,24 @@ class RefinedEstimator:
         potentials = self.emissions.potentials(_log(probs))
         return decode(self.durations, potentials, self.step_s, self.config.decoding.mode, self._lag)
 
-    def _decoded(self, frame: pd.DataFrame, rows: Rows) -> Prediction:
-        """Return the decoded prediction; rows that are not asked for serve the model as its past, not the decoder.
-
-        Those before the first may be rows that the model has learned from: it knows their labels by heart, and a
-        decoder that began there would be started by them.
-        """
+    def _decoded(self, frame: pd.DataFrame, rows: Rows, past: Rows | None) -> Prediction:
+        """Return the decoded prediction of rows (N,); the decoder runs over the permitted past (N,) too."""
         assert self.config.decoding is not None
-        base = self.base.predict(frame, rows)
-        stretch = stretches(pd.DatetimeIndex(frame.index), rows, self.config.data.max_gap)[rows]
-        probs, label = np.empty_like(base.probs), base.label.copy()
-        for part in np.split(np.arange(len(stretch)), np.flatnonzero(np.diff(stretch)) + 1):
-            probs[part], path = self._decode(base.probs[part])
+        filters = self.config.decoding.mode == "filter"
+        parts = runs(pd.DatetimeIndex(frame.index), rows, past, self.config.data.max_gap, filters)
+        needed = np.zeros(len(rows), bool)
+        for part in parts:
+            needed[part] = True
+        whole = self.base.predict(frame, needed, past)
+        probs, label = np.empty_like(whole.probs), whole.label.copy()
+        place = np.cumsum(needed) - 1  # of a row of the frame among those needed
+        for part in (place[part] for part in parts):
+            probs[part], path = self._decode(whole.probs[part])
             if path is not None:
                 label[part] = path
-        causal = base.causal and self.config.decoding.mode == "filter"
+        asked = rows[needed]
+        base, probs, label = whole.at(asked), probs[asked], label[asked]
+        causal = base.causal and filters
         delay_s = self._lag * self.step_s if self.config.decoding.mode == "lag" else 0.0
         decoded = decide(from_probabilities(base.times, probs[None], causal), base.epistemic)
         decoded = dataclasses.replace(decoded, delay_s=delay_s)

@@ -15,6 +15,7 @@ from occupancy.data.folds import Fold
 from occupancy.data.times import label_runs, stretches
 from occupancy.errors import InputWarning
 from occupancy.models.estimator import NO_STEPS, Make, Steps
+from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction
 
 APART_S = 1200.0  # what an empty room must last for, at each end, to part two visits
@@ -117,7 +118,8 @@ def predictions(config: Config, fold: Fold, groups: Ints, make: Make) -> Iterato
 
     Rows of the other groups are the past that a row looks back on, as they are for a row in use: their sensors,
     not their labels. Validation rows that are in no group choose the number of epochs, as they do for the model in
-    use. No row outside all groups is a row's past, so what the fold tests, or validates, is not even seen there.
+    use. No row outside all groups is a row's past, so what the fold tests, or validates, is not even seen there. A
+    model with memory begins with the rows asked for, since it has learned from the others.
 
     Args:
         config: the experiment.
@@ -133,7 +135,7 @@ def predictions(config: Config, fold: Fold, groups: Ints, make: Make) -> Iterato
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)  # the model for use gives them, once
             estimator.fit(_without(fold, asked, grouped), NO_STEPS)
-        yield asked, estimator.predict(sensors, asked[grouped])
+        yield asked, predict_by_room(estimator, sensors, asked[grouped], fold.log, past=asked[grouped])
 
 
 def _without(fold: Fold, asked: Rows, grouped: Rows) -> Fold:

@@ -66,9 +66,11 @@ def fit(model: Any = FOREST, fold: Fold | None = None, **changes: Any) -> Refine
     return estimator
 
 
-def predicted(estimator: RefinedEstimator, log: Log | None = None, rows: Rows | None = None) -> pd.DataFrame:
+def predicted(
+    estimator: RefinedEstimator, log: Log | None = None, rows: Rows | None = None, past: Rows | None = None
+) -> pd.DataFrame:
     log = log or simulated()
-    return estimator.predict(sensors(log), everything(log) if rows is None else rows).to_frame()
+    return estimator.predict(sensors(log), everything(log) if rows is None else rows, past).to_frame()
 
 
 def probs_of(table: pd.DataFrame) -> Floats:
@@ -154,18 +156,34 @@ def test_a_lag_is_a_time(lag: float, step_s: float, rows: int) -> None:
 
 
 @EACH_MODE
-def test_a_decoder_begins_where_the_rows_asked_for_do(mode: Mode) -> None:
+def test_a_decoder_begins_where_the_permitted_past_does(mode: Mode) -> None:
     estimator = fit(features="physics", decoding=Decoding(mode=mode, lag=600.0))
     log = with_gap(simulated())
     rows = np.zeros(len(log.frame), bool)
-    rows[400:700] = rows[1200:] = True  # the rows before 400 may be those that the model knows by heart
+    rows[400:700] = rows[1200:] = True  # the model may have learned the rows before 400 by heart
     alone = estimator.base.predict(sensors(log), rows).probs.clip(LEAST)
     alone /= alone.sum(axis=1, keepdims=True)
     assert estimator.durations is not None
     assert estimator.emissions is not None
     potentials = estimator.emissions.potentials(np.log(alone))
     parts = [decode(estimator.durations, part, 300.0, mode, 2).probs for part in (potentials[:300], potentials[300:])]
-    np.testing.assert_allclose(probs_of(predicted(estimator, log, rows)), np.concatenate(parts), rtol=1e-9)
+    expected = np.concatenate(parts)
+    np.testing.assert_allclose(probs_of(predicted(estimator, log, rows, rows)), expected, rtol=1e-9)
+    some = rows & (np.arange(len(rows)) % 7 == 0)
+    np.testing.assert_allclose(probs_of(predicted(estimator, log, some, rows)), expected[some[rows]], rtol=1e-9)
+    assert np.abs(probs_of(predicted(estimator, log, rows)) - expected).max() > 1e-5, "all earlier rows as the past"
+
+
+@EACH_MODE
+def test_a_row_asked_for_alone_is_decoded_as_it_is_among_all(mode: Mode) -> None:
+    estimator = fit(decoding=Decoding(mode=mode, lag=600.0), calibration=Calibration())
+    log = with_gap(simulated())
+    whole = predicted(estimator, log)
+    for row in (0, 3, 700, 999, 1000, len(log.frame) - 1):
+        alone = np.arange(len(log.frame)) == row
+        pd.testing.assert_frame_equal(
+            predicted(estimator, log, alone), whole[alone].reset_index(drop=True), rtol=1e-9, check_dtype=False
+        )
 
 
 def test_an_answer_that_waits_for_later_rows_is_late_by_as_much() -> None:

@@ -1,0 +1,35 @@
+"""Predictions for a log of many rooms, one room at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from occupancy.arrays import Rows
+from occupancy.data.table import Log
+from occupancy.models.estimator import Estimator
+from occupancy.prediction import Prediction, join
+
+
+def predict_by_room(
+    estimator: Estimator, frame: pd.DataFrame, rows: Rows, log: Log, past: Rows | None = None
+) -> Prediction:
+    """Return predictions for rows (N,) of a frame that holds rows of a log in their order, see `Estimator.predict`.
+
+    Room by room, as a room is met in use, and because all samples of many rooms would not fit into memory.
+
+    Args:
+        estimator: the fitted model.
+        frame: N rows of sensors, some or all of the log's.
+        rows: (N,) rows to predict.
+        log: the log; its rooms are what the frame is cut into.
+        past: (N,) rows that a model with memory may run over; None for all.
+    """
+    if not log.rooms:
+        return estimator.predict(frame, rows, past)
+    ends = [place.end for place in log.rooms]
+    room = np.searchsorted(ends, log.times.get_indexer(pd.DatetimeIndex(frame.index)), side="right")
+    wanted = np.unique(room[rows])
+    bounds = zip(np.searchsorted(room, wanted), np.searchsorted(room, wanted, side="right"), strict=True)
+    spans = [slice(first, end) for first, end in bounds]
+    return join(estimator.predict(frame.iloc[at], rows[at], None if past is None else past[at]) for at in spans)
