@@ -5,6 +5,8 @@ CONFIG ?= configs/best.yaml
 ARGS ?=
 # STORE is where runs are recorded; without it, where the config says.
 PORT ?= 5000
+# How many processes run tests at once.
+PROCESSES ?= 2
 # What `make compare` runs: every experiment for each seed, so many at a time.
 EXPERIMENTS ?= $(filter-out configs/smoke.yaml,$(wildcard configs/*.yaml)) $(wildcard configs/report/*.yaml)
 FOLDS ?= forward
@@ -27,7 +29,7 @@ endif
 # Not `auto`: a simulated room in place of the log would be compared to nothing.
 COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
 
-.PHONY: help train eda compare notebooks docs test bench lint ui clean
+.PHONY: help train eda compare notebooks docs test proofs bench lint ui clean
 
 help:  ## what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -63,8 +65,14 @@ notebooks: $(INSTALLED)  ## run the notebooks on the recorded runs; one page eac
 docs: $(DOCUMENTING)  ## build the documentation: open site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-test: $(INSTALLED)  ## run the tests; PYTEST are options for pytest
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+# A file's tests stay in one process, which so makes what they share once.
+PYTEST_AT_ONCE = $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+
+test: $(INSTALLED)  ## run the tests in PROCESSES at once; PYTEST are options for pytest
+	$(PYTEST_AT_ONCE) -m "not proof" --cov --cov-report=term $(PYTEST)
+
+proofs: $(INSTALLED)  ## run the long proofs, and search the properties with many more examples; tens of minutes
+	$(PYTEST_AT_ONCE) -m "proof or hypothesis" --hypothesis-profile=proofs $(PYTEST)
 
 bench: $(INSTALLED)  ## measure speed beside the references and show the table; minutes
 	$(BIN)/python -m pytest benchmarks --benchmark-quiet --benchmark-json=.benchmarks/latest.json --quiet $(PYTEST)

@@ -1,4 +1,7 @@
-"""What all tests share: the logs, hypothesis without a clock, and a machine without a network."""
+"""What all tests share: the logs, hypothesis without a clock, and a machine without a network.
+
+The package is imported by the fixtures that need it: the process that only hands tests out to others needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from tests.places import ROOT
 
@@ -18,21 +21,35 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before any test imports MLflo
 import pytest
 from hypothesis import settings
 
-from occupancy.config import Data, Room, Simulation
-from occupancy.data.download import UCI_FILE
-from occupancy.data.schema import UCI
-from occupancy.data.source import open_log
-from occupancy.data.table import Log, read_log
-from occupancy.execution.fold import one_thread
+if TYPE_CHECKING:
+    from occupancy.data.table import Log
 
-# Two busy cores make any deadline a coin toss; fifty examples find what a hundred do.
-settings.register_profile("occupancy", deadline=None, max_examples=50)
-settings.load_profile("occupancy")
+# On busy cores any deadline fails now and then. `make proofs` chooses its profile by --hypothesis-profile.
+settings.register_profile("tests", deadline=None, max_examples=25)
+settings.register_profile("proofs", deadline=None, max_examples=1000)
+settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of whole commands, which take longest: with several processes none is to end alone."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test that was skipped where everything is required: what it would have found stays unknown."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("OCCUPANCY_REQUIRE_ALL"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and OCCUPANCY_REQUIRE_ALL is set: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
     """As training does; for networks this small, threads that wait for each other cost seconds."""
+    from occupancy.execution.fold import one_thread
+
     with one_thread():
         yield
 
@@ -48,10 +65,12 @@ def hears_ctrl_c() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def uci_path() -> Path:
     """The real log: in ``$OCCUPANCY_DATA_DIR``, beside the checkout, or in ``data/``."""
+    from occupancy.data.download import UCI_FILE
+
     named = os.environ.get("OCCUPANCY_DATA_DIR")
     folders = [*([Path(named).expanduser()] if named else []), ROOT.parent / "shared" / "data", ROOT / "data"]
     path = next((folder / UCI_FILE for folder in folders if (folder / UCI_FILE).is_file()), None)
-    return path.resolve() if path else _absent(f"{UCI_FILE} is in none of {', '.join(map(str, folders))}")
+    return path.resolve() if path else pytest.skip(f"{UCI_FILE} is in none of {', '.join(map(str, folders))}")
 
 
 @pytest.fixture(scope="session")
@@ -61,16 +80,9 @@ def program() -> Callable[[str], str]:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, postgres)])
 
     def find(name: str) -> str:
-        return shutil.which(name, path=path) or _absent(f"{name} is not installed")
+        return shutil.which(name, path=path) or pytest.skip(f"{name} is not installed")
 
     return find
-
-
-def _absent(what: str) -> NoReturn:
-    """Skip a test for want of something; fail it where everything is required."""
-    if os.environ.get("OCCUPANCY_REQUIRE_ALL"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -91,12 +103,19 @@ def new_store(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], str]
 @pytest.fixture(scope="session")
 def uci_log(uci_path: Path) -> Log:
     """The real log, validated; frames in it are shared, so no test may write into them."""
+    from occupancy.config import Data
+    from occupancy.data.schema import UCI
+    from occupancy.data.table import read_log
+
     return read_log(uci_path, UCI, Data())
 
 
 @pytest.fixture(scope="session")
 def simulated_log() -> Log:
     """A simulated working week with a row a minute; shared, so no test may write into it."""
+    from occupancy.config import Data, Room, Simulation
+    from occupancy.data.source import open_log
+
     return open_log(Data(source="simulated", simulation=Simulation(room=Room(step_s=60.0))))[0]
 
 

@@ -199,7 +199,7 @@ def test_a_baseline_has_no_epochs_but_parameters(model: Settings) -> None:
 
 
 @each_model
-@settings(max_examples=10)
+@settings(max_examples=settings().max_examples // 3)
 @given(data=st.data())
 def test_the_future_changes_nothing(model: Settings, data: st.DataObject) -> None:
     frame = sensors()

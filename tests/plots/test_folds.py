@@ -44,7 +44,7 @@ def test_the_counts_lie_below_the_lanes_on_the_same_time_axis() -> None:
     assert [drawn[round(day * 86_400)] for day in days(times)] == count(times).tolist()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([30, 61, 120, 121, 1_532, 86_452])), min_size=1, max_size=30))
 def test_bars_cover_the_rows_of_a_part_and_no_others(rows: list[tuple[bool, int]]) -> None:
     seconds = np.cumsum([step for _, step in rows])

@@ -39,7 +39,7 @@ def off(trial: Trial) -> float:
     return float((rate + 3.3) ** 2 + ((window - 14) / 3) ** 2)
 
 
-@settings(max_examples=10)  # of 40 trials each
+@settings(max_examples=settings().max_examples // 5)  # of 40 trials each
 @given(st.lists(st.floats(0, 1e6) | st.just(np.nan) | st.just(np.inf), min_size=40, max_size=40))
 def test_whatever_the_scores_all_proposals_lie_in_the_space_and_there_are_as_many_as_asked(
     wide: Adaptive, scores: list[float]
