@@ -29,10 +29,10 @@ from occupancy.config import (
 from occupancy.config.keys import known_keys
 from occupancy.config.parsing import load_config
 from occupancy.config.yaml_file import read_yaml
+from tests.kinds import MODELS
 from tests.places import ROOT
 
 CONFIGS = ROOT / "configs"
-MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "logistic", "majority", "clock", "mass_balance", "mixture"]
 SHIPPED = sorted(path for path in CONFIGS.rglob("*.yaml") if CONFIGS / "grids" not in path.parents)
 
 

@@ -10,6 +10,7 @@ from occupancy.config import LSTM, Config, Data, Section, Train
 from occupancy.config.keys import known_keys
 from occupancy.config.parsing import load_config, parse_overrides, resolve
 from occupancy.errors import InputError
+from tests.kinds import MODELS
 
 Refuse = Callable[..., str]
 
@@ -18,7 +19,6 @@ def allowed_in(section: type[Section]) -> str:
     return ", ".join(field.alias or name for name, field in section.model_fields.items())
 
 
-MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "logistic", "majority", "clock", "mass_balance", "mixture"]
 TOP, DATA, TRAIN = allowed_in(Config), allowed_in(Data), allowed_in(Train)
 
 

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from occupancy.config import Section
 from occupancy.config.keys import known_keys
+from tests.kinds import MODELS
 from tests.places import ROOT
 
 DOCS = ROOT / "docs"
-MODELS = ["lstm", "mlp_crf", "bnn", "random_forest", "logistic", "majority", "clock", "mass_balance", "mixture"]
 GENERATOR = runpy.run_path(str(DOCS / "reference.py"))
 PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
 
