@@ -7,11 +7,10 @@ ARGS ?=
 PORT ?= 5000
 # How many processes run tests at once.
 PROCESSES ?= 2
-# What `make compare` runs: every experiment for each seed, so many at a time.
+# What `make compare` runs: every experiment for each seed, on all cores, or on so many as JOBS says.
 EXPERIMENTS ?= $(filter-out configs/smoke.yaml,$(wildcard configs/*.yaml)) $(wildcard configs/report/*.yaml)
 FOLDS ?= forward
 SEEDS ?= 0
-JOBS ?= 2
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -42,9 +41,8 @@ eda: $(INSTALLED)  ## write reports/explore.html: what is in the log; ARGS are s
 
 compare: $(INSTALLED)  ## run all EXPERIMENTS on FOLDS with SEEDS, JOBS at a time, and compare them
 	@mkdir -p reports
-	@printf '%s\n' $(foreach seed,$(SEEDS),$(foreach config,$(EXPERIMENTS),'$(config) seed=$(seed)')) \
-		| xargs -P $(JOBS) -L 1 sh -c 'echo "$$0 $$1"; \
-			exec $(BIN)/python -m occupancy.train --config "$$0" "$$1" data.source=uci $(COMPARED) $(ARGS) --json > /dev/null'
+	$(BIN)/python -m occupancy.train --config $(EXPERIMENTS) --seeds $(SEEDS) $(if $(JOBS),--workers $(JOBS)) \
+		data.source=uci train.final=false $(COMPARED) $(ARGS)
 	$(BIN)/python -m occupancy.compare $(COMPARED) --report --html reports/comparison.html
 
 # A notebook runs in its own folder, so a store that is a file and the log's folder are named by their whole paths.

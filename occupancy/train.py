@@ -1,8 +1,9 @@
-"""The command that trains a model on the folds of a log and records it: ``occupancy train``."""
+"""The command that trains models on the folds of a log and records them: ``occupancy train``."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -10,93 +11,116 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from occupancy.cli.command import Parser, run
+from occupancy.cli.command import Parser
 from occupancy.errors import InputError
 from occupancy.execution import workers
 
 if TYPE_CHECKING:
     from occupancy.config import Config
+    from occupancy.experiments.plan import Plan
 
 NAME = "occupancy train"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
-    options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options), "interrupted; what was recorded so far is kept")
+    return _parser().run(_command, arguments, "interrupted; what was recorded so far is kept")
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog=NAME,
-        description="Train a model that counts people on every fold of a sensor log, and record it in MLflow.",
+        description="Train a model that counts people on every fold of a sensor log, then on all of it for use, and "
+        "record everything in MLflow.",
         epilog="Any setting of the config can be overridden, for example: model.dropout=0.3 train.max_epochs=5. "
         "In a checkout, docs/configuration.md lists them all.",
     )
-    parser.add_argument("--config", required=True, metavar="FILE", help="YAML file that describes the experiment")
+    parser.add_argument(
+        "--config", required=True, nargs="+", metavar="FILE", help="YAML files, each of which describes an experiment"
+    )
+    parser.add_argument(
+        "--seeds", nargs="+", default=[], metavar="N", help="run each config with each of these seeds, not its own"
+    )
+    workers.add_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="check config, log and folds, show them, and stop")
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace the config's")
-    workers.add_arguments(parser.add_argument_group("with data.folds=each_room"))
+    parser.add_json()
+    parser.add_overrides("settings that replace those of each config")
     return parser
 
 
 def _command(options: argparse.Namespace) -> None:
-    # Imported late: `--help` is to answer at once, and a mistyped key without waiting for torch.
-    from occupancy.config.parsing import load_config  # noqa: PLC0415
-
-    config = load_config(options.config, options.overrides)
+    configs = _configs(options)
+    # Imported late: `--help` answers at once, and a mistyped key without waiting for what follows.
     from occupancy.tracking.store import check_store  # noqa: PLC0415
 
-    check_store(config.tracking.uri)  # here too, since importing what `plan` needs may take longer than the answer
-    from occupancy.config import EACH_ROOM  # noqa: PLC0415
-
-    if config.data.folds == EACH_ROOM and config.data.rooms is not None:
-        _train_each(config, options)
-        return
-    if (given := options.cluster or options.workers) is not None:
-        raise InputError(
-            f"--{'cluster' if options.cluster else 'workers'} {given}: is for a model per room (data.folds=each_room); "
-            "drop it, for the folds of a log are trained one after another"
-        )
-    from occupancy.experiments import report  # noqa: PLC0415
-    from occupancy.experiments.run import conduct, plan  # noqa: PLC0415
+    for uri in {config.tracking.uri for config in configs}:
+        check_store(uri)  # here too, since importing what `plan_all` needs may take longer than the answer
+    if not options.dry_run and not options.json:
+        names = ", ".join(dict.fromkeys(config.name for config in configs))
+        print(f"training {names}: loading the log", flush=True)
+    from occupancy.experiments.plan import plan_all  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
-        experiment = plan(config)
-        outcome = None if options.dry_run else conduct(experiment)
-    if outcome is not None:
-        if options.json:
-            print(report.to_json(outcome))
-        else:
-            Console().print(report.closing_table(outcome), crop=False)
-    elif options.json:
-        print(report.plan_json(experiment.config, experiment.log, experiment.folds))
+        plans = plan_all(configs)
+    if options.dry_run:
+        for plan in plans:
+            _show_plan(plan, options.json)
     else:
-        print(experiment.config.to_yaml())
-        Console().print(report.fold_table(experiment.folds, experiment.config.data.max_count + 1))
+        _conduct(plans, options)
 
 
-def _train_each(config: Config, options: argparse.Namespace) -> None:
-    from occupancy.experiments import rooms_report  # noqa: PLC0415
-    from occupancy.experiments.rooms import conduct, plan  # noqa: PLC0415
+def _configs(options: argparse.Namespace) -> list[Config]:
+    """Return the experiment of each config and seed."""
+    from occupancy.config.parsing import load_config, parse_overrides  # noqa: PLC0415
 
-    with redirect_stdout(sys.stderr):
-        experiment = plan(config)
-        if options.dry_run:
-            checked = list(experiment.check())
-        else:
-            with workers.open_workers(options) as opened:
-                result = conduct(experiment, opened)
-    if not options.dry_run:
-        print(rooms_report.to_json(result)) if options.json else Console().print(
-            rooms_report.closing_table(result), crop=False
-        )
-    elif options.json:
-        print(rooms_report.plan_json(experiment, checked))
+    # Settings may stand anywhere; argparse counts those that follow `--config` or `--seeds` to these.
+    given = [*options.config, *options.seeds, *options.overrides]
+    overrides = [text for text in given if "=" in text] + [text for text in options.overrides if "=" not in text]
+    files, seeds = ([text for text in texts if "=" not in text] for texts in (options.config, options.seeds))
+    if not files:
+        raise InputError("--config: got settings only, expected the YAML file of an experiment first")
+    for seed in seeds:
+        if not seed.isdecimal():
+            raise InputError(f"--seeds: got {seed!r}, expected whole numbers from 0 on")
+    if seeds and "seed" in parse_overrides(overrides):
+        raise InputError("command line: seed conflicts with --seeds; give one of them")
+    chosen = [[f"seed={seed}"] for seed in dict.fromkeys(seeds)] or [[]]
+    return [load_config(file, [*overrides, *seed]) for file in dict.fromkeys(files) for seed in chosen]
+
+
+def _show_plan(plan: Plan, as_json: bool) -> None:
+    from occupancy.experiments import report, rooms_report  # noqa: PLC0415
+
+    if plan.log is None:
+        checked = list(plan.check_rooms())
+        tree, shown = rooms_report.plan_tree(plan, checked), rooms_report.plan_lines(plan, checked)
     else:
-        print(experiment.config.to_yaml())
-        Console().print(rooms_report.plan_lines(experiment, checked), crop=False)
+        tree, shown = report.plan_tree(plan), report.fold_table(plan.folds, plan.config.data.max_count + 1)
+    if as_json:
+        print(json.dumps(tree, allow_nan=False))
+    else:
+        print(plan.config.to_yaml())
+        Console().print(shown, crop=False)
+
+
+def _conduct(plans: Sequence[Plan], options: argparse.Namespace) -> None:
+    from occupancy.execution.unit import Failure  # noqa: PLC0415
+    from occupancy.experiments import report, rooms_report, summary  # noqa: PLC0415
+    from occupancy.experiments.run import conduct, conduct_one  # noqa: PLC0415
+
+    with redirect_stdout(sys.stderr), workers.open_workers(options) as opened:
+        if len(plans) == 1:
+            result = conduct_one(plans[0], opened)
+        else:
+            given = list(zip(plans, conduct(plans, opened), strict=True))
+    if len(plans) == 1:
+        closing = report.closing_table if plans[0].log is not None else rooms_report.closing_table
+        print(report.to_json(result)) if options.json else Console().print(closing(result), crop=False)
+        return
+    print(summary.to_json(given)) if options.json else Console().print(summary.table(given), crop=False)
+    failed = [f"{plan.title}: {one.error}" for plan, one in given if isinstance(one, Failure)]
+    if failed:
+        raise InputError(f"{len(failed)} of {len(plans)} experiments failed, the first {failed[0]}")
 
 
 if __name__ == "__main__":

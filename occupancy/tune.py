@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 from rich.console import Console
 
-from occupancy.cli.command import Parser, run
+from occupancy.cli.command import Parser
 from occupancy.execution import workers
 
 NAME = "occupancy tune"
@@ -18,8 +18,7 @@ NAME = "occupancy tune"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
-    options = _parser().parse_intermixed_args(arguments)
-    return run(NAME, lambda: _command(options), "interrupted; what was recorded so far is kept")
+    return _parser().run(_command, arguments, "interrupted; what was recorded so far is kept")
 
 
 def _parser() -> Parser:
@@ -28,17 +27,15 @@ def _parser() -> Parser:
         description="Search for a model's settings: each fold chooses by its own validation rows and tests its choice. "
         "A search that was stopped goes on where it was when the same command is given again.",
         epilog="Any setting can be overridden, and so can what is searched, for example: train.max_epochs=5 "
-        "search.over.model.window=[5,10]",
+        "'search.over.model.window=[5,10]'",
     )
-    parser.add_argument(
-        "--config", required=True, metavar="FILE", help="YAML file of an experiment with a section search"
-    )
+    parser.add_config("YAML file of an experiment with a section search")
     workers.add_arguments(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="check everything, say how much there is to do, and stop"
     )
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object on one line")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings that replace the config's")
+    parser.add_json()
+    parser.add_overrides("settings that replace the config's")
     return parser
 
 
@@ -55,12 +52,14 @@ def _command(options: argparse.Namespace) -> None:
 
     # Here too, since importing what follows may take longer than the answer.
     check_store(method.space.config.tracking.uri)
+    if not options.dry_run and not options.json:
+        print(f"searching {method.space.config.name}: loading the log", flush=True)
     from occupancy.search import report  # noqa: PLC0415
     from occupancy.search.conduct import conduct  # noqa: PLC0415
-    from occupancy.search.plan import plan  # noqa: PLC0415
+    from occupancy.search.plan import plan_search  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is for the result alone, whatever a library prints
-        search = plan(method)
+        search = plan_search(method)
         result = None
         if not options.dry_run:
             with workers.open_workers(options) as opened:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -62,13 +63,21 @@ class Stages:
 
 
 class UnitProgress:
-    """One display for many units of work: done, all, and time left; silent off a terminal."""
+    """One display for many units of work: done, all, elapsed and remaining time; silent off a terminal."""
 
-    def __init__(self, total: int) -> None:
-        done = TextColumn("{task.completed:,}/{task.total:,} fits")
-        self._bar = _progress(done, BarColumn(), TimeElapsedColumn(), _time_left())
+    def __init__(self, total: int, done: int = 0) -> None:
+        """Describe the work.
+
+        Args:
+            total: how many units there are.
+            done: how many of them are done already.
+        """
+        text = TextColumn("{task.fields[done]:,}/{task.total:,.0f} fits")
+        self._bar = _progress(text, BarColumn(), TimeElapsedColumn(), _time_left())
         self._total = total
-        self._task = self._bar.add_task("", total=total)
+        self._done = done
+        self._shares: dict[Hashable, float] = {}  # of units under way
+        self._task = self._bar.add_task("", total=total, completed=done, done=done)
 
     def __enter__(self) -> UnitProgress:
         """Show the display."""
@@ -76,64 +85,25 @@ class UnitProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the display away."""
+        """Leave the display as it is: full, if everything was done."""
         self._bar.stop()
 
     def add(self, units: int) -> None:
         """Say that there are so many more."""
         self._total += units
-        self._bar.update(self._task, total=self._total)
-
-    def advance(self) -> None:
-        """Say that one is done."""
-        self._bar.update(self._task, advance=1)
-
-
-class FoldProgress:
-    """One display for a whole experiment: fold, share done and time left; silent off a terminal."""
-
-    def __init__(self, folds: int) -> None:
-        """Describe the work by the number of folds."""
-        share = TextColumn("{task.percentage:>3.0f}%")
-        self._bar = _progress(TextColumn("{task.description}"), BarColumn(), share, _time_left())
-        self._folds = folds
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> FoldProgress:
-        """Show the display."""
-        self._bar.start()
-        self._task = self._bar.add_task("starting", total=self._folds)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the display away."""
-        self._bar.stop()
-
-    def fold(self, number: int) -> FoldSteps:
-        """Return what counts the steps of a fold, numbered from 1."""
-        assert self._task is not None
-        self._bar.update(self._task, completed=number - 1, description=f"fold {number}/{self._folds}")
-        return FoldSteps(self._bar, self._task, number - 1)
-
-
-class FoldSteps:
-    """Counts the steps of the fit of one fold (`occupancy.models.estimator.Steps`) as a share of that fold."""
-
-    def __init__(self, bar: Progress, task: TaskID, begun: int) -> None:
-        self._bar = bar
-        self._task = task
-        self._begun = begun  # folds done before
-        self._planned = self._done = 0
-
-    def plan(self, steps: int) -> None:
-        """Add steps to those still to come; a negative number takes some away."""
-        self._planned += steps
         self._show()
 
-    def done(self) -> None:
-        """Count one step as done."""
+    def share(self, unit: Hashable, share: float) -> None:
+        """Say which share of a unit is done, 0 to 1."""
+        self._shares[unit] = share
+        self._show()
+
+    def advance(self, unit: Hashable = None) -> None:
+        """Say that a unit is done."""
+        self._shares.pop(unit, None)
         self._done += 1
         self._show()
 
     def _show(self) -> None:
-        self._bar.update(self._task, completed=self._begun + self._done / max(self._planned, 1))
+        completed = self._done + sum(self._shares.values())
+        self._bar.update(self._task, total=self._total, completed=completed, done=self._done)

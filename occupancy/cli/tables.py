@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 
 def plain_table(title: str) -> Table:
@@ -25,3 +26,13 @@ def shown(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3f}"
+
+
+def heading(key: str) -> str:
+    """Return the heading of a score's column: its words below one another."""
+    return key.replace("_", "\n")
+
+
+def plain_lines(lines: Sequence[str]) -> Text:
+    """Return lines for copying: printed uncropped, a line that is too long leaves the screen but never breaks."""
+    return Text("\n".join(lines), no_wrap=True, overflow="ignore")

@@ -18,7 +18,7 @@ _FINISHED = "FINISHED"
 _ENDS = {"FAILED": "failed", "KILLED": "interrupted", "RUNNING": "still running", "SCHEDULED": "not begun"}
 _TAGS = ("protocol", "dataset", "digest", "folds", "folds_digest", "model", "config_key")
 # Settings that tell no two groups apart.
-_UNTOLD = ("name", "seed", "protocol", "train.device", "tracking.", "explanation")
+_UNTOLD = ("name", "seed", "protocol", "train.device", "train.final", "tracking.", "explanation")
 _TOLD = 3  # differing settings that are told; more would fill a table's cell
 
 _Tested = tuple[Run, Sequence[FoldRows]]

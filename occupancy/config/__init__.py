@@ -75,6 +75,11 @@ class Tracking(Section):
     """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database."""
     experiment: Annotated[str, Field(min_length=1)] = "occupancy"
     """The MLflow experiment to which the runs belong."""
+    register_as: Annotated[str, Field(pattern=r"^[^/:@]+$", max_length=200)] | Literal[False] | None = Field(
+        None, alias="register"
+    )
+    """The name in MLflow's registry of the model to use, whose newest version gets the alias ``current``; none:
+    ``occupancy-`` and the config's name; ``false``: it is not registered."""
 
     @property
     def shown_uri(self) -> str:
@@ -164,6 +169,18 @@ class Config(Section):
         return networks * self.train.members * (sum(trainings) + self.train.refit * max(trainings))
 
     @property
+    def has_final(self) -> bool:
+        """Whether there is a model to use beside those of the folds."""
+        return self.train.final and self.protocol == "honest" and self.data.folds != EACH_ROOM
+
+    @property
+    def registered_name(self) -> str | None:
+        """The name of the model to use in MLflow's registry; None: it is not registered."""
+        if self.tracking.register_as is False:
+            return None
+        return self.tracking.register_as or re.sub(r"[/:@]", "-", f"occupancy-{self.name}")
+
+    @property
     def looks_ahead(self) -> bool:
         """Whether the inputs of a row depend on later rows."""
         return self.features == CENTRED
@@ -177,7 +194,7 @@ class Config(Section):
     def key(self) -> str:
         """Hash of all settings that change the results, except the seed: runs that differ by seed have equal keys."""
         tree = self.shown()
-        del tree["seed"], tree["tracking"], tree["explanation"], tree["train"]["device"]
+        del tree["seed"], tree["tracking"], tree["explanation"], tree["train"]["device"], tree["train"]["final"]
         # Newer options are left out at their defaults, so that runs recorded before them keep their keys.
         for refinement in ("decoding", "calibration"):
             if tree[refinement] is None:

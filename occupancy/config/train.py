@@ -42,6 +42,10 @@ class Train(Section):
     """Whether a model under ``protocol: honest`` also learns from the validation rows: networks are trained again after
     the validation rows have chosen the number of epochs. If false, the scores on the validation rows can be used to
     choose settings."""
+    final: bool = True
+    """Whether, after the folds, a model for use is fitted on all labelled rows. It is not scored: the folds tell how
+    good it is. It is recorded with the experiment and registered by name. Under ``protocol: report``, and with a
+    model per room, there is none."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to train on; ``auto`` uses an accelerator if there is one."""
 

@@ -94,6 +94,20 @@ class Fold:
     validation: Rows
     test: Rows
 
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"fold {self.number}"
+
+    @property
+    def key(self) -> str:
+        """Hash of the rows of each part and of the log."""
+        return f"{self.number} {digest_of([self])} {self.log.digest}"
+
+    def load(self) -> Fold:
+        """Return the fold itself; a room that is not read yet is read by its own `load`."""
+        return self
+
     def sealed(self) -> Fold:
         """Return the fold as a model may see it: every cell of a test row is NaN.
 
@@ -122,6 +136,17 @@ class Fold:
     def labels(self, part: Rows, classes: int) -> NDArray[np.int64]:
         """Return how many rows of a part have each label 0..C-1, (C,)."""
         return np.bincount(self.counts(part), minlength=classes)
+
+
+def final_fold(folds: Sequence[Fold]) -> Fold:
+    """Return the fold of the model to use: every row trains, and those that validated last choose the epochs.
+
+    Args:
+        folds: those of the experiment, of one labelled log.
+    """
+    last = folds[-1]
+    nothing = np.zeros_like(last.test)
+    return dataclasses.replace(last, number=len(folds) + 1, train=~last.validation, test=nothing)
 
 
 def load_scheme(name: str) -> Scheme:

@@ -177,6 +177,11 @@ class StoredRoom:
     schema: Schema
     settings: Data
 
+    @property
+    def key(self) -> str:
+        """Hash of the room's name and file."""
+        return f"room {self.name} {self.digest}"
+
     def load(self) -> Fold:
         """Return the fold of the room.
 

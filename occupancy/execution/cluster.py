@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 from dask.typing import Key
@@ -20,10 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from occupancy.config import Config
 from occupancy.data.folds import Fold
-from occupancy.data.rooms import StoredRoom
 from occupancy.errors import InputError
 from occupancy.execution.crew import POLL_S, Crew, Worker, call, process_id
-from occupancy.execution.unit import Failure, Outcome, Unit, carry_out
+from occupancy.execution.unit import Failure, OnShare, Outcome, Scored, Source, Unit, carry_out, ignore
 
 _CONNECT_S = 10.0
 DIED = "its worker died twice while at it"
@@ -103,7 +102,7 @@ class Cluster:
         """Leave the cluster; a unit that is under way ends there, and nobody asks for it."""
         self._client.close()
 
-    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
+    def execute(self, units: Sequence[Unit], _on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
         """Yield each unit with what it gave, in the order in which they end.
 
         A worker has one unit at a time, and no other may run it, so it is known which unit a worker dies over. That
@@ -120,7 +119,7 @@ class Cluster:
         running: dict[Key, _Task] = {}  # by the key of its future
         over: SimpleQueue[Future[Any]] = SimpleQueue()
         deaths: Counter[Unit] = Counter()
-        if folds := [unit.fold for unit in units if isinstance(unit.fold, Fold)]:
+        if folds := [unit.source for unit in units if isinstance(unit.source, Fold)]:
             self._send(folds)
         try:
             while waiting or running or given:
@@ -152,13 +151,13 @@ class Cluster:
             self._sent = _Sent(own, self._client.submit(bytes, pickle.dumps(list(own.values()))))
 
     def _submit(self, unit: Unit, worker: Worker) -> Future[Outcome | None]:
-        where: StoredRoom | int
-        if isinstance(unit.fold, StoredRoom):
-            where, data = unit.fold, []  # a few words; the room itself is read by the worker
+        where: Source | int
+        if not isinstance(unit.source, Fold):
+            where, data = unit.source, []  # a few words; the room itself is read by the worker
         else:
             assert self._sent is not None, "folds are sent ahead"
-            where, data = list(self._sent.folds).index(id(unit.fold)), [self._sent.data]
-        job = pickle.dumps(partial(_work, worker.process, unit.config, unit.scored, where))
+            where, data = list(self._sent.folds).index(id(unit.source)), [self._sent.data]
+        job = pickle.dumps(partial(_work, worker.process, unit.config, unit.scored, where, keep=unit.keep))
         key = f"unit-{uuid4().hex}"  # new each time it is sent out
         return self._client.submit(call, job, *data, workers=[worker.address], key=key)
 
@@ -202,14 +201,12 @@ def _answering(address: str) -> Iterator[None]:
         ) from error
 
 
-def _work(
-    process: str, config: Config, scored: Literal["validation", "test"], fold: StoredRoom | int, data: bytes = b""
-) -> Any:
+def _work(process: str, config: Config, scored: Scored, fold: Source | int, data: bytes = b"", keep: Any = None) -> Any:
     """Return what a unit gave, or None if this is not the process that was asked."""
     if process != process_id():
         return None
     with _alone, threadpool_limits(1):
-        return carry_out(Unit(config, _unpacked(data)[fold] if isinstance(fold, int) else fold, scored))
+        return carry_out(Unit(config, _unpacked(data)[fold] if isinstance(fold, int) else fold, scored, keep))
 
 
 @lru_cache(maxsize=1)  # a worker keeps the piece itself too, so it is known again at once

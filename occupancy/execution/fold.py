@@ -1,11 +1,11 @@
-"""What becomes of a configuration on a fold of a log; `unit` and `pool` carry that to all cores, or to a cluster."""
+"""What a configuration gives on a fold of a log."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -25,26 +25,35 @@ COSTS = ("fit_s", "predict_us", "parameters")
 """What folds take: seconds to fit, microseconds to predict a row, numbers learned in a fold."""
 
 
-@dataclass(frozen=True)
-class FoldResult:
-    """What one fold gave.
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A model fitted to a fold.
 
     Attributes:
         fold: the fold.
         estimator: the fitted model, its history in it.
-        prediction: its predictions for the rows that were asked for, the test rows as a rule.
-        truth: (N,) people at those rows.
-        metrics: the scores of the prediction.
         fit_s: seconds that the fit took.
-        predict_s: seconds that the predictions took.
+        metrics: the scores of its predictions; empty if it was asked for none.
     """
 
     fold: Fold
     estimator: Estimator
+    fit_s: float
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldResult(Fitted):
+    """A fitted model and its predictions.
+
+    Attributes:
+        prediction: of the rows that were asked for, usually the test rows.
+        truth: (N,) people at those rows.
+        predict_s: seconds that the predictions took.
+    """
+
     prediction: Prediction
     truth: Ints
-    metrics: dict[str, float]
-    fit_s: float
     predict_s: float
 
 
@@ -80,6 +89,24 @@ def validate_fold(config: Config, fold: Fold, steps: Steps) -> FoldResult:
     return _run(config, fold, sealed, sealed.log.frame[~fold.test], fold.validation[~fold.test], steps)
 
 
+def fit_final(config: Config, fold: Fold, steps: Steps) -> Fitted:
+    """Return the model to use, which has learned from every labelled row; it scores nothing.
+
+    Args:
+        config: the experiment, under the honest protocol.
+        fold: all labelled rows to learn from, some of which choose the number of epochs; see `final_fold`.
+        steps: the progress of the fit.
+    """
+    assert config.protocol == "honest", "the report's protocol stops on the test rows, of which there are none"
+    assert not fold.test.any(), "the model to use has no test rows"
+    config = config.model_copy(update={"train": config.train.model_copy(update={"refit": True})})
+    estimator = make_estimator(config)
+    with one_thread():
+        start = time.perf_counter()
+        estimator.fit(fold, steps)
+        return Fitted(fold=fold, estimator=estimator, fit_s=time.perf_counter() - start)
+
+
 def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Rows, steps: Steps) -> FoldResult:
     """Return what a model learned from a fold as it is shown, and what it gives for the rows asked (N,) of a frame."""
     estimator = make_estimator(config)
@@ -93,16 +120,21 @@ def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Ro
         predicted = time.perf_counter()
     truth = frame.loc[asked, count].to_numpy(np.int64)
     metrics = score([(prediction, truth)], fold.log.max_gap)
-    return FoldResult(fold, estimator, prediction, truth, metrics, fitted - start, predicted - fitted)
+    return FoldResult(
+        fold=fold,
+        estimator=estimator,
+        fit_s=fitted - start,
+        metrics=metrics,
+        prediction=prediction,
+        truth=truth,
+        predict_s=predicted - fitted,
+    )
 
 
-def costs(results: Sequence[FoldResult]) -> dict[str, float]:
-    """Return what folds took together, see `COSTS`."""
-    rows = sum(len(result.truth) for result in results)
-    fit_s = sum(result.fit_s for result in results)
-    predict_us = 1e6 * sum(result.predict_s for result in results) / rows
-    parameters = float(max(result.estimator.parameters for result in results))
-    return dict(zip(COSTS, (fit_s, predict_us, parameters), strict=True))
+def costs(result: Fitted) -> dict[str, float]:
+    """Return what a fold took, see `COSTS`; without predictions, no time for them."""
+    predict = {"predict_us": 1e6 * result.predict_s / len(result.truth)} if isinstance(result, FoldResult) else {}
+    return {"fit_s": result.fit_s, **predict, "parameters": float(result.estimator.parameters)}
 
 
 @contextmanager

@@ -1,24 +1,29 @@
-"""Units on the cores of this machine: a process a core, one thread in each, and none lost where a process dies."""
+"""Units on the cores of this machine: one process a core, one thread in each; no unit is lost if a process dies."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from occupancy.execution.unit import Failure, Outcome, Unit, carry_out
+from occupancy.execution.shares import Share, ShareFile
+from occupancy.execution.unit import Failure, OnShare, Outcome, Unit, carry_out, ignore
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_GLANCE_S = 0.2  # how often the shares of units are looked at
 DIED = "its process died twice with nothing else to do"
 
 
@@ -33,40 +38,50 @@ class Pool:
         """
         self._workers = workers
         self._processes: ProcessPoolExecutor | None = None
+        self._shares: ShareFile | None = None
+        self._numbers: dict[Unit, int] = {}  # by which processes tell of them
 
     def __enter__(self) -> Pool:
         """Nothing is started yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the processes, whatever they are at."""
+        """Stop the processes, whatever they are doing."""
         self._stop()
 
-    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
+    def execute(self, units: Sequence[Unit], on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
         """Yield each unit with what it gave, in the order in which they end.
 
         A process that dies takes down the others, and nobody knows over which unit. Those that were under way are
         then run again one at a time, where it is known, and all others in new processes; so a unit that kills
         its process twice fails, and no other with it.
+
+        Args:
+            units: what to carry out.
+            on_share: told how much of a unit is done.
         """
         left = list(units)
-        while left:
-            suspects = []
-            for unit, outcome in self._run(left, ahead=self._workers):
-                left.remove(unit)
-                if outcome is None:
-                    suspects.append(unit)
-                else:
-                    yield unit, outcome
-            yield from _one_by_one(suspects)
+        with tempfile.NamedTemporaryFile(prefix="occupancy-") as file:
+            self._shares, self._numbers = ShareFile(Path(file.name)), {unit: number for number, unit in enumerate(left)}
+            while left:
+                suspects = []
+                for unit, outcome in self._run(left, self._workers, on_share):
+                    left.remove(unit)
+                    if outcome is None:
+                        suspects.append(unit)
+                    else:
+                        yield unit, outcome
+                yield from self._one_by_one(suspects, on_share)
 
-    def _run(self, units: Sequence[Unit], ahead: int) -> Iterator[tuple[Unit, Outcome | None]]:
+    def _run(self, units: Sequence[Unit], ahead: int, on_share: OnShare) -> Iterator[tuple[Unit, Outcome | None]]:
         """Yield each unit with what it gave; if a process dies, end with those under way, which get None.
 
         Args:
             units: what to carry out.
-            ahead: units that wait at the processes, so that none stands idle while the caller is at another one.
+            ahead: units that wait at the processes, so that none is idle while the caller works on an outcome.
+            on_share: told how much of a unit is done.
         """
+        units_by_number = {self._numbers[unit]: unit for unit in units}
         waiting = iter(list(units))
         running: dict[Future[Outcome], Unit] = {}
         is_whole = True
@@ -76,7 +91,11 @@ class Pool:
                     running[self._submit(unit)] = unit
                 if not running:
                     return
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                done, _ = wait(running, _GLANCE_S, FIRST_COMPLETED)
+                assert self._shares is not None
+                for number, share in self._shares.news().items():
+                    if number in units_by_number:
+                        on_share(units_by_number[number], share)
                 for future in done:
                     outcome = _result(future)
                     is_whole &= outcome is not None
@@ -85,17 +104,32 @@ class Pool:
             if running or not is_whole:
                 self._stop()
 
+    def _one_by_one(self, units: list[Unit], on_share: OnShare) -> Iterator[tuple[Unit, Outcome]]:
+        """Yield each unit with what it gave, carried out with no other beside it, twice if its process dies."""
+        died: set[Unit] = set()
+        with Pool(1) as alone:
+            alone._shares, alone._numbers = self._shares, self._numbers
+            while units:
+                for unit, outcome in alone._run(list(units), 0, on_share):
+                    units.remove(unit)
+                    if outcome is None and unit not in died:
+                        died.add(unit)
+                        units.append(unit)
+                    else:
+                        yield unit, outcome or Failure(DIED, passing=True)
+
     def _submit(self, unit: Unit) -> Future[Outcome]:
         future: Future[Outcome] = Future()
+        assert self._shares is not None
         try:
-            future = self._started().submit(carry_out, unit)
+            future = self._started().submit(_carry_out, unit, self._shares.path, self._numbers[unit])
         except BrokenProcessPool as error:  # since it was last looked at
             future.set_exception(error)
         return future
 
     def _started(self) -> ProcessPoolExecutor:
         if self._processes is None:
-            # Not joblib's Parallel but the pool below it: where a process dies, Parallel forgets what others finished.
+            # Not joblib's Parallel but the pool below it: if a process dies, Parallel forgets what others finished.
             self._processes = ProcessPoolExecutor(
                 self._workers, initializer=_prepare, initargs=(os.getpid(),), env=dict.fromkeys(_THREADS, "1")
             )
@@ -109,18 +143,8 @@ class Pool:
             self._processes = None
 
 
-def _one_by_one(units: list[Unit]) -> Iterator[tuple[Unit, Outcome]]:
-    """Yield each unit with what it gave, carried out with no other beside it, twice if need be."""
-    died: set[Unit] = set()
-    with Pool(1) as alone:
-        while units:
-            for unit, outcome in alone._run(units, ahead=0):
-                units.remove(unit)
-                if outcome is None and unit not in died:
-                    died.add(unit)
-                    units.append(unit)
-                else:
-                    yield unit, outcome or Failure(DIED, passing=True)
+def _carry_out(unit: Unit, shares: Path, number: int) -> Outcome:
+    return carry_out(unit, Share(partial(ShareFile(shares).tell, number)))
 
 
 def _result(future: Future[Outcome]) -> Outcome | None:
@@ -132,7 +156,7 @@ def _result(future: Future[Outcome]) -> Outcome | None:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Start processes that do not hear Ctrl-C, which a terminal sends to them too: it is for the parent to answer."""
+    """Start processes that do not hear Ctrl-C, which a terminal sends to them too: the parent answers it."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may say so; nobody types there
         return
@@ -144,7 +168,7 @@ def _deaf() -> Iterator[None]:
 
 
 def _prepare(parent: int) -> None:
-    """Make a process of the pool silent, for what it has to say is its outcome, and let it end with its parent."""
+    """Make a process of the pool silent, since its outcome says everything, and let it end with its parent."""
     warnings.simplefilter("ignore")
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (as long as the process lives)
 

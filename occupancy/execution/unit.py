@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from occupancy.config import Config
-from occupancy.data.folds import PARTS, Fold, digest_of
-from occupancy.data.rooms import StoredRoom
-from occupancy.errors import InputError
-from occupancy.execution.fold import costs, run_fold, validate_fold
-from occupancy.models.estimator import NO_STEPS
+from occupancy.data.folds import PARTS, Fold
+from occupancy.errors import InputError, InputWarning
+from occupancy.execution.fold import Fitted, costs, fit_final, run_fold, validate_fold
+from occupancy.models.estimator import NO_STEPS, Steps
+
+Scored = Literal["validation", "test", "nothing"]
+"""Which rows a unit scores: those that choose settings; those that only test; or none, for the model to use."""
+
+
+class Source(Protocol):
+    """Where a unit finds its rows: a fold of a log in memory, or a room that whoever carries the unit out reads."""
+
+    @property
+    def number(self) -> int:
+        """Position among the sources of an experiment, from 1."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def key(self) -> str:
+        """Hash of the rows and of the log."""
+
+    def load(self) -> Fold:
+        """Return the fold. Raise InputError if it cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,22 +45,21 @@ class Unit:
 
     Attributes:
         config: the experiment.
-        fold: the rows; those of a stored room are read by whoever carries the unit out.
-        scored: ``validation``, by a model of the training rows, to choose by; ``test``, by the model for use.
+        source: the rows.
+        scored: the rows that are scored, see `Scored`.
+        keep: what to keep of the result beside its scores: a function at the top of a module, which runs where the
+            unit is carried out; None: nothing.
     """
 
     config: Config
-    fold: Fold | StoredRoom
-    scored: Literal["validation", "test"]
+    source: Source
+    scored: Scored
+    keep: Callable[[Fitted], Any] | None = None
 
     @cached_property
     def key(self) -> str:
-        """Hash of all that decides the outcome: settings, rows, log and code."""
-        if isinstance(self.fold, StoredRoom):
-            rows = f"room {self.fold.name} {self.fold.digest}"
-        else:
-            rows = f"{self.fold.number} {digest_of([self.fold])} {self.fold.log.digest}"
-        whole = f"{self.config.key} {self.config.seed} {rows} {self.scored} {code_version()}"
+        """Hash of everything that decides the outcome: settings, rows, log and code."""
+        whole = f"{self.config.key} {self.config.seed} {self.source.key} {self.scored} {code_version()}"
         return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
@@ -47,16 +68,20 @@ class Scores:
     """What a unit gave.
 
     Attributes:
-        metrics: the scores.
-        costs: what they took; the only figures that differ from one time to the next.
+        metrics: the scores; empty if nothing was scored.
+        costs: time and size; the only figures that differ from one run to the next.
         chosen_epochs: how many epochs the used fit took; 0 for a model without epochs.
         rows: how many rows each part of the fold has, by the part's name.
+        kept: what `Unit.keep` returned.
+        warnings: what the user should know, a line each.
     """
 
     metrics: Mapping[str, float]
     costs: Mapping[str, float]
     chosen_epochs: int
     rows: Mapping[str, int] = field(default_factory=dict)
+    kept: Any = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,7 @@ class Failure:
 
     Attributes:
         error: why, in one line.
-        passing: whether it says nothing about the unit itself, which may well succeed another time.
+        passing: whether the reason lies outside the unit, which may succeed another time.
     """
 
     error: str
@@ -74,19 +99,38 @@ class Failure:
 
 Outcome = Scores | Failure
 
+OnShare = Callable[[Unit, float], object]
+"""Told of a unit that went on, and of the share of it that is done, 0 to 1."""
 
-def carry_out(unit: Unit) -> Outcome:
-    """Return what a unit gave; an error in it is an outcome too."""
-    run = run_fold if unit.scored == "test" else validate_fold
+
+def ignore(_unit: Unit, _share: float) -> None:
+    """Take no notice of how much of a unit is done."""
+
+
+def carry_out(unit: Unit, steps: Steps = NO_STEPS) -> Outcome:
+    """Return what a unit gave; an error in it is an outcome too.
+
+    Args:
+        unit: what to do.
+        steps: the progress of the fit.
+    """
+    run = {"test": run_fold, "validation": validate_fold, "nothing": fit_final}[unit.scored]
     try:
-        fold = unit.fold.load() if isinstance(unit.fold, StoredRoom) else unit.fold
-        result = run(unit.config, fold, NO_STEPS)
-    except InputError as error:  # it says what to do, to whom it may concern
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", InputWarning)
+            result = run(unit.config, unit.source.load(), steps)
+            kept = None if unit.keep is None else unit.keep(result)
+    except InputError as error:  # it says what to do
         return Failure(" ".join(str(error).split()))
     except Exception as error:
         return Failure(" ".join(f"{type(error).__name__}: {error}".split()))
-    rows = {part: int(getattr(fold, part).sum()) for part in PARTS}
-    return Scores(result.metrics, costs([result]), result.estimator.chosen_epochs, rows)
+    rows = {part: int(getattr(result.fold, part).sum()) for part in PARTS}
+    ours = [each for each in caught if issubclass(each.category, InputWarning)]
+    for other in caught:
+        if other not in ours:  # a library's: for developers, as it came
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    told = tuple(dict.fromkeys(str(each.message) for each in ours))
+    return Scores(result.metrics, costs(result), result.estimator.chosen_epochs, rows, kept, told)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Where units are carried out, as a command's options say: on this machine's cores, or on a cluster."""
+"""Where units are carried out, as a command's options say: in this process, on all cores, or on a cluster."""
 
 from __future__ import annotations
 
@@ -13,20 +13,27 @@ from urllib.parse import urlsplit
 from occupancy.errors import InputError
 
 if TYPE_CHECKING:
-    from occupancy.execution.unit import Outcome, Unit
+    from occupancy.execution.unit import OnShare, Outcome, Unit
 
 
 class Workers(Protocol):
     """What carries out units."""
 
-    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
-        """Yield each unit with what it gave, in the order in which they end."""
+    def execute(self, units: Sequence[Unit], on_share: OnShare = ..., /) -> Generator[tuple[Unit, Outcome]]:
+        """Yield each unit with what it gave, in the order in which they end.
+
+        Args:
+            units: what to carry out.
+            on_share: told how much of a unit is done, where that is known.
+        """
 
 
 def add_arguments(parser: argparse._ActionsContainer) -> None:
     """Let a command, or a group of its options, be told where units are carried out."""
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--workers", type=count, metavar="N", help="processes at once; else all cores")
+    where.add_argument(
+        "--workers", type=count, metavar="N", help="processes at once (1: this one); without it, all cores"
+    )
     where.add_argument(
         "--cluster",
         type=_address,
@@ -41,10 +48,15 @@ def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]
     Raises:
         InputError: Dask is not installed.
     """
-    if options.cluster is None:
-        from occupancy.execution.pool import Pool  # noqa: PLC0415 (late: it needs torch)
+    workers = options.workers or _cores()
+    if options.cluster is None and workers == 1:
+        from occupancy.execution.here import Here  # noqa: PLC0415 (late: it needs the models)
 
-        return Pool(options.workers or _cores())
+        return Here()
+    if options.cluster is None:
+        from occupancy.execution.pool import Pool  # noqa: PLC0415
+
+        return Pool(workers)
     if find_spec("distributed") is None:
         raise InputError("Dask is not installed, which --cluster needs; pip install occupancy[cluster]")
     from occupancy.execution.cluster import Cluster  # noqa: PLC0415

@@ -3,111 +3,112 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from occupancy.arrays import Rows
-from occupancy.cli.tables import jsonable, plain_table, shown
-from occupancy.config import Config
+from occupancy.cli.tables import heading, jsonable, plain_lines, plain_table, shown
+from occupancy.config import Config, Tracking
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
-from occupancy.execution.fold import FoldResult
+from occupancy.experiments.plan import Plan
+from occupancy.experiments.result import Result
 
 SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
 """The metrics that a person compares first; the record holds them all."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an experiment gave.
-
-    Attributes:
-        run_id: its parent run in MLflow.
-        config: its settings as they were carried out.
-        log: the log it was trained and tested on.
-        results: one for each fold.
-        metrics: every metric with ``_avg`` and ``_std`` over folds, and ``_pooled`` over all test rows.
-        rooms: of a log of many rooms, a row for each, see `occupancy.experiments.room_scores.of_folds`.
-    """
-
-    run_id: str
-    config: Config
-    log: Log
-    results: Sequence[FoldResult]
-    metrics: Mapping[str, float]
-    rooms: pd.DataFrame | None = None
-
-
-def to_json(outcome: Outcome) -> str:
-    """Return the outcome as one line of JSON; what could not be computed is null."""
-    folds = [
-        {"fold": result.fold.number, "rows": len(result.truth), "metrics": jsonable(result.metrics)}
-        for result in outcome.results
-    ]
-    tree = {
-        "run_id": outcome.run_id,
-        "dataset": dataset(outcome.log),
-        "protocol": outcome.config.protocol,
-        "metrics": jsonable(outcome.metrics),
-        "folds": folds,
+def to_tree(result: Result) -> dict[str, Any]:
+    """Return the result as plain values; what could not be computed is None."""
+    plan = result.plan
+    tree: dict[str, Any] = {
+        "run_id": result.run_id,
+        "dataset": {**plan.dataset, "rows": result.rows},
+        "protocol": plan.config.protocol,
+        "metrics": jsonable(result.metrics),
     }
-    if outcome.rooms is not None:
-        tree["rooms"] = room_tree(outcome.rooms)
-    return json.dumps(tree, allow_nan=False)
+    if plan.log is not None:
+        tree["folds"] = [
+            {"fold": fold.number, "rows": fold.rows, "metrics": jsonable(fold.metrics)} for fold in result.folds
+        ]
+        tree["model"] = result.model
+    return tree if result.rooms is None else {**tree, "rooms": room_tree(result.rooms)}
 
 
-def closing_table(outcome: Outcome) -> RenderableType:
+def to_json(result: Result) -> str:
+    """Return the result as one line of JSON."""
+    return json.dumps(to_tree(result), allow_nan=False)
+
+
+def closing_table(result: Result) -> RenderableType:
     """Return the table that ends a training: every fold, their average and spread, and where the record is."""
-    config, log = outcome.config, outcome.log
+    config = result.plan.config
     table = plain_table(f"{config.name} on {config.data.folds}, protocol {config.protocol}")
-    for heading in ("fold", "test rows", "epochs", *(key.replace("_", "\n") for key in SHOWN)):
-        table.add_column(heading, justify="right", overflow="fold")
-    for result in outcome.results:
-        scores = [shown(result.metrics[key]) for key in SHOWN]
-        epochs = str(result.estimator.chosen_epochs or "-")
-        table.add_row(str(result.fold.number), f"{len(result.truth):,}", epochs, *scores)
+    has_epochs = any(fold.epochs for fold in result.folds)
+    headings = ("fold", "test\nrows", *(["epochs"] if has_epochs else []), *map(heading, SHOWN))
+    for title in headings:
+        table.add_column(title, justify="right", no_wrap=True)
+    for fold in result.folds:
+        epochs = [str(fold.epochs)] if has_epochs else []
+        table.add_row(str(fold.number), f"{fold.rows:,}", *epochs, *(shown(fold.metrics[key]) for key in SHOWN))
     table.add_section()
-    rows = sum(len(result.truth) for result in outcome.results)
+    rows = sum(fold.rows for fold in result.folds)
     for name, ending in (("mean", "avg"), ("std", "std"), ("pooled", "pooled")):
-        scores = [shown(outcome.metrics[f"{key}_{ending}"]) for key in SHOWN]
-        table.add_row(name, f"{rows:,}" if name == "pooled" else "", "", *scores)
-    lines = [
-        f"log      {log.name}, {len(log.frame):,} rows, digest {log.digest}",
-        f"run      {outcome.run_id} in {config.tracking.shown_uri}",
-        f"look     `python -m occupancy.ui tracking.uri={config.tracking.shown_uri}` (in a checkout: `make ui`)",
-    ]
-    if outcome.rooms is not None:
-        lines.insert(1, f"rooms    {room_line(outcome.rooms)}")
-    if log.family == "simulated":
-        lines.insert(0, "CAUTION  the log is simulated: these figures say nothing about a real room")
+        scores = [shown(result.metrics[f"{key}_{ending}"]) for key in SHOWN]
+        table.add_row(name, f"{rows:,}" if name == "pooled" else "", *([""] if has_epochs else []), *scores)
+    return Group(table, plain_lines(closing_lines(result)))
+
+
+def closing_lines(result: Result) -> list[str]:
+    """Return what follows the table: cautions, the log, the record, and how to use the model."""
+    plan, config = result.plan, result.plan.config
+    lines = []
     if config.protocol == "report":
-        lines.insert(0, "CAUTION  protocol report stops early on the test rows: these figures are optimistic")
-    # To be printed uncropped: a line rather leaves the screen than breaks where someone wants to copy it.
-    return Group(table, Text("\n".join(lines), no_wrap=True, overflow="ignore"))
+        lines.append("CAUTION  protocol report stops early on the test rows: these figures are optimistic")
+    if plan.is_simulated:
+        lines.append("CAUTION  the log is simulated: these figures say nothing about a real room")
+    lines.append(f"log      {plan.dataset['name']}, {result.rows:,} rows, digest {plan.dataset['digest']}")
+    if result.rooms is not None:
+        lines.append(f"rooms    {room_line(result.rooms)}")
+    return [*lines, *record_lines(config, result.run_id), *_use(result)]
 
 
-def description(outcome: Outcome) -> str:
+def record_lines(config: Config, run_id: str) -> list[str]:
+    """Return where the record of a run is, and how to look at it."""
+    store = config.tracking.shown_uri
+    where = "" if store == Tracking().uri else f" tracking.uri={store}"
+    return [f"run      {run_id} in {store}", f"look     occupancy ui{where}"]
+
+
+def _use(result: Result) -> list[str]:
+    """Return how to use the model, in a line that can be pasted."""
+    config = result.plan.config
+    if not config.has_final:
+        return []
+    store = config.tracking.shown_uri
+    where = "" if store == Tracking().uri else f" tracking.uri={store}"
+    model = f"--run {result.run_id}" if result.model is None else f"--model {result.model}"
+    return [f"use      occupancy predict {model} --csv my_sensors.csv{where}"]
+
+
+def description(result: Result) -> str:
     """Return the text of the run's page in MLflow: what was trained on what, and the table of the folds."""
-    config, log = outcome.config, outcome.log
-    scores = [
-        (key, outcome.metrics[f"{key}_avg"], [result.metrics[key] for result in outcome.results]) for key in SHOWN
-    ]
-    # Scores go down, not across, for the page is narrow and shows its first lines alone until it is asked for more.
-    folds = [str(result.fold.number) for result in outcome.results]
+    plan, config = result.plan, result.plan.config
+    scores = [(key, result.metrics[f"{key}_avg"], [fold.metrics[key] for fold in result.folds]) for key in SHOWN]
+    # Scores go down, not across: the page is narrow and shows only its first lines until it is asked for more.
+    folds = [str(fold.number) for fold in result.folds]
     rows = [
         f"{config.name}: {config.model.name}, protocol **{config.protocol}**, folds **{config.data.folds}**, "
-        f"log **{log.name}** ({len(log.frame):,} rows, digest `{log.digest}`).",
+        f"log **{plan.dataset['name']}** ({result.rows:,} rows, digest `{plan.dataset['digest']}`).",
         "",
         _markdown("fold", "mean", *folds),
         "| --- " * (len(folds) + 2) + "|",
         *(_markdown(key, f"**{shown(mean)}**", *map(shown, values)) for key, mean, values in scores),
-        _markdown("test rows", "", *(f"{len(result.truth):,}" for result in outcome.results)),
+        _markdown("test rows", "", *(f"{fold.rows:,}" for fold in result.folds)),
     ]
     return "\n".join(rows)
 
@@ -142,8 +143,8 @@ def fold_table(folds: Sequence[Fold], classes: int) -> Table:
     """Return rows and labels of each part of each fold as a table."""
     table = plain_table("folds")
     extent = "rooms" if folds[0].log.rooms else "first row\nlast row"
-    for heading in ("fold", "part", "rows", *(f"label\n{label}" for label in range(classes)), extent):
-        table.add_column(heading, justify="left" if heading == "part" else "right", overflow="fold")
+    for title in ("fold", "part", "rows", *(f"label\n{label}" for label in range(classes)), extent):
+        table.add_column(title, justify="left" if title == "part" else "right", overflow="fold")
     for row in fold_rows(folds, classes):
         labels = (f"{count:,}" for count in row["labels"])
         table.add_row(
@@ -157,14 +158,10 @@ def fold_table(folds: Sequence[Fold], classes: int) -> Table:
     return table
 
 
-def plan_json(config: Config, log: Log, folds: Sequence[Fold]) -> str:
-    """Return what would be trained as one line of JSON."""
-    plan = {
-        "config": config.shown(),
-        "dataset": dataset(log),
-        "folds": fold_rows(folds, config.data.max_count + 1),
-    }
-    return json.dumps(plan, allow_nan=False)
+def plan_tree(plan: Plan) -> dict[str, Any]:
+    """Return what would be trained as plain values."""
+    rows = fold_rows(plan.folds, plan.config.data.max_count + 1)
+    return {"config": plan.config.shown(), "dataset": dict(plan.dataset), "folds": rows}
 
 
 def room_tree(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -182,8 +179,3 @@ def room_line(table: pd.DataFrame) -> str:
     mse = table.set_index("room")["mse"]
     spread = f"mse mean {shown(mse.mean())}, median {shown(mse.median())}, worst {shown(mse.max())} ({mse.idxmax()})"
     return f"{len(mse):,}, {spread}; each is in the run's rooms.csv"
-
-
-def dataset(log: Log) -> dict[str, Any]:
-    """Return what a result says of its log, as plain values."""
-    return {"name": log.name, "digest": log.digest, "rows": len(log.frame)}

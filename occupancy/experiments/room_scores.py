@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from occupancy.execution.fold import FoldResult
 from occupancy.execution.unit import Failure, Outcome
 from occupancy.metrics import aggregate, score
+from occupancy.tracking.fold import Tested
 
 ROOM, ROWS, ERROR = "room", "rows", "error"
 _BY_ROW = ("mse", "mse_mean", "f1_micro", "nll", "brier")  # means over rows, so those of rooms make that of all rows
 
 
-def of_folds(results: Sequence[FoldResult]) -> pd.DataFrame:
+def of_folds(results: Sequence[Tested]) -> pd.DataFrame:
     """Return a row a room that was tested: its name, its fold, its tested rows and its scores; sorted by name."""
     rows: list[dict[str, Any]] = []
     for result in results:

@@ -1,96 +1,75 @@
-"""An experiment from its configuration to its record: check everything first, then train every fold."""
+"""Experiments from their plans to their records: all units of all of them go through the same workers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
 
-from occupancy.cli.progress import FoldProgress
-from occupancy.config import Config
-from occupancy.data.folds import Fold
-from occupancy.data.rooms import folds_of
-from occupancy.data.source import open_log
-from occupancy.data.table import Log
-from occupancy.execution.fold import costs, run_fold
-from occupancy.experiments import report
-from occupancy.experiments.report import Outcome
-from occupancy.experiments.room_scores import of_folds
-from occupancy.explanation import report as explanation
-from occupancy.explanation.record import log_files
-from occupancy.metrics import aggregate, score
-from occupancy.models import check_sensors
-from occupancy.models.neural.task import accelerator
-from occupancy.plots import rooms
-from occupancy.plots.folds import fold_timeline
-from occupancy.tracking import write
-from occupancy.tracking.store import check_store
+from occupancy.cli.progress import UnitProgress
+from occupancy.errors import InputError, InputWarning
+from occupancy.execution.unit import Failure, Outcome, Unit
+from occupancy.execution.workers import Workers
+from occupancy.experiments.course import Course
+from occupancy.experiments.folds import FoldsCourse
+from occupancy.experiments.plan import Plan
+from occupancy.experiments.result import Result
+from occupancy.experiments.rooms import RoomsCourse
 
 
-@dataclass(frozen=True)
-class Plan:
-    """An experiment that can begin: nothing about it is known to be wrong.
+def conduct(plans: Sequence[Plan], workers: Workers) -> list[Result | Failure]:
+    """Return what experiments gave, in their order, having recorded each unit as soon as it was done.
 
-    Attributes:
-        config: the settings as they will be carried out (``auto`` is decided).
-        log: the validated log.
-        folds: its rows by part.
-    """
+    An experiment of which a unit fails is recorded as FAILED, and the others go on.
 
-    config: Config
-    log: Log
-    folds: list[Fold]
-
-
-def check_means(config: Config) -> None:
-    """Find out whether device and store are there, which takes no look at a log.
+    Args:
+        plans: the experiments.
+        workers: what carries out their units.
 
     Raises:
-        InputError: they are not; nothing has been written.
+        InputError: if a store or its experiment cannot be used, or the same experiment is being run already.
     """
-    accelerator(config.train.device)
-    check_store(config.tracking.uri)
-    write.check_experiment(config)
+    results: dict[Course, Result | Failure] = {}
+    told: set[str] = set()
+    with ExitStack() as stack:
+        courses = [stack.enter_context(_course(plan)) for plan in plans]
+        courses[0].open()  # so that its record shows what is being trained; those of others begin when they do
+        units: dict[Unit, Course] = {unit: course for course in courses for unit in course.units}
+        left = [unit for unit, course in units.items() if unit not in course.outcomes]
+        with UnitProgress(len(units), done=len(units) - len(left)) as progress:
+            results |= {course: course.finish() for course in courses if course.is_over}
+            for unit, outcome in workers.execute(left, progress.share):
+                course = units[unit]
+                _warn(course.plan, unit, outcome, told)
+                progress.advance(unit)
+                if course not in results:  # else another unit of it failed
+                    course.take(unit, outcome)
+                    if course.is_over:
+                        results[course] = course.finish()
+    return [results[course] for course in courses]
 
 
-def plan(config: Config) -> Plan:
-    """Return the experiment that a configuration asks for, after checking device, store, log and folds.
+def conduct_one(plan: Plan, workers: Workers) -> Result:
+    """Return what an experiment gave; see `conduct`.
 
     Raises:
-        InputError: something about it is wrong; nothing has been written.
+        InputError: if a unit of it failed, too.
     """
-    check_means(config)
-    log, data = open_log(config.data)
-    check_sensors(log, config)
-    config = config.model_copy(update={"data": data})
-    folds = folds_of(log, data)
-    explanation.check(config, folds)
-    return Plan(config, log, folds)
+    (result,) = conduct([plan], workers)
+    if isinstance(result, Failure):
+        raise InputError(result.error)
+    return result
 
 
-def conduct(experiment: Plan) -> Outcome:
-    """Return what the experiment gave, having trained, scored and recorded every fold."""
-    config, log, folds = experiment.config, experiment.log, experiment.folds
-    results, explained = [], []
-    with write.experiment(config, log, folds) as record:
-        with FoldProgress(len(folds)) as progress:
-            for fold in folds:
-                with record.fold(fold.number):
-                    results.append(run_fold(config, fold, progress.fold(fold.number)))
-                    record.log_fold(results[-1])
-                    if (why := explanation.explain_fold(results[-1])) is not None:
-                        explained.append(why.table)
-                        log_files(why.figures, why.texts, why.metrics)
-        parts = [(result.prediction, result.truth) for result in results]
-        pooled = {f"{key}_pooled": value for key, value in score(parts, log.max_gap).items()}
-        metrics = {**aggregate([result.metrics for result in results]), **pooled}
-        outcome = Outcome(record.run_id, config, log, results, metrics, of_folds(results) if log.rooms else None)
-        causal = all(result.prediction.causal for result in results)
-        costly = {**metrics, **costs(results)}
-        title = f"Folds {config.data.folds} of the log {log.name}: what each trains on, chooses with and is tested on"
-        drawn = rooms.parts(folds, title) if log.rooms else fold_timeline(folds, title)
-        record.log_summary(costly, report.description(outcome), drawn, causal)
-        if explained:
-            log_files({"importance": explanation.draw_folds(explained, config)})
-        if outcome.rooms is not None:
-            where = f"{config.name}: one model over the rooms of {log.name}, each tested without having been seen"
-            record.log_rooms(outcome.rooms, rooms.draw(outcome.rooms, where))
-    return outcome
+def _course(plan: Plan) -> Course:
+    return FoldsCourse(plan) if plan.log is not None else RoomsCourse(plan)
+
+
+def _warn(plan: Plan, unit: Unit, outcome: Outcome, told: set[str]) -> None:
+    """Tell what a unit warned of, once for all units that warn of the same."""
+    if isinstance(outcome, Failure):
+        return
+    for text in outcome.warnings:
+        if text not in told:
+            told.add(text)
+            warnings.warn(f"{plan.title}, {unit.source.name}: {text}", InputWarning, stacklevel=3)

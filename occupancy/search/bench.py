@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from occupancy.cli.progress import UnitProgress
-from occupancy.data.folds import Fold
-from occupancy.data.rooms import StoredRoom
-from occupancy.execution.unit import Outcome, Unit
+from occupancy.execution.unit import Outcome, Scored, Source, Unit
 from occupancy.execution.workers import Workers
 from occupancy.experiments.report import SHOWN
 from occupancy.search.choice import error_of, mean_of
-from occupancy.search.record import Job, Record
 from occupancy.search.space import Trial
+from occupancy.tracking.record import Job, Record
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Bench:
     record: Record
     progress: UnitProgress
 
-    def validate(self, asked: Sequence[tuple[Trial, Fold | StoredRoom]]) -> dict[tuple[int, int], Outcome]:
+    def validate(self, asked: Sequence[tuple[Trial, Source]]) -> dict[tuple[int, int], Outcome]:
         """Return what trials gave on validation rows, by the numbers of trial and fold; each trial's run is closed."""
         folds: dict[str, list[int]] = defaultdict(list)
         for trial, fold in asked:
@@ -41,8 +38,9 @@ class Bench:
         waiting = {name: len(numbers) for name, numbers in folds.items()}
         outcomes = {}
         for job, outcome in self._complete(_job(trial.name, trial, fold, "validation") for trial, fold in asked):
+            assert job.group is not None, "a trial has a run of its own"
             trial = trials[job.group]
-            outcomes[trial.number, job.unit.fold.number] = outcome
+            outcomes[trial.number, job.unit.source.number] = outcome
             waiting[job.group] -= 1
             if not waiting[job.group]:
                 own = [outcomes[trial.number, fold] for fold in folds[job.group]]
@@ -50,10 +48,10 @@ class Bench:
                 self.record.close(job.group, means, trial.setting, error_of(own))
         return outcomes
 
-    def test(self, asked: Sequence[tuple[str, Trial, Fold | StoredRoom]]) -> dict[tuple[str, int], Outcome]:
+    def test(self, asked: Sequence[tuple[str, Trial, Source]]) -> dict[tuple[str, int], Outcome]:
         """Return what trials gave on test rows, by the group that each was chosen for and the number of the fold."""
         done = self._complete(_job(group, trial, fold, "test") for group, trial, fold in asked)
-        return {(job.group, job.unit.fold.number): outcome for job, outcome in done}
+        return {(str(job.group), job.unit.source.number): outcome for job, outcome in done}
 
     def _complete(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Outcome]]:
         """Yield each job with what it gave, once it is recorded; what is known already is not carried out again."""
@@ -62,14 +60,15 @@ class Bench:
             waiting[job.unit.key].append(job)
         known = {key: (waiting.pop(key), self.record.known[key]) for key in [*waiting] if key in self.record.known}
         units = [same[0].unit for same in waiting.values()]
-        fresh = ((waiting[unit.key], outcome) for unit, outcome in self.workers.execute(units))
+        fresh = ((waiting[unit.key], outcome) for unit, outcome in self.workers.execute(units, self.progress.share))
         for results in (known.values(), fresh):
             for same, outcome in results:
                 for job in same:
                     self.record.write(job, outcome)
-                    self.progress.advance()
+                    self.progress.advance(job.unit)
                     yield job, outcome
 
 
-def _job(group: str, trial: Trial, fold: Fold | StoredRoom, scored: Literal["validation", "test"]) -> Job:
-    return Job(group, Unit(trial.config, fold, scored), trial.setting)
+def _job(group: str, trial: Trial, fold: Source, scored: Scored) -> Job:
+    name = f"fold {fold.number}"
+    return Job(Unit(trial.config, fold, scored), name, trial.setting, {"fold": str(fold.number)}, group)

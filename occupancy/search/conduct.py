@@ -15,9 +15,9 @@ from occupancy.experiments.report import SHOWN
 from occupancy.search import figures
 from occupancy.search.bench import Bench
 from occupancy.search.choice import choose_nested, choose_shared, error_of, mean_of, score_of, score_table
-from occupancy.search.plan import Plan
-from occupancy.search.record import Record, record_of
+from occupancy.search.plan import SearchPlan
 from occupancy.search.space import Trial
+from occupancy.tracking.record import Record, open_record
 
 Place = tuple[int, int]
 """The numbers of a trial and a fold."""
@@ -57,7 +57,7 @@ class Result:
     """
 
     run_id: str
-    plan: Plan
+    plan: SearchPlan
     scores: pd.DataFrame
     failures: Mapping[tuple[int, int], Failure]
     nested: Sequence[Tested]
@@ -65,7 +65,7 @@ class Result:
     was_finished: bool
 
 
-def conduct(plan: Plan, workers: Workers) -> Result:
+def conduct(plan: SearchPlan, workers: Workers) -> Result:
     """Return what a search gave, having recorded every unit of it as soon as it was done.
 
     Args:
@@ -77,7 +77,7 @@ def conduct(plan: Plan, workers: Workers) -> Result:
             for a reason that passes.
     """
     metric = plan.search.metric
-    with record_of(plan) as record, UnitProgress(plan.fits) as progress:
+    with open_record(plan.request) as record, UnitProgress(plan.fits) as progress:
         bench = Bench(workers, record, progress)
         trials, outcomes = _explore(plan, bench)
         scores = score_table(outcomes, metric)
@@ -92,11 +92,12 @@ def conduct(plan: Plan, workers: Workers) -> Result:
         _summarize(result, record)
         if not record.is_finished:
             where = f"{plan.config.name} on {plan.config.data.folds}"
-            record.draw(figures.draw(plan.method.points(trials, scores), plan.search.over, metric, where))
+            drawn = figures.draw(plan.method.points(trials, scores), plan.search.over, metric, where)
+            record.summarize({}, {}, {f"figures/{name}": figure for name, figure in drawn.items()})
     return result
 
 
-def _explore(plan: Plan, bench: Bench) -> tuple[dict[Place, Trial], dict[Place, Outcome]]:
+def _explore(plan: SearchPlan, bench: Bench) -> tuple[dict[Place, Trial], dict[Place, Outcome]]:
     """Return the trials of each fold and what they gave on its validation rows, by the numbers of trial and fold."""
     trials: dict[Place, Trial] = {}
     outcomes: dict[Place, Outcome] = {}
@@ -106,7 +107,7 @@ def _explore(plan: Plan, bench: Bench) -> tuple[dict[Place, Trial], dict[Place, 
         return [(trials[place], score_of(outcomes[place], plan.search.metric)) for place in own]
 
     while asked := [
-        (trial, fold) for fold in plan.folds for trial in plan.method.propose(fold.number, told(fold.number))
+        (trial, fold) for fold in plan.base.sources for trial in plan.method.propose(fold.number, told(fold.number))
     ]:
         outcomes |= bench.validate(sorted(asked, key=lambda one: one[0].number))
         trials |= {(trial.number, fold.number): trial for trial, fold in asked}
@@ -114,11 +115,11 @@ def _explore(plan: Plan, bench: Bench) -> tuple[dict[Place, Trial], dict[Place, 
 
 
 def _share(
-    plan: Plan, nested: Mapping[int, Trial], known: Mapping[Place, Outcome], bench: Bench
+    plan: SearchPlan, nested: Mapping[int, Trial], known: Mapping[Place, Outcome], bench: Bench
 ) -> tuple[Choice, dict[Place, Outcome]]:
     """Return the one choice for all folds, and what its candidates gave on the validation rows of all folds."""
     candidates = {trial.number: trial for trial in plan.method.candidates(nested)}
-    places = [(trial, fold) for trial in candidates.values() for fold in plan.folds]
+    places = [(trial, fold) for trial in candidates.values() for fold in plan.base.sources]
     missing = [(trial, fold) for trial, fold in places if (trial.number, fold.number) not in known]
     if missing and not plan.crossings:
         return {}, {}
@@ -132,9 +133,11 @@ def _share(
     return {fold: (candidates[chosen], score) for fold, score in scores.items()}, outcomes
 
 
-def _test(plan: Plan, chosen: Mapping[str, Choice], bench: Bench) -> dict[str, list[Tested]]:
+def _test(plan: SearchPlan, chosen: Mapping[str, Choice], bench: Bench) -> dict[str, list[Tested]]:
     """Return what the chosen trials gave on the test rows of their folds, for each way of choosing."""
-    asked = [(how, choice[fold.number][0], fold) for how, choice in chosen.items() for fold in plan.folds if choice]
+    asked = [
+        (how, choice[fold.number][0], fold) for how, choice in chosen.items() for fold in plan.base.sources if choice
+    ]
     bench.progress.add(len(asked))
     outcomes = bench.test(asked)
     return {

@@ -4,47 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
-from occupancy.config import EACH_ROOM, Config, Tracking
+from occupancy.config import Config, Tracking
 from occupancy.config.search import Search
-from occupancy.data.folds import Fold, digest_of
-from occupancy.data.rooms import StoredRoom
-from occupancy.data.source import SIMULATED
 from occupancy.execution.unit import code_version
-from occupancy.experiments import rooms, run
-from occupancy.experiments.report import dataset as dataset_of
+from occupancy.experiments.plan import Plan, plan
 from occupancy.models import check_sensors
 from occupancy.search.request import Method
 from occupancy.search.space import SECTION
+from occupancy.tracking.record import Request
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A search on a log.
+class SearchPlan:
+    """A search that can begin.
 
     Attributes:
         method: says which settings are tried.
-        dataset: name, digest and rows of the log; of rooms that are read by whoever carries them out, no rows.
-        folds: its rows by part, or rooms with a model each.
-        folds_digest: hash of which rows are in which part.
-        is_simulated: whether the log is no real one.
+        base: the experiment whose settings are searched.
     """
 
     method: Method
-    dataset: Mapping[str, Any]
-    folds: Sequence[Fold | StoredRoom]
-    folds_digest: str
-    is_simulated: bool
+    base: Plan
 
     @property
     def config(self) -> Config:
         """The experiment whose settings are searched, as it will be carried out (``auto`` is decided)."""
-        return self.method.space.config
+        return self.base.config
 
     @property
     def search(self) -> Search:
@@ -53,32 +42,51 @@ class Plan:
 
     @property
     def rooms(self) -> dict[int, str]:
-        """Names of the rooms with a model each, by number; none where the folds are those of a log."""
-        return {fold.number: fold.name for fold in self.folds if isinstance(fold, StoredRoom)}
+        """Names of the rooms with a model each, by number; empty if the folds are those of a log."""
+        return {} if self.base.log is not None else {room.number: room.name for room in self.base.sources}
 
     @property
     def crossings(self) -> int:
-        """How many fits more the choice for all folds takes, at most; rooms with a model each do without."""
-        return 0 if self.rooms else self.method.crossings(len(self.folds))
+        """How many more fits the choice for all folds takes, at most; rooms with a model each do without."""
+        return 0 if self.rooms else self.method.crossings(len(self.base.sources))
 
     @property
     def fits(self) -> int:
         """How many fits there are to choose by."""
-        return self.method.trials_per_fold * len(self.folds)
+        return self.method.trials_per_fold * len(self.base.sources)
 
     @property
     def tracking(self) -> Tracking:
-        """Where it is recorded: beside the experiments and not among them, for a trial is none to compare."""
+        """Where it is recorded: beside the experiments and not among them, since trials are not to be compared."""
         name = f"{self.config.tracking.experiment}-search"
         return self.config.tracking.model_copy(update={"experiment": name})
 
     @property
     def key(self) -> str:
         """Hash of what decides the result: a search with the same key is the same search."""
-        rows = [self.dataset["digest"], self.folds_digest]
+        rows = [self.base.dataset["digest"], self.base.folds_digest]
         search = self.search.model_dump()
         whole = [self.method.identity, self.config.key, self.config.seed, search, rows, code_version()]
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16]
+
+    @property
+    def request(self) -> Request:
+        """What is recorded of it."""
+        dataset = self.base.dataset
+        tags = {"dataset": str(dataset["name"]), "digest": str(dataset["digest"])}
+        tags |= {"folds": self.config.data.folds, "protocol": self.config.protocol}
+        search = self.search.model_dump()
+        searched = {f"over.{key}": values for key, values in search.pop("over").items()}
+        return Request(
+            self.tracking,
+            self.config.name,
+            tags,
+            {**self.config.flat(), **searched, **search},
+            {"search.yaml": self.to_yaml()},
+            key=self.key,
+            finished_stands=True,
+            failures_stand=self.search.method == "adaptive",  # what was proposed after a failure depends on it
+        )
 
     def to_yaml(self) -> str:
         """Return the search as YAML that `occupancy.search.request.load_search` reads."""
@@ -86,20 +94,17 @@ class Plan:
         return yaml.safe_dump(tree, sort_keys=False)
 
 
-def plan(method: Method) -> Plan:
+def plan_search(method: Method) -> SearchPlan:
     """Return the search that can begin, after checking device, store, log, folds and every trial's sensors.
 
     Rooms with a model each are not read before they are carried out.
 
     Raises:
-        InputError: something about it is wrong; nothing has been written.
+        InputError: if something about it is wrong; nothing has been written.
     """
-    if method.space.config.data.folds == EACH_ROOM:
-        each = rooms.plan(method.space.config)
-        dataset = {"name": each.name, "digest": each.digest, "rows": None}
-        return Plan(method.on(each.config), dataset, each.rooms, each.digest, is_simulated=False)
-    one = run.plan(method.space.config)
-    decided = method.on(one.config)
-    for trial in decided.samples():
-        check_sensors(one.log, trial.config)
-    return Plan(decided, dataset_of(one.log), one.folds, digest_of(one.folds), one.log.family == SIMULATED)
+    base = plan(method.space.config)
+    decided = method.on(base.config)
+    if base.log is not None:
+        for trial in decided.samples():
+            check_sensors(base.log, trial.config)
+    return SearchPlan(decided, base)

@@ -16,7 +16,7 @@ from occupancy.execution.unit import Scores
 from occupancy.experiments.report import SHOWN
 from occupancy.search.choice import mean_of
 from occupancy.search.conduct import Result, Tested
-from occupancy.search.plan import Plan
+from occupancy.search.plan import SearchPlan
 from occupancy.search.space import written
 
 _TESTED = ("mse", "f1_macro", "mse_mean", "f1_micro")
@@ -52,7 +52,7 @@ def to_json(result: Result) -> str:
     plan = result.plan
     tree = {
         "run_id": result.run_id,
-        "dataset": plan.dataset,
+        "dataset": plan.base.dataset,
         "metric": plan.search.metric,
         "trials": plan.method.trials_per_fold,
         "failed": [
@@ -67,7 +67,7 @@ def to_json(result: Result) -> str:
     return json.dumps(tree, allow_nan=False)
 
 
-def plan_table(plan: Plan) -> RenderableType:
+def plan_table(plan: SearchPlan) -> RenderableType:
     """Return what a search would do."""
     grid = plain_table(f"{plan.config.name} on {plan.config.data.folds}: {_size(plan)}")
     grid.add_column("key")
@@ -77,11 +77,11 @@ def plan_table(plan: Plan) -> RenderableType:
     return Group(grid, Text(_after(plan)))
 
 
-def plan_json(plan: Plan) -> str:
+def plan_json(plan: SearchPlan) -> str:
     """Return what a search would do as one line of JSON."""
-    settings = {"config": plan.config.shown(), "search": plan.search.model_dump(), "dataset": plan.dataset}
+    settings = {"config": plan.config.shown(), "search": plan.search.model_dump(), "dataset": plan.base.dataset}
     size = {"trials": plan.method.trials_per_fold, "units": plan.fits, "crossings": plan.crossings}
-    size["tests"] = 2 * len(plan.folds)
+    size["tests"] = 2 * len(plan.base.sources)
     return json.dumps({**settings, **size})
 
 
@@ -90,12 +90,12 @@ def _brief(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else written(value)
 
 
-def _size(plan: Plan) -> str:
-    return plan.method.size(len(plan.folds))
+def _size(plan: SearchPlan) -> str:
+    return plan.method.size(len(plan.base.sources))
 
 
-def _after(plan: Plan) -> str:
-    tests = f"then up to {2 * len(plan.folds)} fits to test what each fold chooses, and what all choose together"
+def _after(plan: SearchPlan) -> str:
+    tests = f"then up to {2 * len(plan.base.sources)} fits to test what each fold chooses, and what all choose together"
     crossed = f"then up to {plan.crossings:,} fits to try what each fold chooses on the other folds\n"
     return (crossed if plan.crossings else "") + tests
 
@@ -118,12 +118,12 @@ def _lines(result: Result) -> list[str]:
         name = _name(result, trial, fold)
         lines.append(f"failed   {len(result.failures):,} fits, the first {name} on fold {fold}: {first.error}")
     broken = [f"failed   the test of fold {one.fold}" for one in result.nested if not isinstance(one.outcome, Scores)]
-    size = f"{len(plan.rooms):,} rooms" if plan.rooms else f"{plan.dataset['rows']:,} rows"
-    lines += [*broken, f"log      {plan.dataset['name']}, {size}, digest {plan.dataset['digest']}"]
+    size = f"{len(plan.rooms):,} rooms" if plan.rooms else f"{plan.base.dataset['rows']:,} rows"
+    lines += [*broken, f"log      {plan.base.dataset['name']}, {size}, digest {plan.base.dataset['digest']}"]
     lines.append(f"run      {result.run_id} in {uri}, experiment {plan.tracking.experiment}")
     if result.was_finished:
         lines.append("done     this search was finished before; nothing was run")
-    if plan.is_simulated:
+    if plan.base.is_simulated:
         lines.insert(0, "CAUTION  the log is simulated: these figures say nothing about a real room")
     return lines
 
@@ -134,7 +134,7 @@ def _name(result: Result, trial: int, fold: int) -> str:
     return {one.number: one.name for one in shared}.get(trial, f"fold {fold} trial {trial}")
 
 
-def _tree(plan: Plan, tested: Sequence[Tested]) -> dict[str, Any]:
+def _tree(plan: SearchPlan, tested: Sequence[Tested]) -> dict[str, Any]:
     means = mean_of([one.outcome for one in tested], SHOWN)
     folds = [
         {"fold": one.fold, "trial": one.trial.number, "name": one.trial.name, "values": one.trial.setting}

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from occupancy.cli import progress
 from occupancy.cli.command import INTERRUPTED, USAGE_ERROR, Parser, run
-from occupancy.cli.progress import FoldProgress, Stages
+from occupancy.cli.progress import Stages, UnitProgress
 from occupancy.errors import InputError, InputWarning, Interrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -176,45 +176,41 @@ def test_a_command_that_fails_says_so_under_the_name_that_its_help_shows(capsys:
 
 
 def test_off_a_terminal_the_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    with FoldProgress(4) as shown:
-        steps = shown.fold(1)
-        steps.plan(2)
-        steps.done()
+    with UnitProgress(4) as shown:
+        shown.share("one", 0.5)
+        shown.advance("one")
     assert capsys.readouterr() == ("", "")
 
 
-def test_on_a_terminal_the_progress_names_fold_share_and_time_left_on_one_line(terminal: io.StringIO) -> None:
-    with FoldProgress(12) as shown:
-        shown.fold(12)
+def test_on_a_terminal_the_progress_tells_what_is_done_elapsed_and_left_on_one_line(terminal: io.StringIO) -> None:
+    with UnitProgress(12, done=3) as shown:
+        shown.advance("one")
     last = frames(terminal)[-1]
-    assert last.startswith("fold 12/12 ")
-    assert re.search(r"% [-\d:]+$", last)
+    assert last.startswith("4/12 fits ")
+    assert re.search(r" 0:00:00 [-\d:]+$", last)
     assert len(last) <= 80
 
 
-def percent(sent: io.StringIO) -> int:
-    shown = re.findall(r"(\d+)%", frames(sent)[-1])
-    return int(shown[0])
+def test_shares_of_units_under_way_move_the_bar_and_do_not_count_as_done() -> None:
+    shown = UnitProgress(4)
+    (task,) = shown._bar.tasks
+    shown.share("one", 0.5)
+    shown.share("two", 0.25)
+    assert (task.completed, task.fields["done"]) == (0.75, 0)
+    shown.advance("one")
+    assert (task.completed, task.fields["done"]) == (1.25, 1)
+    shown.add(2)
+    assert task.total == 6
 
 
-def test_the_steps_of_a_fold_count_as_shares_of_it_and_a_plan_may_be_corrected(terminal: io.StringIO) -> None:
-    with FoldProgress(4) as shown:
-        steps = shown.fold(2)
-        steps.plan(4)
-        steps.done()
-        steps.done()
-        steps.plan(-2)
-    assert percent(terminal) == 50
-
-
-def test_a_fold_begins_where_the_one_before_was_to_end_though_it_took_fewer_steps(terminal: io.StringIO) -> None:
-    with FoldProgress(4) as shown:
-        steps = shown.fold(1)
-        steps.plan(9)
-        steps.done()
-        shown.fold(2)
-    assert frames(terminal)[-1].startswith("fold 2/4 ")
-    assert percent(terminal) == 25
+def test_a_bar_is_full_when_everything_is_done(terminal: io.StringIO) -> None:
+    with UnitProgress(2) as shown:
+        for unit in ("one", "two"):
+            shown.share(unit, 0.9)
+            shown.advance(unit)
+        (task,) = shown._bar.tasks
+        assert task.finished
+    assert frames(terminal)[-1].startswith("2/2 fits ")
 
 
 def test_a_stage_is_not_done_before_the_next_begins() -> None:

@@ -224,7 +224,13 @@ def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_balance_and_p
     old = Config(name="one", model=model).shown()
     for key in ("seed", "tracking", "explanation", "decoding", "calibration"):
         del old[key]
-    del old["train"]["device"], old["train"]["pretrain_rooms"], old["model"]["cell"], old["model"]["balanced"]
+    del (
+        old["train"]["final"],
+        old["train"]["device"],
+        old["train"]["pretrain_rooms"],
+        old["model"]["cell"],
+        old["model"]["balanced"],
+    )
     key = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()[:16]
     assert Config(name="one", model=model).key == key
     for change in ({"cell": "gru"}, {"balanced": True}):

@@ -21,8 +21,10 @@ import pytest
 from occupancy.compare import main
 from occupancy.comparison import page
 from occupancy.config.parsing import load_config
-from occupancy.experiments.report import Outcome
-from occupancy.experiments.run import conduct, plan
+from occupancy.experiments.plan import plan
+from occupancy.experiments.result import Result
+from occupancy.experiments.run import conduct_one
+from tests.experiments.made_experiments import Recording
 from tests.places import ROOT
 
 pytestmark = [
@@ -59,15 +61,21 @@ def uri(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def outcomes(uri: str) -> Iterator[list[Outcome]]:
+def workers() -> Recording:
+    return Recording()
+
+
+@pytest.fixture(scope="module")
+def outcomes(uri: str, workers: Recording) -> Iterator[list[Result]]:
     """Two seeds of one configuration, and one under the report's protocol."""
     tracked_in = mlflow.get_tracking_uri()
-    yield [conduct(plan(load_config(ROOT / "configs" / "smoke.yaml", [*TINY, uri, *given]))) for given in TRAINED]
+    plans = [plan(load_config(ROOT / "configs" / "smoke.yaml", [*TINY, uri, *given])) for given in TRAINED]
+    yield [conduct_one(one, workers) for one in plans]
     mlflow.set_tracking_uri(tracked_in)
 
 
 @pytest.fixture
-def store(outcomes: list[Outcome], uri: str) -> tuple[str, str]:
+def store(outcomes: list[Result], uri: str) -> tuple[str, str]:
     """The settings by which the command finds the runs."""
     return uri, f"data.folds={FOLDS}"
 
@@ -97,8 +105,9 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
 
 
 def test_json_tells_what_the_trainings_told(
-    store: tuple[str, str], outcomes: list[Outcome], capsys: pytest.CaptureFixture[str]
+    store: tuple[str, str], outcomes: list[Result], workers: Recording, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    truths = [scores.kept.truth for _, scores in workers.folds[: len(outcomes[0].folds)]]
     result = told(capsys, *store)
     groups = {model["protocol"]: model for model in result["models"]}
     assert groups.keys() == {"honest", "report"}
@@ -108,10 +117,10 @@ def test_json_tells_what_the_trainings_told(
     for key in ("mse", "f1_macro", "nll", "coverage_90"):
         assert groups["report"][key] == outcomes[2].metrics[f"{key}_avg"]
     assert groups["report"]["f1_macro_pooled"] == outcomes[2].metrics["f1_macro_pooled"]
-    rows = [len(fold.truth) for fold in outcomes[0].results]
+    rows = [len(truth) for truth in truths]
     assert [fold["rows"] for fold in result["folds"]] == rows
     assert {model["test_rows"] for model in result["models"]} == {sum(rows)}
-    runs = sum(1 + int((np.diff(fold.truth) != 0).sum()) for fold in outcomes[0].results)
+    runs = sum(1 + int((np.diff(truth) != 0).sum()) for truth in truths)
     assert result["label_runs"] == runs
     best = result["models"][result["best"]]
     assert best["protocol"] == "honest"
@@ -283,7 +292,7 @@ def test_a_store_that_a_killed_process_left_half_made_is_answered_in_one_line(
 
 
 def test_runs_whose_predictions_are_gone_are_left_out_until_none_is_left(
-    store: tuple[str, str], outcomes: list[Outcome], folder: Path, capsys: pytest.CaptureFixture[str]
+    store: tuple[str, str], outcomes: list[Result], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = {}
     for path in (folder / "mlruns").rglob("predictions.csv"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +15,10 @@ from mlflow import MlflowClient
 
 from occupancy.compare import main as compare
 from occupancy.data.__main__ import main as data
-from occupancy.execution.unit import Failure, Outcome, Scores, Unit, carry_out
+from occupancy.execution.here import Here
+from occupancy.execution.unit import Failure, OnShare, Outcome, Scores, Unit, carry_out, ignore
 from occupancy.predict import main as predict
-from occupancy.tracking.rooms import Record
+from occupancy.tracking.record import Record
 from occupancy.train import main as train
 from occupancy.tune import main as tune
 
@@ -61,30 +62,21 @@ def stored(office: Path, new_store: Callable[[Path], str]) -> Path:
     return office
 
 
-class Here:
-    """Carries units out in this process, which saves the seconds that it takes to start others."""
+class Watched(Here):
+    """Carries units out in this process, and remembers them."""
 
     carried: ClassVar[list[Unit]] = []
 
-    def __init__(self, workers: int) -> None:
-        assert workers == 1
-
-    def __enter__(self) -> Here:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing was started."""
-
-    def execute(self, units: Sequence[Unit]) -> Iterator[tuple[Unit, Outcome]]:
-        for unit in units:
+    def execute(self, units: Sequence[Unit], on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
+        for unit, outcome in super().execute(units, on_share):
             self.carried.append(unit)
-            yield unit, carry_out(unit)
+            yield unit, outcome
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("occupancy.execution.pool.Pool", Here)
-    monkeypatch.setattr(Here, "carried", [])
+    monkeypatch.setattr("occupancy.execution.here.Here", Watched)
+    monkeypatch.setattr(Watched, "carried", [])
 
 
 def store(folder: Path) -> str:
@@ -94,14 +86,13 @@ def store(folder: Path) -> str:
 
 def run(folder: Path, folds: str, *arguments: str) -> int:
     given = [f"data.folds={folds}", f"tracking.uri={store(folder)}", *arguments]
-    workers = ["--workers", "1"] if folds == "each_room" else []
-    return train(["--config", "forest.yaml", *workers, *given])
+    return train(["--config", "forest.yaml", "--workers", "1", *given])
 
 
 def told(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    output = capsys.readouterr().out
-    assert output.count("\n") == 1
-    result: dict[str, Any] = json.loads(output)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line != "training forest: loading the log"]
+    assert len(lines) == 1
+    result: dict[str, Any] = json.loads(lines[0])
     return result
 
 
@@ -165,10 +156,10 @@ def test_a_search_for_a_model_per_room_lets_each_room_choose_by_its_own_rows(
     assert result["dataset"] == {"name": "rooms", "digest": result["dataset"]["digest"], "rows": None}
     rooms = [path.name for path in sorted((stored / "rooms").iterdir())]
     assert [one["room"] for one in result["nested"]["folds"]] == rooms
-    validated = [unit for unit in Here.carried if unit.scored == "validation"]
-    assert {unit.fold.number for unit in validated} == set(range(1, len(rooms) + 1))
+    validated = [unit for unit in Watched.carried if unit.scored == "validation"]
+    assert {unit.source.number for unit in validated} == set(range(1, len(rooms) + 1))
     for number, one in enumerate(result["nested"]["folds"], start=1):
-        own = [carry_out(unit) for unit in validated if unit.fold.number == number]
+        own = [carry_out(unit) for unit in validated if unit.source.number == number]
         assert one["validation"] == min(outcome.metrics["mse"] for outcome in own if isinstance(outcome, Scores))
     if method:  # to try each room's choice on all others would grow with their square
         assert result["shared"] is None
@@ -219,9 +210,9 @@ def test_a_model_per_room_is_taken_up_where_it_was_stopped(
         with pytest.raises(KeyboardInterrupt):
             run(stored, "each_room")
     (stopped,) = MlflowClient(store(stored)).search_runs(["1"], "attributes.status = 'KILLED'")
-    assert len(Here.carried) == 4
+    assert len(Watched.carried) == 4
     assert run(stored, "each_room", "--json") == 0
-    assert len(Here.carried) == 5  # what had failed is tried again
+    assert len(Watched.carried) == 5  # what had failed is tried again
     result = told(capsys)
     assert result["run_id"] == stopped.info.run_id
     assert [room["rows"] for room in result["rooms"]] == [0, 230, 230, 230]
@@ -231,7 +222,7 @@ def test_a_model_per_room_is_taken_up_where_it_was_stopped(
     assert len(children(stored, result["run_id"])) == 4
 
     assert run(stored, "each_room") == 0
-    assert len(Here.carried) == 9  # what is finished is done anew
+    assert len(Watched.carried) == 9  # what is finished is done anew
     shown = capsys.readouterr().out
     assert "failed   room_1.csv: " in shown
     assert stopped.info.run_id not in shown
@@ -250,9 +241,9 @@ def test_what_is_run_anew_after_it_was_finished_is_taken_up_too(
         patch.setattr(Record, "summarize", stop)
         with pytest.raises(KeyboardInterrupt):
             run(stored, "each_room")
-    assert len(Here.carried) == 8
+    assert len(Watched.carried) == 8
     assert run(stored, "each_room", "--json") == 0
-    assert len(Here.carried) == 8
+    assert len(Watched.carried) == 8
     anew = told(capsys)["run_id"]
     assert anew != finished
     MlflowClient(store(stored)).update_run(anew, "RUNNING")
@@ -265,7 +256,7 @@ def test_a_room_that_failed_once_and_then_gave_scores_has_one_run_without_an_err
     stored: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(Here, "execute", lambda _, units: ((unit, Failure("its process died")) for unit in units))
+        patch.setattr(Watched, "execute", lambda _, units, _told: ((unit, Failure("it died")) for unit in units))
         assert run(stored, "each_room") == 2
     assert run(stored, "each_room", "--json") == 0
     runs = children(stored, told(capsys)["run_id"])

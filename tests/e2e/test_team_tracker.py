@@ -42,7 +42,7 @@ from occupancy import predict, train
 from occupancy.config.parsing import load_config
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
-from occupancy.tracking.write import experiment
+from occupancy.tracking.record import Request, open_record
 from tests.places import ROOT
 
 pytestmark = [
@@ -374,7 +374,7 @@ def test_runs_that_bring_the_same_new_log_at_once_all_name_it(
         log_inputs(*arguments, **settings)
 
     def record(_: int) -> None:
-        with experiment(config, simulated_log, []):
+        with open_record(Request(config.tracking, config.name, {}, config.flat(), {}, simulated_log)):
             pass
 
     monkeypatch.setattr(MlflowClient, "log_inputs", log_together)

@@ -50,6 +50,7 @@ SMALL_LOG = (
 )
 TINY = (*SMALL_LOG, "train.max_epochs=1", "train.members=1", "train.batch_size=256")
 ENDLESS = (*SMALL_LOG, "train.max_epochs=100000")
+LOADING = "training smoke: loading the log\n"
 PATIENCE_S = 120.0  # with other work on the machine, a start may take long
 
 
@@ -111,13 +112,13 @@ def wait_until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> 
 
 
 def is_training(path: Path, process: subprocess.Popen[str]) -> bool:
-    """Return whether a process has begun to train a fold: its run is open and knows its log."""
+    """Return whether a process has begun to train: its run is open and knows its log."""
     if not path.exists():
         return False
     found = read_runs(path)
     runs = found.with_dataset & found.tags.keys()  # models have datasets too
     mine = [run for run in runs if found.tags[run].get("pid") == str(process.pid)]
-    return any(found.names[run] == "fold 1" for run in mine)
+    return any(found.names[run] == "smoke" for run in mine)
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:
@@ -162,7 +163,7 @@ def test_json_is_one_line_on_standard_output_and_nothing_else(twins: Twins) -> N
     for _, output, errors in twins.ended:
         assert output.endswith("}\n")
         assert output.count("\n") == 1
-        assert list(json.loads(output)) == ["run_id", "dataset", "protocol", "metrics", "folds"]
+        assert list(json.loads(output)) == ["run_id", "dataset", "protocol", "metrics", "folds", "model"]
         assert errors == ""
 
 
@@ -244,21 +245,21 @@ def test_killed_while_the_store_is_made_it_leaves_no_store_and_the_next_start_cl
 
 
 def test_runs_of_a_process_killed_in_training_are_marked_killed_by_the_next_start(history: History) -> None:
-    assert history.killed == {"smoke": "RUNNING", "fold 1": "RUNNING"}
-    assert history.killed_seen_by_the_next == {"smoke": "KILLED", "fold 1": "KILLED"}
+    assert history.killed == {"smoke": "RUNNING"}
+    assert history.killed_seen_by_the_next == {"smoke": "KILLED"}
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_stopped_in_training_it_says_so_in_one_line_and_ends_its_runs_as_killed(history: History, name: str) -> None:
     code, output, errors = history.stopped[name].ended
     assert code == 130
-    assert output == ""
+    assert output == LOADING
     assert errors == "occupancy train: interrupted; what was recorded so far is kept\n"
-    assert history.stopped[name].runs == {"smoke": "KILLED", "fold 1": "KILLED"}
+    assert history.stopped[name].runs == {"smoke": "KILLED"}
 
 
 def test_two_that_train_at_once_leave_each_others_runs_alone(history: History) -> None:
-    assert history.training_at_once == [{"smoke": "RUNNING", "fold 1": "RUNNING"}] * 2
+    assert history.training_at_once == [{"smoke": "RUNNING"}] * 2
 
 
 def test_after_all_that_the_store_works(history: History) -> None:
@@ -270,7 +271,7 @@ def test_after_all_that_the_store_works(history: History) -> None:
 
 def test_the_closing_table_gives_the_scores_the_log_the_run_and_how_to_look_at_it(history: History) -> None:
     output = history.last[1]
-    assert output.startswith("smoke on ")
+    assert output.startswith(f"{LOADING}smoke on ")
     assert "…" not in output
     begun = [line.split()[0] for line in output.splitlines() if line.strip()]
     assert begun[begun.index("1") :][:5] == ["1", "2", "mean", "std", "pooled"]
@@ -280,7 +281,7 @@ def test_the_closing_table_gives_the_scores_the_log_the_run_and_how_to_look_at_i
     ]
     assert f"run      {parent} in sqlite:///mlflow.db\n" in output
     assert "log      simulated, 864 rows, digest " in output
-    assert "`python -m occupancy.ui tracking.uri=sqlite:///mlflow.db`" in output
+    assert output.endswith("look     occupancy ui\n"), "protocol report leaves no model to use"
 
 
 def test_the_report_protocol_is_a_tag_of_every_run_and_a_caution_below_the_table(history: History) -> None:
@@ -480,7 +481,9 @@ MISTAKES: dict[str, tuple[Callable[[], list[str]], str]] = {
     "unknown key": (lambda: ["--config", str(SMOKE), "train.max_epoch=1"], "unknown key train.max_epoch; did you mean"),
     "wrong type": (lambda: ["--config", str(SMOKE), "train.max_epochs=many"], "train.max_epochs: got 'many' (str)"),
     "value out of range": (lambda: ["--config", str(SMOKE), "model.dropout=2"], "model.dropout: got 2"),
-    "no key=value": (lambda: ["--config", str(SMOKE), "fast"], "got 'fast', expected key=value"),
+    "no key=value": (lambda: ["--config", str(SMOKE), "--json", "fast"], "got 'fast', expected key=value"),
+    "seed given twice": (lambda: ["--config", str(SMOKE), "seed=1", "--seeds", "2"], "seed conflicts with --seeds"),
+    "no number of a seed": (lambda: ["--config", str(SMOKE), "--seeds", "-1"], "expected"),
     "conflict": (
         lambda: ["--config", str(SMOKE), "data.time_format=%H"],
         "time_format conflicts with source 'simulated'",
@@ -534,7 +537,7 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written_whether_training_
     assert call(*arguments, *(["--dry-run"] if dry else [])) == 2
     assert time.monotonic() - begun < 10
     output, errors = workshop.readouterr()
-    assert output == ""
+    assert output in {"", "training smoke: loading the log\n"}
     assert errors.count("\n") == 1
     assert errors.startswith("occupancy train: ")
     assert text in errors
@@ -550,7 +553,7 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_config_runs(config: Path, shared_store: str, workshop: pytest.CaptureFixture[str]) -> None:
-    assert call("--config", str(config), *TINY, f"tracking.uri={shared_store}", "--json") == 0
+    assert call("--config", str(config), *TINY, f"tracking.uri={shared_store}", "--json", "--workers", "1") == 0
     output, errors = workshop.readouterr()
     assert errors == ""
     tree = json.loads(output)
@@ -559,8 +562,9 @@ def test_every_config_runs(config: Path, shared_store: str, workshop: pytest.Cap
     runs = read_runs(Path(shared_store.removeprefix("sqlite:///")))
     assert runs.names[tree["run_id"]] == config.stem
     assert runs.statuses[tree["run_id"]] == "FINISHED"
-    if "report" in config.relative_to(CONFIGS).parts:
-        assert tree["protocol"] == "report"
+    is_report = "report" in config.relative_to(CONFIGS).parts
+    assert tree["protocol"] == ("report" if is_report else "honest")
+    assert tree["model"] == (None if is_report else f"occupancy-{config.stem}@current")
 
 
 def test_the_configs_are_found() -> None:
@@ -579,3 +583,25 @@ def test_every_config_is_complete_in_itself(config: Path) -> None:
     assert {*given["model"]} == {*resolved["model"]}
     for section in trained:
         assert {*given[section]} == {*resolved[section]}
+
+
+def test_seeds_and_configs_go_through_one_pool_and_are_told_together(
+    workshop: pytest.CaptureFixture[str], new_store: Callable[[Path], str], tmp_path: Path
+) -> None:
+    uri = new_store(tmp_path / "mlflow.db")
+    configs = [str(CONFIGS / f"{name}.yaml") for name in ("majority", "clock")]
+    given = ["--config", *configs, "--seeds", "0", "1", "--workers", "1", *SMALL_LOG, f"tracking.uri={uri}"]
+    assert call(*given) == 0
+    output, errors = workshop.readouterr()
+    assert errors == ""
+    assert output.startswith("training majority, clock: loading the log\n4 experiments on ")
+    rows = [line.split() for line in output.splitlines()]
+    assert [row[1] for row in rows if row[:1] in (["majority"], ["clock"])] == ["2", "2"]
+    assert call(*given, "--json") == 0
+    tree = json.loads(workshop.readouterr().out)
+    assert [(one["name"], one["seed"]) for one in tree["experiments"]] == [
+        ("majority", 0), ("majority", 1), ("clock", 0), ("clock", 1)
+    ]  # fmt: skip
+    clock = [one["metrics"]["mse_avg"] for one in tree["experiments"][2:]]
+    assert tree["configs"][1]["mean"]["mse"] == pytest.approx(sum(clock) / 2)
+    assert {tree["experiments"][0]["model"]} == {"occupancy-majority@current"}

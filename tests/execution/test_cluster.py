@@ -339,7 +339,7 @@ def test_a_room_travels_within_its_own_job_which_is_small(tmp_path: Path) -> Non
 def test_a_worker_unpacks_the_folds_once_for_all_units() -> None:
     cluster_module._unpacked.cache_clear()
     units = units_of(3)
-    data = pickle.dumps([quick_fold(validation=slice(0, 0)), units[0].fold])
+    data = pickle.dumps([quick_fold(validation=slice(0, 0)), units[0].source])
     for unit in units:
         outcome = cluster_module._work(process_id(), unit.config, unit.scored, 1, bytes(bytearray(data)))
         here = carry_out(unit)

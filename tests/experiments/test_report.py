@@ -4,21 +4,20 @@ import dataclasses
 import io
 import json
 import math
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from occupancy.config import Config, Data, Tracking
-from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.arrays import Ints
+from occupancy.config import Config, Data, Tracking, Train
+from occupancy.data.folds import Fold, cut, digest_of, load_scheme
 from occupancy.data.table import Log
-from occupancy.execution.fold import FoldResult
 from occupancy.experiments import report
-from occupancy.experiments.report import Outcome
+from occupancy.experiments.plan import Plan
+from occupancy.experiments.result import FoldScores, Result
 from occupancy.metrics import aggregate, score
-from occupancy.models.estimator import Estimator
 from occupancy.prediction import from_probabilities
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -31,25 +30,40 @@ def folds(simulated_log: Log) -> list[Fold]:
 
 
 @pytest.fixture(scope="module")
-def outcome(simulated_log: Log, folds: list[Fold]) -> Outcome:
-    """What a model that is sure of one person too many, up to three, would give."""
-    results = []
-    for fold in folds:
-        truth = fold.counts(fold.test)
-        label = np.minimum(truth + 1, CLASSES - 1)
-        prediction = from_probabilities(simulated_log.times[fold.test], np.eye(CLASSES)[label][None])
-        metrics = score([(prediction, truth)], simulated_log.max_gap)
-        estimator = cast(Estimator, SimpleNamespace(chosen_epochs=10 + fold.number))
-        results.append(FoldResult(fold, estimator, prediction, truth, metrics, 1.0, 0.1))
-    parts = [(result.prediction, result.truth) for result in results]
-    pooled = {f"{key}_pooled": value for key, value in score(parts, simulated_log.max_gap).items()}
+def truths(folds: list[Fold]) -> list[Ints]:
+    return [fold.counts(fold.test) for fold in folds]
+
+
+def plan_of(log: Log, folds: list[Fold]) -> Plan:
     config = Config(name="trial", data=Data(source="simulated", folds="simulated"))
-    metrics = {**aggregate([result.metrics for result in results]), **pooled}
-    return Outcome(RUN, config, simulated_log, results, metrics)
+    dataset = {"name": log.name, "digest": log.digest, "rows": len(log.frame)}
+    return Plan(config, dataset, folds, digest_of(folds), log)
 
 
-def with_config(outcome: Outcome, **changes: Any) -> Outcome:
-    return dataclasses.replace(outcome, config=outcome.config.model_copy(update=changes))
+@pytest.fixture(scope="module")
+def result(simulated_log: Log, folds: list[Fold], truths: list[Ints]) -> Result:
+    """What a model that is sure of one person too many, up to three, would give."""
+    scores, parts = [], []
+    for fold, truth in zip(folds, truths, strict=True):
+        label = np.minimum(truth + 1, CLASSES - 1)
+        parts.append((from_probabilities(simulated_log.times[fold.test], np.eye(CLASSES)[label][None]), truth))
+        scores.append(FoldScores(fold.number, len(truth), 10 + fold.number, score(parts[-1:], simulated_log.max_gap)))
+    pooled = {f"{key}_pooled": value for key, value in score(parts, simulated_log.max_gap).items()}
+    metrics = {**aggregate([dict(fold.metrics) for fold in scores]), **pooled}
+    planned = plan_of(simulated_log, folds)
+    return Result(RUN, planned, metrics, len(simulated_log.frame), scores, model="occupancy-trial@current")
+
+
+def with_plan(result: Result, **changes: Any) -> Result:
+    return dataclasses.replace(result, plan=dataclasses.replace(result.plan, **changes))
+
+
+def with_config(result: Result, **changes: Any) -> Result:
+    return with_plan(result, config=result.plan.config.model_copy(update=changes))
+
+
+def digest_told(result: Result) -> str:
+    return str(result.plan.dataset["digest"])
 
 
 def printed(renderable: RenderableType, width: int = 80) -> str:
@@ -67,35 +81,36 @@ def markdown_cells(line: str) -> list[str]:
     return [cell.removesuffix("&nbsp;").strip() for cell in line.replace("&nbsp; ", " ").strip("| ").split(" | ")]
 
 
-def test_the_json_is_one_line_with_the_keys_of_the_design(outcome: Outcome) -> None:
-    text = report.to_json(outcome)
+def test_the_json_is_one_line_with_the_keys_of_the_design(result: Result) -> None:
+    text = report.to_json(result)
     assert "\n" not in text
     tree = json.loads(text)
-    assert list(tree) == ["run_id", "dataset", "protocol", "metrics", "folds"]
+    assert list(tree) == ["run_id", "dataset", "protocol", "metrics", "folds", "model"]
     assert tree["run_id"] == RUN
-    assert tree["dataset"] == {"name": "simulated", "digest": outcome.log.digest, "rows": 7200}
+    assert tree["dataset"] == {"name": "simulated", "digest": digest_told(result), "rows": 7200}
+    assert tree["model"] == "occupancy-trial@current"
     assert tree["protocol"] == "honest"
-    keys = set(outcome.results[0].metrics)
+    keys = set(result.folds[0].metrics)
     assert set(tree["metrics"]) == {f"{key}_{ending}" for key in keys for ending in ("avg", "std", "pooled")}
-    for fold, result in zip(tree["folds"], outcome.results, strict=True):
-        assert list(fold) == ["fold", "rows", "metrics"]
-        assert (fold["fold"], fold["rows"]) == (result.fold.number, int(result.fold.test.sum()))
-        assert set(fold["metrics"]) == keys
+    for told, fold in zip(tree["folds"], result.plan.folds, strict=True):
+        assert list(told) == ["fold", "rows", "metrics"]
+        assert (told["fold"], told["rows"]) == (fold.number, int(fold.test.sum()))
+        assert set(told["metrics"]) == keys
 
 
-def test_the_json_holds_the_numbers_themselves(outcome: Outcome) -> None:
-    tree = json.loads(report.to_json(outcome))
-    errors = [np.mean(result.truth < CLASSES - 1) for result in outcome.results]
+def test_the_json_holds_the_numbers_themselves(result: Result, truths: list[Ints]) -> None:
+    tree = json.loads(report.to_json(result))
+    errors = [np.mean(truth < CLASSES - 1) for truth in truths]
     assert [fold["metrics"]["mse"] for fold in tree["folds"]] == pytest.approx(errors)
     assert tree["metrics"]["mse_avg"] == pytest.approx(np.mean(errors))
     assert tree["metrics"]["mse_std"] == pytest.approx(np.std(errors))
     assert tree["metrics"]["mse_pooled"] == pytest.approx(np.mean(errors))  # the days are equally long
 
 
-def test_what_could_not_be_computed_is_null_in_the_json_and_a_dash_in_the_tables(outcome: Outcome) -> None:
-    first = dataclasses.replace(outcome.results[0], metrics={**outcome.results[0].metrics, "latency_s": math.nan})
-    metrics = {**outcome.metrics, "latency_s_avg": math.nan, "nll_avg": math.inf}
-    odd = dataclasses.replace(outcome, results=[first, *outcome.results[1:]], metrics=metrics)
+def test_what_could_not_be_computed_is_null_in_the_json_and_a_dash_in_the_tables(result: Result) -> None:
+    first = dataclasses.replace(result.folds[0], metrics={**result.folds[0].metrics, "latency_s": math.nan})
+    metrics = {**result.metrics, "latency_s_avg": math.nan, "nll_avg": math.inf}
+    odd = dataclasses.replace(result, folds=[first, *result.folds[1:]], metrics=metrics)
     tree = json.loads(report.to_json(odd), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert tree["folds"][0]["metrics"]["latency_s"] is None
     assert tree["folds"][1]["metrics"]["latency_s"] is not None
@@ -105,90 +120,106 @@ def test_what_could_not_be_computed_is_null_in_the_json_and_a_dash_in_the_tables
     assert markdown_cells(latency)[1:3] == ["**-**", "-"]
 
 
-def test_the_closing_table_fits_a_plain_terminal_with_every_cell_whole(outcome: Outcome) -> None:
-    metrics = {**outcome.metrics, "latency_s_std": 12_345.6}
-    text = printed(report.closing_table(dataclasses.replace(outcome, metrics=metrics)))
+def test_the_closing_table_fits_a_plain_terminal_with_every_cell_whole(result: Result) -> None:
+    metrics = {**result.metrics, "latency_s_std": 12_345.6}
+    text = printed(report.closing_table(dataclasses.replace(result, metrics=metrics)))
     assert "…" not in text
     table = text.split("CAUTION")[0]
     assert max(map(len, table.splitlines())) <= 80
     assert cells(text, "fold")[:4] == ["fold", "rows", "epochs", "mse"]
-    for result in outcome.results:
-        shown = [f"{result.metrics[key]:.3f}" for key in ("mse", "f1_macro")]
-        assert cells(text, str(result.fold.number))[:5] == [
-            str(result.fold.number),
-            "1,440",
-            f"1{result.fold.number}",
-            *shown,
-        ]
+    for fold in result.folds:
+        shown = [f"{fold.metrics[key]:.3f}" for key in ("mse", "f1_macro")]
+        number = str(fold.number)
+        assert cells(text, number)[:5] == [number, "1,440", f"1{number}", *shown]
     for name, ending in (("mean", "avg"), ("std", "std")):
         assert cells(text, name)[1:3] == [f"{metrics[f'{key}_{ending}']:.3f}" for key in ("mse", "f1_macro")]
     assert cells(text, "pooled")[1:3] == ["5,760", f"{metrics['mse_pooled']:.3f}"]
     assert cells(text, "std")[-1] == "12346"
 
 
-def test_squared_error_and_macro_f1_come_first(outcome: Outcome) -> None:
+def test_squared_error_and_macro_f1_come_first(result: Result) -> None:
     assert report.SHOWN[:2] == ("mse", "f1_macro")
-    rows = [markdown_cells(line)[0] for line in report.description(outcome).splitlines() if line.startswith("|")]
+    rows = [markdown_cells(line)[0] for line in report.description(result).splitlines() if line.startswith("|")]
     assert rows[:4] == ["fold", "---", "mse", "f1_macro"]
 
 
-def test_the_closing_table_says_what_was_done_on_what_and_where_the_record_is(outcome: Outcome) -> None:
-    lines = printed(report.closing_table(outcome)).splitlines()
+def test_the_closing_table_says_what_was_done_on_what_and_where_the_record_is(result: Result) -> None:
+    lines = printed(report.closing_table(result)).splitlines()
     assert lines[0].split() == ["trial", "on", "simulated,", "protocol", "honest"]
-    assert f"log      simulated, 7,200 rows, digest {outcome.log.digest}" in lines
+    assert f"log      simulated, 7,200 rows, digest {digest_told(result)}" in lines
     assert f"run      {RUN} in sqlite:///mlflow.db" in lines
-    assert any("`python -m occupancy.ui tracking.uri=sqlite:///mlflow.db`" in line for line in lines)
+    assert "look     occupancy ui" in lines
+    assert "use      occupancy predict --model occupancy-trial@current --csv my_sensors.csv" in lines
 
 
-def test_a_long_address_is_not_broken_over_lines(outcome: Outcome) -> None:
+def test_a_model_that_is_not_registered_is_used_by_its_run_and_what_is_not_there_by_nothing(result: Result) -> None:
+    def use(told: Result) -> list[str]:
+        return [line for line in report.closing_lines(told) if line.startswith("use ")]
+
+    by_run = f"use      occupancy predict --run {RUN} --csv my_sensors.csv"
+    assert use(dataclasses.replace(result, model=None)) == [by_run]
+    assert use(with_config(dataclasses.replace(result, model=None), train=Train(final=False))) == []
+    assert use(with_config(dataclasses.replace(result, model=None), protocol="report")) == []
+
+
+def test_a_model_without_epochs_has_no_column_for_them(result: Result) -> None:
+    folds = [dataclasses.replace(fold, epochs=0) for fold in result.folds]
+    text = printed(report.closing_table(dataclasses.replace(result, folds=folds)))
+    assert cells(text, "fold")[:3] == ["fold", "rows", "mse"]
+    assert cells(text, "1")[1:3] == ["1,440", f"{folds[0].metrics['mse']:.3f}"]
+
+
+def test_a_long_address_is_not_broken_over_lines(result: Result) -> None:
     uri = f"sqlite:////{'long/' * 30}mlflow.db"
-    text = printed(report.closing_table(with_config(outcome, tracking=Tracking(uri=uri))))
+    text = printed(report.closing_table(with_config(result, tracking=Tracking(uri=uri))))
     assert f"run      {RUN} in {uri}\n" in text
-    assert f"`python -m occupancy.ui tracking.uri={uri}`" in text
+    assert f"look     occupancy ui tracking.uri={uri}\n" in text
+    assert f" --csv my_sensors.csv tracking.uri={uri}\n" in text
 
 
-def test_the_record_on_a_server_is_opened_by_the_same_command(outcome: Outcome) -> None:
-    served = with_config(outcome, tracking=Tracking(uri="http://host:5000"))
-    assert "look     `python -m occupancy.ui tracking.uri=http://host:5000`" in printed(report.closing_table(served))
+def test_the_record_on_a_server_is_opened_by_the_same_command(result: Result) -> None:
+    served = with_config(result, tracking=Tracking(uri="http://host:5000"))
+    assert "look     occupancy ui tracking.uri=http://host:5000\n" in printed(report.closing_table(served))
 
 
-def test_a_name_in_square_brackets_is_shown_and_not_obeyed(outcome: Outcome) -> None:
-    assert printed(report.closing_table(with_config(outcome, name="[red]"))).startswith("[red] on simulated")
+def test_a_name_in_square_brackets_is_shown_and_not_obeyed(result: Result) -> None:
+    assert printed(report.closing_table(with_config(result, name="[red]"))).startswith("[red] on simulated")
 
 
-def test_simulated_logs_and_the_report_protocol_come_with_a_caution(outcome: Outcome) -> None:
-    def cautions(told: Outcome) -> list[str]:
+def test_simulated_logs_and_the_report_protocol_come_with_a_caution(result: Result) -> None:
+    def cautions(told: Result) -> list[str]:
         return [line for line in printed(report.closing_table(told)).splitlines() if "CAUTION" in line]
 
-    real = dataclasses.replace(outcome, log=dataclasses.replace(outcome.log, name="uci", family="uci"))
+    assert result.plan.log is not None
+    real = with_plan(result, log=dataclasses.replace(result.plan.log, name="uci", family="uci"))
     simulated = "CAUTION  the log is simulated: these figures say nothing about a real room"
     reported = "CAUTION  protocol report stops early on the test rows: these figures are optimistic"
     assert cautions(real) == []
-    assert cautions(outcome) == [simulated]
+    assert cautions(result) == [simulated]
     assert cautions(with_config(real, protocol="report")) == [reported]
-    assert cautions(with_config(outcome, protocol="report")) == [reported, simulated]
+    assert cautions(with_config(result, protocol="report")) == [reported, simulated]
 
 
-def test_the_description_says_what_was_done_on_what_in_markdown(outcome: Outcome) -> None:
-    lines = report.description(with_config(outcome, protocol="report")).splitlines()
+def test_the_description_says_what_was_done_on_what_in_markdown(result: Result) -> None:
+    lines = report.description(with_config(result, protocol="report")).splitlines()
     assert lines[0] == (
         "trial: lstm, protocol **report**, folds **simulated**, "
-        f"log **simulated** (7,200 rows, digest `{outcome.log.digest}`)."
+        f"log **simulated** (7,200 rows, digest `{digest_told(result)}`)."
     )
     heading, rule, *rows = map(markdown_cells, lines[2:])
     assert heading == ["fold", "mean", "1", "2", "3", "4"]
     assert {len(row) for row in (heading, rule, *rows)} == {6}, "a row has another number of cells"
-    folds = [f"{result.metrics['mse']:.3f}" for result in outcome.results]
-    assert rows[0] == ["mse", f"**{outcome.metrics['mse_avg']:.3f}**", *folds]
+    folds = [f"{fold.metrics['mse']:.3f}" for fold in result.folds]
+    assert rows[0] == ["mse", f"**{result.metrics['mse_avg']:.3f}**", *folds]
     assert rows[-1] == ["test rows", "", *["1,440"] * 4]
 
 
-def test_the_rows_of_the_folds_count_each_part_and_its_labels(outcome: Outcome, folds: list[Fold]) -> None:
+def test_the_rows_of_the_folds_count_each_part_and_its_labels(folds: list[Fold]) -> None:
     rows = report.fold_rows(folds, CLASSES)
     assert [(row["fold"], row["part"]) for row in rows] == [
         (fold, part) for fold in (1, 2, 3, 4) for part in ("train", "validation", "test")
     ]
-    counts = outcome.log.frame[outcome.log.schema.count]
+    counts = folds[0].log.frame[folds[0].log.schema.count]
     for row in rows:
         mask = getattr(folds[row["fold"] - 1], row["part"])
         assert row["rows"] == mask.sum() == sum(row["labels"])
@@ -207,17 +238,17 @@ def test_the_fold_table_fits_a_plain_terminal_with_every_cell_whole(folds: list[
         assert lines[at + 1] == row["last"].split()
 
 
-def test_the_plan_is_one_line_of_json_with_config_dataset_and_folds(outcome: Outcome, folds: list[Fold]) -> None:
-    text = report.plan_json(outcome.config, outcome.log, folds)
-    assert "\n" not in text
-    tree = json.loads(text)
+def test_the_plan_is_told_with_config_dataset_and_folds_as_json_has_them(result: Result, folds: list[Fold]) -> None:
+    tree = json.loads(json.dumps(report.plan_tree(result.plan), allow_nan=False))
     assert list(tree) == ["config", "dataset", "folds"]
-    assert Config.model_validate(tree["config"]) == outcome.config
-    assert tree["dataset"]["digest"] == outcome.log.digest
+    assert Config.model_validate(tree["config"]) == result.plan.config
+    assert tree["dataset"] == {"name": "simulated", "digest": digest_told(result), "rows": 7200}
     assert tree["folds"] == report.fold_rows(folds, CLASSES)
 
 
-def test_the_digest_that_is_told_changes_with_the_log(outcome: Outcome, folds: list[Fold]) -> None:
-    other = dataclasses.replace(outcome.log, frame=outcome.log.frame.assign(S1_Temp=20.0))
-    assert other.digest != outcome.log.digest
-    assert other.digest in report.plan_json(outcome.config, other, folds)
+def test_the_digest_that_is_told_changes_with_the_log(result: Result, folds: list[Fold]) -> None:
+    log = folds[0].log
+    other = dataclasses.replace(log, frame=log.frame.assign(S1_Temp=20.0))
+    assert other.digest != log.digest
+    assert report.plan_tree(plan_of(other, folds))["dataset"]["digest"] == other.digest
+    assert other.digest in printed(report.closing_table(with_plan(result, dataset=plan_of(other, folds).dataset)))

@@ -18,11 +18,14 @@ from mlflow.entities import Run
 from occupancy.config import Config, Data, Explanation, RandomForest, Room, Simulation, Tracking
 from occupancy.errors import InputError, InputWarning
 from occupancy.execution.fold import FoldResult
-from occupancy.experiments.report import Outcome
-from occupancy.experiments.run import conduct, plan
+from occupancy.execution.here import Here
+from occupancy.experiments.plan import plan
+from occupancy.experiments.result import Result
+from occupancy.experiments.run import conduct_one
 from occupancy.explanation.importance import KIND, MSE, SENSOR
 from occupancy.explanation.report import check, explain_fold
 from occupancy.models.estimator import Estimator
+from tests.experiments.made_experiments import Recording
 from tests.explanation.made_models import fold_of, log_of, model
 from tests.places import ROOT
 
@@ -56,21 +59,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def outcome(folder: Path) -> Outcome:
-    return conduct(plan(config_of(folder, SETTINGS)))
+def workers() -> Recording:
+    return Recording()
 
 
 @pytest.fixture(scope="module")
-def children(outcome: Outcome) -> list[Run]:
+def outcome(folder: Path, workers: Recording) -> Result:
+    return conduct_one(plan(config_of(folder, SETTINGS)), workers)
+
+
+@pytest.fixture(scope="module")
+def children(outcome: Result) -> list[Run]:
     """The runs of the folds, the first fold's first."""
-    client = MlflowClient(outcome.config.tracking.uri)
+    client = MlflowClient(outcome.plan.config.tracking.uri)
     experiment = client.get_run(outcome.run_id).info.experiment_id
     found = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{outcome.run_id}'")
     return sorted(found, key=lambda run: str(run.info.run_name))
 
 
-def artifacts(outcome: Outcome, run: str) -> list[str]:
-    return sorted(str(one.path) for one in MlflowClient(outcome.config.tracking.uri).list_artifacts(run, "explanation"))
+def artifacts(outcome: Result, run: str) -> list[str]:
+    return sorted(
+        str(one.path) for one in MlflowClient(outcome.plan.config.tracking.uri).list_artifacts(run, "explanation")
+    )
 
 
 def artifact(run: Run, name: str) -> str:
@@ -78,7 +88,7 @@ def artifact(run: Run, name: str) -> str:
 
 
 def test_each_fold_has_its_figures_and_their_numbers_and_the_parent_all_folds(
-    outcome: Outcome, children: list[Run]
+    outcome: Result, children: list[Run]
 ) -> None:
     assert len(children) == 2
     for child in children:
@@ -100,8 +110,12 @@ def test_the_importance_of_each_kind_is_a_metric_of_its_fold(children: list[Run]
         assert set(logged) == {"temperature", "sound", "co2", "motion"}, "no_light"
 
 
-def test_the_moment_is_the_test_row_with_the_largest_predicted_mean(outcome: Outcome, children: list[Run]) -> None:
-    for result, child in zip(outcome.results, children, strict=True):
+def test_the_moment_is_the_test_row_with_the_largest_predicted_mean(
+    outcome: Result, workers: Recording, children: list[Run]
+) -> None:
+    assert outcome.run_id == children[0].data.tags["mlflow.parentRunId"]
+    for (fold, scores), child in zip(workers.folds, children, strict=True):
+        result = scores.kept
         told = json.loads(artifact(child, "busiest_moment.json"))
         place = result.prediction.times.get_loc(pd.Timestamp(told["time"]))
         assert result.prediction.mean[place] == result.prediction.mean.max()
@@ -109,15 +123,15 @@ def test_the_moment_is_the_test_row_with_the_largest_predicted_mean(outcome: Out
         assert told["truth"] == result.truth[place]
         added = sum(told["contributions"].values())
         assert added == pytest.approx(told["prediction"] - told["background"], abs=1e-12)
-        learned = result.fold.log.times[result.fold.train | result.fold.validation]
+        learned = fold.log.times[fold.train | fold.validation]
         assert len(told["background_times"]) == 4
         assert set(pd.to_datetime(told["background_times"])) <= set(learned)
 
 
-def test_an_explanation_leaves_the_scores_as_they_are(folder: Path, outcome: Outcome) -> None:
-    plain = conduct(plan(config_of(folder, None)))
+def test_an_explanation_leaves_the_scores_as_they_are(folder: Path, outcome: Result) -> None:
+    plain = conduct_one(plan(config_of(folder, None)), Here())
     assert plain.metrics == outcome.metrics
-    assert plain.config.key == outcome.config.key
+    assert plain.plan.config.key == outcome.plan.config.key
     assert artifacts(plain, plain.run_id) == []
 
 
@@ -138,7 +152,8 @@ def result_of(estimator: Estimator) -> FoldResult:
     fold = fold_of(log_of(), 120)
     estimator.config = estimator.config.model_copy(update={"explanation": SETTINGS})
     prediction = estimator.predict(fold.log.frame.drop(columns="people"), fold.test)
-    return FoldResult(fold, estimator, prediction, fold.counts(fold.test), {}, 0.0, 0.0)
+    truth = fold.counts(fold.test)
+    return FoldResult(fold=fold, estimator=estimator, fit_s=0.0, prediction=prediction, truth=truth, predict_s=0.0)
 
 
 def test_a_test_row_without_its_whole_past_is_not_the_moment_however_busy() -> None:

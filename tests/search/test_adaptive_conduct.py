@@ -18,10 +18,10 @@ from rich.console import Console
 
 from occupancy.errors import InputError
 from occupancy.execution.pool import Pool
-from occupancy.execution.unit import Failure, Outcome, Scores, Unit
+from occupancy.execution.unit import Failure, OnShare, Outcome, Scores, Unit, ignore
 from occupancy.search import report
 from occupancy.search.conduct import Result, conduct
-from occupancy.search.plan import Plan, plan
+from occupancy.search.plan import SearchPlan, plan_search
 from occupancy.search.request import load_search
 from tests.search.made_search import STORE, search_in
 
@@ -46,7 +46,7 @@ class Fake(Pool):
     def __post_init__(self) -> None:
         self.asked: list[Unit] = []
 
-    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
+    def execute(self, units: Sequence[Unit], _on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
         units = list(units)
         self.order(units)
         for unit in units:
@@ -60,7 +60,7 @@ def scores(unit: Unit) -> Scores:
     """Return what a setting gives: each fold has a best learning rate of its own, and small windows are better."""
     model: Any = unit.config.model
     rate = np.log10(unit.config.train.learning_rate)
-    mse = float((rate + 1.5 + unit.fold.number / 2) ** 2 + model.window / 100 + (unit.scored == "test"))
+    mse = float((rate + 1.5 + unit.source.number / 2) ** 2 + model.window / 100 + (unit.scored == "test"))
     return Scores({"mse": mse, "mse_mean": mse}, {"fit_s": 1.0}, 3)
 
 
@@ -69,7 +69,7 @@ def failing(*numbers: int, fold: int = 2) -> Act:
     seen: list[str] = []
 
     def act(unit: Unit) -> Outcome:
-        if unit.scored == "validation" and unit.fold.number == fold:
+        if unit.scored == "validation" and unit.source.number == fold:
             seen.append(unit.key)
             if len(seen) in numbers:
                 return Failure("MemoryError: too large a network")
@@ -79,12 +79,12 @@ def failing(*numbers: int, fold: int = 2) -> Act:
 
 
 @pytest.fixture
-def search(tmp_path: Path, new_store: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
+def search(tmp_path: Path, new_store: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[SearchPlan]:
     """A search of five trials a fold, all of which but the first two are led by scores."""
     monkeypatch.setattr("occupancy.search.adaptive._RANDOM", 2)
     tracked_in = mlflow.get_tracking_uri()
     new_store(tmp_path / STORE)
-    yield plan(search_in(tmp_path))
+    yield plan_search(search_in(tmp_path))
     mlflow.set_tracking_uri(tracked_in)
 
 
@@ -94,19 +94,19 @@ def told(result: Result) -> dict[str, Any]:
     return tree
 
 
-def elsewhere(folder: Path, new_store: Callable[[Path], str]) -> Plan:
+def elsewhere(folder: Path, new_store: Callable[[Path], str]) -> SearchPlan:
     """Return the same search on another store."""
     folder.mkdir()
     new_store(folder / STORE)
-    return plan(search_in(folder))
+    return plan_search(search_in(folder))
 
 
 def tried(pool: Fake, fold: int) -> list[str]:
     """Return the settings that a fold tried."""
-    return sorted(unit.config.key for unit in pool.asked if unit.fold.number == fold and unit.scored == "validation")
+    return sorted(unit.config.key for unit in pool.asked if unit.source.number == fold and unit.scored == "validation")
 
 
-def recorded(search: Plan) -> dict[str, list[Run]]:
+def recorded(search: SearchPlan) -> dict[str, list[Run]]:
     """Return the runs by the run that they lie under; the parent lies under none."""
     client = MlflowClient(search.tracking.uri)
     experiment = client.get_experiment_by_name("occupancy-search")
@@ -120,7 +120,7 @@ def recorded(search: Plan) -> dict[str, list[Run]]:
 
 
 def test_a_search_stopped_after_every_three_fits_ends_as_one_that_was_let_be_in_any_order(
-    search: Plan, tmp_path: Path, new_store: Callable[[Path], str]
+    search: SearchPlan, tmp_path: Path, new_store: Callable[[Path], str]
 ) -> None:
     whole = conduct(elsewhere(tmp_path / "whole", new_store), Fake(scores))
     fits, stops = 0, 0
@@ -139,22 +139,22 @@ def test_a_search_stopped_after_every_three_fits_ends_as_one_that_was_let_be_in_
 
 
 def test_what_one_fold_tries_does_not_depend_on_how_another_fold_scores(
-    search: Plan, tmp_path: Path, new_store: Callable[[Path], str]
+    search: SearchPlan, tmp_path: Path, new_store: Callable[[Path], str]
 ) -> None:
     def turned(unit: Unit) -> Outcome:
         given = scores(unit)
-        return Scores({"mse": -given.metrics["mse"]}, {}, 3) if unit.fold.number == 2 else given
+        return Scores({"mse": -given.metrics["mse"]}, {}, 3) if unit.source.number == 2 else given
 
     one, other = Fake(scores), Fake(turned)
     first, second = conduct(search, one), conduct(elsewhere(tmp_path / "turned", new_store), other)
     own = [pool.asked for pool in (one, other)]
-    early = [[unit.config.key for unit in units if unit.fold.number == 1][:5] for units in own]
+    early = [[unit.config.key for unit in units if unit.source.number == 1][:5] for units in own]
     assert sorted(early[0]) == sorted(early[1])
     assert told(first)["nested"]["folds"][0] == told(second)["nested"]["folds"][0]
     assert tried(one, 2) != tried(other, 2)
 
 
-def test_each_fold_tests_its_own_best_and_all_share_the_best_mean_of_these(search: Plan) -> None:
+def test_each_fold_tests_its_own_best_and_all_share_the_best_mean_of_these(search: SearchPlan) -> None:
     pool = Fake(scores)
     result = conduct(search, pool)
     for one in result.nested:
@@ -162,7 +162,7 @@ def test_each_fold_tests_its_own_best_and_all_share_the_best_mean_of_these(searc
         assert (one.trial.number, one.validation) == (own.idxmin(), own.min())
     chosen = [one.trial for one in result.nested]
     means = [
-        np.mean([scores(Unit(trial.config, fold, "validation")).metrics["mse"] for fold in search.folds])
+        np.mean([scores(Unit(trial.config, fold, "validation")).metrics["mse"] for fold in search.base.sources])
         for trial in chosen
     ]
     shared = chosen[int(np.argmin(means))]
@@ -170,13 +170,13 @@ def test_each_fold_tests_its_own_best_and_all_share_the_best_mean_of_these(searc
     assert np.mean([one.validation for one in result.shared]) == pytest.approx(min(means))
     tests = {unit.key for unit in pool.asked if unit.scored == "test"}
     wanted = [(one.trial.config, one.fold) for one in [*result.nested, *result.shared]]
-    assert tests == {Unit(config, search.folds[fold - 1], "test").key for config, fold in wanted}
+    assert tests == {Unit(config, search.base.sources[fold - 1], "test").key for config, fold in wanted}
     assert len({unit.key for unit in pool.asked}) == len(pool.asked) == 2 * 5 + 2 + len(tests)
     tree = told(result)
     assert (tree["trials"], tree["shared"]["selection"], tree["shared"]["optimistic"]) == (5, "shared", True)
 
 
-def test_the_record_is_one_parent_with_trials_and_under_each_the_fold_that_tried_it(search: Plan) -> None:
+def test_the_record_is_one_parent_with_trials_and_under_each_the_fold_that_tried_it(search: SearchPlan) -> None:
     run_id = conduct(search, Fake(scores)).run_id
     runs = recorded(search)
     (parent,) = runs[""]
@@ -201,7 +201,7 @@ def test_the_record_is_one_parent_with_trials_and_under_each_the_fold_that_tried
     assert again.propose(1, []) == search.method.propose(1, [])
 
 
-def test_a_trial_that_fails_is_recorded_and_the_search_goes_on_and_it_stands_after_a_stop(search: Plan) -> None:
+def test_a_trial_that_fails_is_recorded_and_the_search_goes_on_and_it_stands_after_a_stop(search: SearchPlan) -> None:
     act = failing(2, 3)
 
     def stopped(unit: Unit) -> Outcome:
@@ -223,20 +223,20 @@ def test_a_trial_that_fails_is_recorded_and_the_search_goes_on_and_it_stands_aft
 
 
 def test_a_worker_that_died_ends_the_search_and_the_same_command_ends_as_if_it_had_not(
-    search: Plan, tmp_path: Path, new_store: Callable[[Path], str]
+    search: SearchPlan, tmp_path: Path, new_store: Callable[[Path], str]
 ) -> None:
     whole = conduct(elsewhere(tmp_path / "whole", new_store), Fake(scores))
     lost: list[str] = []
 
     def act(unit: Unit) -> Outcome:
-        if unit.scored == "validation" and unit.fold.number == 2:
+        if unit.scored == "validation" and unit.source.number == 2:
             lost.append(unit.key)
             if len(lost) == 4:
                 return Failure("its worker died twice", passing=True)
         return scores(unit)
 
     with pytest.raises(
-        InputError, match=r"fold 2 trial \d on fold 2: its worker died twice, which is not recorded.*same"
+        InputError, match=r"fold 2 trial \d on fold 2: its worker died twice; that is not recorded.*same"
     ):
         conduct(search, Fake(act))
     assert {run.info.status for run in recorded(search)[""]} == {"FAILED"}
@@ -249,7 +249,7 @@ def test_a_worker_that_died_ends_the_search_and_the_same_command_ends_as_if_it_h
     assert {(run.info.status, run.data.tags.get("error")) for run in runs} == {("FINISHED", None)}
 
 
-def test_a_number_beyond_the_trials_has_the_name_of_the_choice_that_it_stands_for(search: Plan) -> None:
+def test_a_number_beyond_the_trials_has_the_name_of_the_choice_that_it_stands_for(search: SearchPlan) -> None:
     tree = told(conduct(search, Fake(failing(2, 6))))  # the sixth is the choice of fold 1 on fold 2
     own, crossed = tree["failed"]
     assert own["name"] == f"fold 2 trial {own['trial']}"
@@ -259,7 +259,7 @@ def test_a_number_beyond_the_trials_has_the_name_of_the_choice_that_it_stands_fo
     assert {own["name"], crossed["name"], *(one["name"] for one in tree["nested"]["folds"])} <= groups
 
 
-def test_a_fold_on_which_all_fail_ends_the_search_in_one_line(search: Plan) -> None:
+def test_a_fold_on_which_all_fail_ends_the_search_in_one_line(search: SearchPlan) -> None:
     with pytest.raises(InputError, match="fold 2: none of 5 trials gave a score; the first: MemoryError") as caught:
         conduct(search, Fake(failing(1, 2, 3, 4, 5)))
     assert "\n" not in str(caught.value)
@@ -270,14 +270,14 @@ def test_equal_proposals_are_carried_out_once(tmp_path: Path, new_store: Callabl
     new_store(tmp_path / STORE)
     tracked_in = mlflow.get_tracking_uri()
     pool = Fake(scores)
-    result = conduct(plan(search_in(tmp_path, over={"model.window": [5, 6]}, trials=5)), pool)
+    result = conduct(plan_search(search_in(tmp_path, over={"model.window": [5, 6]}, trials=5)), pool)
     mlflow.set_tracking_uri(tracked_in)
     assert result.scores.shape == (5, 2)
     assert len([unit for unit in pool.asked if unit.scored == "validation"]) == 4
     assert {one.trial.setting["model.window"] for one in [*result.nested, *result.shared]} == {5}
 
 
-def test_a_dry_run_says_how_much_there_is_to_do(search: Plan) -> None:
+def test_a_dry_run_says_how_much_there_is_to_do(search: SearchPlan) -> None:
     shown = Console(width=120)
     with shown.capture() as capture:
         shown.print(report.plan_table(search))

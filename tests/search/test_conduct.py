@@ -15,10 +15,10 @@ from rich.console import Console
 
 from occupancy.errors import InputError
 from occupancy.execution.pool import Pool
-from occupancy.execution.unit import Failure, Outcome, Unit, carry_out
+from occupancy.execution.unit import Failure, OnShare, Outcome, Unit, carry_out, ignore
 from occupancy.search import report
 from occupancy.search.conduct import Result, conduct
-from occupancy.search.plan import Plan, plan
+from occupancy.search.plan import SearchPlan, plan_search
 from occupancy.search.request import load_search
 from tests.places import ROOT
 
@@ -41,14 +41,14 @@ class Here(Pool):
         self.act = act
         self.asked: list[Unit] = []
 
-    def execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
+    def execute(self, units: Sequence[Unit], _on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
         for unit in reversed(units):
             self.asked.append(unit)
             yield unit, self.act(unit)
 
 
 @pytest.fixture
-def search(tmp_path: Path, new_store: Callable[[Path], str]) -> Iterator[Plan]:
+def search(tmp_path: Path, new_store: Callable[[Path], str]) -> Iterator[SearchPlan]:
     data = {"source": "simulated", "folds": str(FOLDS), "max_gap": 600}
     data["simulation"] = {"days": 3, "room": {"step_s": 300}}
     tree = {
@@ -59,7 +59,7 @@ def search(tmp_path: Path, new_store: Callable[[Path], str]) -> Iterator[Plan]:
     path = tmp_path / "forest.yaml"
     path.write_text(yaml.safe_dump({**tree, "search": {"over": {"model.min_samples_leaf": [1, 20, 60]}}}))
     tracked_in = mlflow.get_tracking_uri()
-    yield plan(load_search(path))
+    yield plan_search(load_search(path))
     mlflow.set_tracking_uri(tracked_in)
 
 
@@ -68,7 +68,7 @@ def told(result: Result) -> dict[str, Any]:
     return tree
 
 
-def recorded(search: Plan) -> dict[str, list[Run]]:
+def recorded(search: SearchPlan) -> dict[str, list[Run]]:
     """Return the runs by the group that they belong to; the parent belongs to none."""
     client = MlflowClient(search.tracking.uri)
     experiment = client.get_experiment_by_name("occupancy-search")
@@ -82,24 +82,24 @@ def recorded(search: Plan) -> dict[str, list[Run]]:
 def fails_at(leaf: int, fold: int, scored: str = "validation") -> Act:
     def act(unit: Unit) -> Outcome:
         model: Any = unit.config.model
-        if (model.min_samples_leaf, unit.fold.number, unit.scored) == (leaf, fold, scored):
+        if (model.min_samples_leaf, unit.source.number, unit.scored) == (leaf, fold, scored):
             return Failure("MemoryError: too large a forest")
         return carry_out(unit)
 
     return act
 
 
-def test_no_test_row_is_scored_but_by_what_was_chosen(search: Plan) -> None:
+def test_no_test_row_is_scored_but_by_what_was_chosen(search: SearchPlan) -> None:
     pool = Here()
     result = conduct(search, pool)
     tested = {unit.key for unit in pool.asked if unit.scored == "test"}
     chosen = [*result.nested, *result.shared]
-    assert tested == {Unit(one.trial.config, search.folds[one.fold - 1], "test").key for one in chosen}
+    assert tested == {Unit(one.trial.config, search.base.sources[one.fold - 1], "test").key for one in chosen}
     assert [unit.scored for unit in pool.asked[:6]] == ["validation"] * 6
     assert len(pool.asked) == 6 + len(tested)
 
 
-def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(search: Plan) -> None:
+def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(search: SearchPlan) -> None:
     result = conduct(search, Here(fails_at(20, fold=2)))
     tree = told(result)
     assert tree["failed"] == [{"trial": 2, "name": "trial 2", "fold": 2, "error": "MemoryError: too large a forest"}]
@@ -115,7 +115,7 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(se
     assert "failed   1 fits, the first trial 2 on fold 2: MemoryError: too large a forest" in capture.get()
 
 
-def test_figures_and_the_search_lie_beside_the_parent_run(search: Plan) -> None:
+def test_figures_and_the_search_lie_beside_the_parent_run(search: SearchPlan) -> None:
     run_id = conduct(search, Here()).run_id
     client = MlflowClient(search.tracking.uri)
     assert {file.path for file in client.list_artifacts(run_id)} == {"search.yaml", "figures"}
@@ -127,7 +127,7 @@ def test_figures_and_the_search_lie_beside_the_parent_run(search: Plan) -> None:
     assert load_search(written).samples() == search.method.samples()
 
 
-def test_a_finished_search_is_read_back_as_it_was_its_failures_too(search: Plan) -> None:
+def test_a_finished_search_is_read_back_as_it_was_its_failures_too(search: SearchPlan) -> None:
     first = conduct(search, Here(fails_at(20, fold=2)))
     idle = Here()
     again = conduct(search, idle)
@@ -136,7 +136,7 @@ def test_a_finished_search_is_read_back_as_it_was_its_failures_too(search: Plan)
     assert (first.was_finished, again.was_finished) == (False, True)
 
 
-def test_what_failed_is_tried_again_where_a_stopped_search_goes_on(search: Plan) -> None:
+def test_what_failed_is_tried_again_where_a_stopped_search_goes_on(search: SearchPlan) -> None:
     def act(unit: Unit) -> Outcome:
         if unit.scored == "test":
             raise KeyboardInterrupt
@@ -153,25 +153,25 @@ def test_what_failed_is_tried_again_where_a_stopped_search_goes_on(search: Plan)
     assert {(run.info.status, run.data.tags.get("error")) for run in runs} == {("FINISHED", None)}
 
 
-def test_a_test_that_fails_leaves_its_fold_without_scores_and_not_the_others(search: Plan) -> None:
+def test_a_test_that_fails_leaves_its_fold_without_scores_and_not_the_others(search: SearchPlan) -> None:
     def act(unit: Unit) -> Outcome:
-        return Failure("RuntimeError: no") if (unit.scored, unit.fold.number) == ("test", 1) else carry_out(unit)
+        return Failure("RuntimeError: no") if (unit.scored, unit.source.number) == ("test", 1) else carry_out(unit)
 
     tree = told(conduct(search, Here(act)))
     assert tree["nested"]["metrics"]["mse_avg"] is None
     assert [one["metrics"]["mse"] is None for one in tree["nested"]["folds"]] == [True, False]
 
 
-def test_a_fold_on_which_all_fail_ends_the_search_as_failed(search: Plan) -> None:
+def test_a_fold_on_which_all_fail_ends_the_search_as_failed(search: SearchPlan) -> None:
     def act(unit: Unit) -> Outcome:
-        return Failure("RuntimeError: no") if unit.fold.number == 2 else carry_out(unit)
+        return Failure("RuntimeError: no") if unit.source.number == 2 else carry_out(unit)
 
     with pytest.raises(InputError, match="fold 2: none of 3 trials gave a score; the first: RuntimeError: no"):
         conduct(search, Here(act))
     assert {run.info.status for run in recorded(search)[""]} == {"FAILED"}
 
 
-def test_a_search_that_is_under_way_is_not_begun_twice(search: Plan) -> None:
+def test_a_search_that_is_under_way_is_not_begun_twice(search: SearchPlan) -> None:
     def act(_: Unit) -> Outcome:
         with pytest.raises(InputError, match="is this very command, under way in process"):
             conduct(search, Here())
@@ -181,9 +181,9 @@ def test_a_search_that_is_under_way_is_not_begun_twice(search: Plan) -> None:
         conduct(search, Here(act))
 
 
-def test_another_search_on_the_same_store_begins_anew(search: Plan, tmp_path: Path) -> None:
+def test_another_search_on_the_same_store_begins_anew(search: SearchPlan, tmp_path: Path) -> None:
     conduct(search, Here())
-    other = plan(load_search(tmp_path / "forest.yaml", ["search.over.model.min_samples_leaf=[1,20]"]))
+    other = plan_search(load_search(tmp_path / "forest.yaml", ["search.over.model.min_samples_leaf=[1,20]"]))
     pool = Here()
     assert not conduct(other, pool).was_finished
     assert len(pool.asked) >= 4
@@ -192,7 +192,7 @@ def test_another_search_on_the_same_store_begins_anew(search: Plan, tmp_path: Pa
 
 @pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_while_a_unit_is_written_comes_when_it_is_recorded_and_leaves_no_run_open(
-    search: Plan, monkeypatch: pytest.MonkeyPatch
+    search: SearchPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = MlflowClient.log_batch
 
