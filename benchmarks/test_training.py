@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from joblib import cpu_count
+from joblib.externals.loky import ProcessPoolExecutor
 from torch import Tensor
 
 from benchmarks import plain
@@ -71,6 +73,17 @@ def test_a_training_step(race: Race) -> None:
     race(what, ours, ("bare loop on tensors", reference), 1 / 1.4)
 
 
+@pytest.fixture(scope="module")
+def cores() -> Iterator[ProcessPoolExecutor]:
+    """A process a core, started and with all imports done: what a start takes is no part of an experiment."""
+    with ProcessPoolExecutor(cpu_count(), env=dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")) as processes:
+        config = load_config(CONFIGS / "lstm_regression.yaml", [*SMALL, "train.max_epochs=1"])
+        fold = folds_of(config)[0]
+        for labels_of in (ours_labels, plain.labels_of):
+            list(processes.map(labels_of, [config] * cpu_count(), [fold] * cpu_count()))
+        yield processes
+
+
 @WITHOUT_WORKERS
 @pytest.mark.parametrize(
     ("name", "overrides"),
@@ -82,19 +95,25 @@ def test_a_training_step(race: Race) -> None:
     ],
     ids=["lstm", "lstm with 20 passes", "mlp_crf", "bnn"],
 )
-def test_an_experiment(race: Race, request: pytest.FixtureRequest, name: str, overrides: list[str]) -> None:
+@pytest.mark.parametrize("spread", ["ours on all cores", "both on one core", "both on all cores"])
+def test_an_experiment(
+    race: Race, cores: ProcessPoolExecutor, spread: str, name: str, overrides: list[str], request: pytest.FixtureRequest
+) -> None:
     config = load_config(CONFIGS / f"{name}.yaml", [*SMALL, *overrides])
     folds = folds_of(config)
     truth = np.concatenate([fold.counts(fold.test) for fold in folds])
     errors = {}
 
-    def run(side: str, labels_of: Callable[[Config, Fold], Ints]) -> None:
-        labels = np.concatenate([labels_of(config, fold) for fold in folds])
+    def run(side: str, labels_of: Callable[[Config, Fold], Ints], on_all: bool) -> None:
+        over = cores.map if on_all else map
+        labels = np.concatenate(list(over(labels_of, [config] * len(folds), folds)))
         errors[side] = float(np.square(labels - truth).mean())
 
-    what = f"an experiment of 4 folds: {request.node.callspec.id}"
-    reference = ("the plain way", lambda: run("plain", plain.labels_of))
-    race(what, lambda: run("ours", ours_labels), reference, 2, rounds=3, warmup=0)
+    model = request.node.callspec.id.replace(f"{spread}-", "").replace(f"-{spread}", "")
+    what = f"an experiment of 4 folds, {spread}: {model}"
+    reference = ("the plain way", lambda: run("plain", plain.labels_of, spread == "both on all cores"))
+    ours = lambda: run("ours", ours_labels, spread != "both on one core")  # noqa: E731
+    race(what, ours, reference, 2 if spread == "ours on all cores" else 1, rounds=3, warmup=0)
     assert errors["ours"] < 0.6 * truth.var(), "nothing was learned, so that equality would say nothing"
     # Each draws its own masks or weights, and so comes to other networks.
     assert errors["ours"] == pytest.approx(errors["plain"], abs=0.05)

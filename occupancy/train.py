@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from occupancy.cli.arguments import add_workers
 from occupancy.cli.command import Parser
 from occupancy.errors import InputError
 from occupancy.execution import workers
@@ -41,7 +42,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--seeds", nargs="+", default=[], metavar="N", help="run each config with each of these seeds, not its own"
     )
-    workers.add_arguments(parser)
+    add_workers(parser)
     parser.add_argument("--dry-run", action="store_true", help="check config, log and folds, show them, and stop")
     parser.add_json()
     parser.add_overrides("settings that replace those of each config")

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 from rich.console import Console
 
+from occupancy.cli.arguments import add_workers
 from occupancy.cli.command import Parser
 from occupancy.execution import workers
 
@@ -30,7 +31,7 @@ def _parser() -> Parser:
         "'search.over.model.window=[5,10]'",
     )
     parser.add_config("YAML file of an experiment with a section search")
-    workers.add_arguments(parser)
+    add_workers(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="check everything, say how much there is to do, and stop"
     )

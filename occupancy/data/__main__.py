@@ -16,9 +16,9 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from occupancy.cli.arguments import count
 from occupancy.cli.command import Parser
 from occupancy.errors import InputError
-from occupancy.execution.workers import count
 
 if TYPE_CHECKING:
     from occupancy.config import Data

@@ -8,7 +8,6 @@ from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 from occupancy.errors import InputError
 
@@ -26,20 +25,6 @@ class Workers(Protocol):
             units: what to carry out.
             on_share: told how much of a unit is done, where that is known.
         """
-
-
-def add_arguments(parser: argparse._ActionsContainer) -> None:
-    """Let a command, or a group of its options, be told where units are carried out."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--workers", type=count, metavar="N", help="processes at once (1: this one); without it, all cores"
-    )
-    where.add_argument(
-        "--cluster",
-        type=_address,
-        metavar="ADDRESS",
-        help="the Dask scheduler whose workers to use instead, such as tcp://host:8786; see docs/scale.md",
-    )
 
 
 def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]:
@@ -62,24 +47,6 @@ def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]
     from occupancy.execution.cluster import Cluster  # noqa: PLC0415
 
     return Cluster(options.cluster)
-
-
-def count(text: str) -> int:
-    """Return a whole number from 1 on, as the command line has it."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
-    return int(text)
-
-
-def _address(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        is_whole = parts.scheme in {"tcp", "tls"} and parts.hostname and parts.port
-    except ValueError:  # a port that is no number
-        is_whole = False
-    if not is_whole:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected tcp://HOST:PORT, as `dask scheduler` prints it")
-    return text
 
 
 def _cores() -> int:

@@ -12,7 +12,8 @@ from occupancy.errors import InputError
 from occupancy.execution.unit import Failure, Outcome, Unit
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
-from occupancy.tracking.record import Record, Request, open_record
+from occupancy.tracking.record import Record, open_record
+from occupancy.tracking.request import Request
 
 
 class Course(ABC):

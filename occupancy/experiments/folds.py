@@ -24,7 +24,8 @@ from occupancy.plots import rooms as rooms_figures
 from occupancy.plots.folds import fold_timeline
 from occupancy.tracking.fold import Tested, log_fold
 from occupancy.tracking.model import CURRENT, log_model, register
-from occupancy.tracking.record import EXPLANATION, Job, log_dataset
+from occupancy.tracking.record import EXPLANATION, log_dataset
+from occupancy.tracking.request import Job
 
 
 class FoldsCourse(Course):

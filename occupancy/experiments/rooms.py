@@ -14,7 +14,7 @@ from occupancy.experiments.course import Course
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
 from occupancy.plots import rooms as figures
-from occupancy.tracking.record import Job
+from occupancy.tracking.request import Job
 
 
 class RoomsCourse(Course):

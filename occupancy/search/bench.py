@@ -12,7 +12,8 @@ from occupancy.execution.workers import Workers
 from occupancy.experiments.report import SHOWN
 from occupancy.search.choice import error_of, mean_of
 from occupancy.search.space import Trial
-from occupancy.tracking.record import Job, Record
+from occupancy.tracking.record import Record
+from occupancy.tracking.request import Job
 
 
 @dataclass(frozen=True)

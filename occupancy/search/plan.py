@@ -15,7 +15,7 @@ from occupancy.experiments.plan import Plan, plan
 from occupancy.models import check_sensors
 from occupancy.search.request import Method
 from occupancy.search.space import SECTION
-from occupancy.tracking.record import Request
+from occupancy.tracking.request import Request
 
 
 @dataclass(frozen=True)

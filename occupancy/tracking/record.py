@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -18,13 +17,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
-from occupancy.config import Tracking
 from occupancy.data.table import Log
 from occupancy.errors import InputError
-from occupancy.execution.unit import Failure, Outcome, Unit
+from occupancy.execution.unit import Failure, Outcome
 from occupancy.tracking import outcomes
 from occupancy.tracking.experiment import open_experiment
 from occupancy.tracking.outcomes import ERROR
+from occupancy.tracking.request import Job, Request
 from occupancy.tracking.run import (
     FAILED,
     FINISHED,
@@ -42,53 +41,6 @@ _KEY, _UNIT, _GROUP = "record_key", "unit_key", "group"
 _CONTEXT = "training and testing"
 EXPLANATION = "explanation"
 """The folder of a run's files that holds explanations."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be recorded.
-
-    Attributes:
-        tracking: where.
-        name: of the parent run.
-        tags: of every run.
-        params: of the parent run.
-        files: texts beside the parent run, by file name.
-        log: what is learned from, if it is at hand.
-        key: hash of what decides the result. A record of the same key that was stopped is gone on with. None: each
-            record is a new one.
-        finished_stands: whether a record of the same key that is finished is given back as it is; else a new one.
-        failures_stand: whether a unit that failed is not tried again when the record is gone on with.
-    """
-
-    tracking: Tracking
-    name: str
-    tags: Mapping[str, str]
-    params: Mapping[str, Any]
-    files: Mapping[str, str]
-    log: Log | None = None
-    key: str | None = None
-    finished_stands: bool = False
-    failures_stand: bool = False
-
-
-@dataclass(frozen=True)
-class Job:
-    """A unit, and where in the record it belongs.
-
-    Attributes:
-        unit: what is to be carried out.
-        name: of its run.
-        params: of its run.
-        tags: of its run, beside those of all.
-        group: the run that its run lies under, such as ``trial 7``; None: the parent run.
-    """
-
-    unit: Unit
-    name: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    group: str | None = None
 
 
 class Record:

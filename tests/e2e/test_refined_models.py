@@ -22,8 +22,6 @@ from occupancy.serving.model import ServedModel, find_saved
 from tests.places import ROOT
 
 pytestmark = [
-    # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     # MLflow says so of a class of its own when its pyfunc module is imported.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
@@ -99,10 +97,10 @@ def test_the_table_that_a_fold_records_says_which_rows_are_answered(recorded: pd
 
 
 def test_the_command_gives_what_the_fold_recorded_for_the_same_rows(
-    home: tuple[Path, str], recorded: pd.DataFrame, name: str, capsys: pytest.CaptureFixture[str]
+    home: tuple[Path, str], fold: str, recorded: pd.DataFrame, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder, run = home
-    assert predict.main(("--run", run, "--csv", str(folder / "log.csv"), f"tracking.uri={store_of(home)}")) == 0
+    log = str(home[0] / "log.csv")
+    assert predict.main(("--run", fold, "--csv", log, f"tracking.uri={store_of(home)}")) == 0
     printed, _ = capsys.readouterr()
     table = pd.read_csv(io.StringIO(printed), parse_dates=["time"])
     assert list(table.columns) == COLUMNS

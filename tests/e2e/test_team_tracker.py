@@ -42,7 +42,8 @@ from occupancy import predict, train
 from occupancy.config.parsing import load_config
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
-from occupancy.tracking.record import Request, open_record
+from occupancy.tracking.record import open_record
+from occupancy.tracking.request import Request
 from tests.places import ROOT
 
 pytestmark = [

@@ -6,16 +6,17 @@ import argparse
 
 import pytest
 
+from occupancy.cli.arguments import add_workers
 from occupancy.cli.command import Parser
 from occupancy.errors import InputError
 from occupancy.execution.cluster import Cluster
 from occupancy.execution.pool import Pool
-from occupancy.execution.workers import add_arguments, open_workers
+from occupancy.execution.workers import open_workers
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
     parser = Parser(prog="command")
-    add_arguments(parser)
+    add_workers(parser)
     return parser.parse_args(arguments)
 
 

@@ -26,7 +26,8 @@ from occupancy.data.table import Log
 from occupancy.errors import InputError, Interrupted
 from occupancy.execution.unit import Failure, Scores
 from occupancy.tracking import run as run_module
-from occupancy.tracking.record import Job, Request, open_record
+from occupancy.tracking.record import open_record
+from occupancy.tracking.request import Job, Request
 from tests.execution.made_units import units_of
 from tests.experiments.made_experiments import tracking_apart
 from tests.places import ROOT

@@ -1,0 +1,39 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+import argparse
+from urllib.parse import urlsplit
+
+
+def add_workers(parser: argparse._ActionsContainer) -> None:
+    """Let a command, or a group of its options, be told where units are carried out."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--workers", type=count, metavar="N", help="processes at once (1: this one); without it, all cores"
+    )
+    where.add_argument(
+        "--cluster",
+        type=address,
+        metavar="ADDRESS",
+        help="the Dask scheduler whose workers to use instead, such as tcp://host:8786; see docs/scale.md",
+    )
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1 on, as the command line has it."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
+    return int(text)
+
+
+def address(text: str) -> str:
+    """Return the address of a Dask scheduler."""
+    try:
+        parts = urlsplit(text)
+        is_whole = parts.scheme in {"tcp", "tls"} and parts.hostname and parts.port
+    except ValueError:  # a port that is no number
+        is_whole = False
+    if not is_whole:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected tcp://HOST:PORT, as `dask scheduler` prints it")
+    return text
