@@ -17,7 +17,7 @@ from occupancy.tracking import view
 
 _HOST = "127.0.0.1"
 # MLflow's server would start a runner for jobs that nobody gives it.
-_QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
+QUIET = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "PYTHONWARNINGS": "ignore"}
 
 
 class Question(Section):
@@ -27,7 +27,7 @@ class Question(Section):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code: 0 done, 2 a mistake in what was given; a server takes over the process."""
+    """Return the exit code: 0 the server was ended, 2 a mistake in what was given, 130 interrupted before it ran."""
     return _parser().run(_command, arguments)
 
 
@@ -54,20 +54,18 @@ def _command(options: argparse.Namespace) -> None:
         return
     _check_free(options.port)
     print(f"open http://{_HOST}:{options.port}{route} (Ctrl-C ends)", flush=True)
+    _serve(tracking.uri, options.port)
+
+
+def _serve(uri: str, port: int) -> None:
+    from mlflow.cli import cli  # noqa: PLC0415
+
+    os.environ.update(QUIET)
     # Named twice, or MLflow says that it uses the one for the other.
-    stores = ["--backend-store-uri", tracking.uri, "--registry-store-uri", tracking.uri]
-    listening = [
-        "--host",
-        _HOST,
-        "--port",
-        str(options.port),
-        "--workers",
-        "1",
-        "--uvicorn-opts",
-        "--log-level=warning",
-    ]
-    server = [sys.executable, "-m", "mlflow", "ui", *stores, *listening]
-    os.execve(sys.executable, server, {**os.environ, **_QUIET})  # noqa: S606 (the server is meant)
+    stores = ["--backend-store-uri", uri, "--registry-store-uri", uri]
+    # Without a lifespan, of which MLflow's does nothing here: Uvicorn prints a traceback of it where Ctrl-C ends it.
+    uvicorn = ["--workers", "1", "--uvicorn-opts", "--log-level=warning --lifespan=off"]
+    cli.main(["ui", *stores, "--host", _HOST, "--port", str(port), *uvicorn], standalone_mode=False)
 
 
 def _check_free(port: int) -> None:
