@@ -47,7 +47,7 @@ def main(overrides: Sequence[str]) -> None:
     figure.savefig(IMAGES / f"labels_{question.data.folds}.png")
     for group in groups:
         if "calibration.label" in group.runs[0].params:
-            for name, draw in (("reliability", panels.reliability), ("refusal", uncertainty.refusal)):
+            for name, draw in (("reliability", panels.reliability), ("refusal", uncertainty.selective_prediction)):
                 draw(group).savefig(IMAGES / f"{name}_{group.name}_{question.data.folds}.png")
 
 

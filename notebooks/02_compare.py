@@ -41,16 +41,17 @@ Markdown(ranking.facts(comparison))
 # the best one.
 
 # %%
-headings = [" ".join(heading).replace("- ", "").strip() for heading in ranking.HEADINGS]
-table = pd.DataFrame(ranking.rows(comparison), columns=headings).replace("\n", " ", regex=True)
+cells = ranking.table(comparison)
+headings = [" ".join(heading).strip() for heading in cells.headings]
+table = pd.DataFrame(cells.rows, columns=headings).replace("\n", " ", regex=True)
 table = table.set_index(headings[0]).rename_axis(None)
-table.iloc[:, : len(ranking.SCORES) - 1]
+table.iloc[:, : cells.scores - 1]
 
 # %% [markdown]
 # The cost of each model:
 
 # %%
-table.iloc[:, len(ranking.SCORES) - 1 :]
+table.iloc[:, cells.scores - 1 :]
 
 # %%
 Markdown("\n\n".join(ranking.notes(comparison)))

@@ -108,7 +108,7 @@ fold_dots(
 # not rise to the right, the spread does not show where the errors are.
 
 # %% tags=["side"] alt="MSE of a model's surest rows by how many are kept"
-display(*map(uncertainty.refusal, models))
+display(*map(uncertainty.selective_prediction, models))
 
 # %% [markdown]
 # In numbers, averaged over seeds:

@@ -1,4 +1,4 @@
-"""The command that says which of the recorded models to pick: ``occupancy compare``."""
+"""The command that compares the recorded models and shows which one to pick: ``occupancy compare``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -27,48 +26,49 @@ from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.errors import InputError
 
 if TYPE_CHECKING:
+    from occupancy.comparison import ranking
     from occupancy.comparison.groups import Comparison
 
-_PAPER, _UNLIMITED = 120, 10_000  # columns: where there is no terminal to fit; to ask for all that a table wants
-_WORDS = 23  # columns of words at most, unless a word is longer
+_PAPER, _UNLIMITED = 120, 10_000  # columns: without a terminal; more than any table needs
+_NAME = 19  # columns of a name, unless one of its words is longer
 
 
 class Folds(Section):
-    """The folds that the models were tested on."""
+    """The scheme of folds on which the models were tested."""
 
     folds: str = Data().folds
 
 
 class Question(Section):
-    """What is compared: the runs of an experiment in a store, on one scheme of folds."""
+    """The runs to compare: those of one experiment in a store, on one scheme of folds."""
 
     data: Folds = Folds()
     tracking: Tracking = Tracking()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
+    """Return the exit code: 0 done, 2 wrong arguments, 130 interrupted."""
     return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="occupancy compare",
-        description="Compare the models that were trained on the same folds of the same log, the best first.",
-        epilog="Keys are those of a config: tracking.uri, tracking.experiment and data.folds, each with the default "
-        "that training has, for example: data.folds=blocked",
+        description="Compare the models that were trained on the same folds of the same log; the best comes first.",
+        epilog="Keys are those of a config, with the same defaults as in training: tracking.uri, tracking.experiment "
+        "and data.folds, for example: data.folds=blocked",
     )
-    parser.add_argument("--report", action="store_true", help="set the student report's figures beside ours")
+    parser.add_argument("--report", action="store_true", help="compare with the figures of the student report")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with the table and figures")
     parser.add_argument(
         "--fold",
         type=int,
         metavar="N",
-        help="fold whose predictions the page shows; else the first that holds all labels",
+        help="fold whose predictions the page shows (default: the first with the most labels)",
     )
     parser.add_argument("--csv", metavar="FILE", type=Path, help="write the table as CSV")
     parser.add_json()
-    parser.add_overrides("where the runs are, and which to compare")
+    parser.add_overrides("the store, and which runs to compare")
     return parser
 
 
@@ -79,9 +79,9 @@ def _command(options: argparse.Namespace) -> None:
         for kind, path in (("html", options.html), ("csv", options.csv))
     )
     if options.fold is not None and html is None:
-        raise InputError(f"--fold: got {options.fold}, which chooses what the page shows; add --html FILE")
-    with redirect_stdout(sys.stderr), Stages() as stages:  # standard output is for the result alone
-        # Imported late: `--help` is to answer at once, and a mistake in the above without waiting for MLflow.
+        raise InputError(f"--fold: got {options.fold}, but only the page shows a fold; add --html FILE")
+    with redirect_stdout(sys.stderr), Stages() as stages:  # standard output is only for the result
+        # Imported late, so that `--help` and mistakes found above are answered without waiting for MLflow.
         from occupancy.comparison import standings  # noqa: PLC0415
         from occupancy.comparison.reading import read_comparison  # noqa: PLC0415
 
@@ -113,43 +113,61 @@ def _show(comparison: Comparison, with_report: bool) -> None:
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PAPER
-    rows = ranking.rows(comparison)
-    whole = _table(ranking.HEADINGS, rows)
-    if Measurement.get(console, console.options.update(max_width=_UNLIMITED), whole).maximum <= console.width:
-        tables = [(ranking.facts(comparison), whole)]
-    else:
-        scores, costs = (_table(ranking.HEADINGS, rows, columns) for columns in (ranking.SCORES, ranking.COSTS))
-        tables = [(ranking.facts(comparison), scores), ("what they take", costs)]
+    tables = [(ranking.facts(comparison), ranking.table(comparison))]
     if with_report:
-        answers = _table(ranking.REPORT_HEADINGS, ranking.report_rows(comparison))
-        tables.append(("beside the student report", answers))
+        tables.append(
+            ("compared with the student report (diff: ours minus the report's)", ranking.report_table(comparison))
+        )
+    for title, table in tables:
+        console.print(Text(title))
+        for part in _parts(table, console.width):
+            # A single column that is wider than the terminal is not cut off: the terminal breaks its lines.
+            console.print(part, width=_UNLIMITED, crop=False, no_wrap=True)
+            console.print()
     said = [*ranking.notes(comparison), *([NOTE] if with_report else [])]
     if comparison.left_out:
         said.append("left out:\n" + "\n".join(f"  {line}" for line in ranking.left_out(comparison)))
-    for title, table in tables:
-        console.print(Text(title), soft_wrap=True)
-        # Wider than a narrow terminal, where its lines break: figures that are cut off would be worse.
-        console.print(table, width=_UNLIMITED, crop=False, no_wrap=True)
-        console.print()
     for text in said:
         console.print(Text(text))
 
 
-def _table(
-    headings: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], columns: Sequence[int] | None = None
-) -> Table:
-    """Return a table of some columns, or of all; the first two hold words, the others figures."""
-    shown = range(len(headings)) if columns is None else columns
-    table = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
-    for column in shown:
-        table.add_column(Text("\n".join(headings[column])), justify="left" if column < 2 else "right")
+def _parts(table: ranking.Table, width: int) -> list[Table]:
+    """Return the table, cut into tables no wider than the terminal; each begins with the names."""
+    cells = [["\n".join(heading) for heading in table.headings], *table.rows]
+    cells = [[_wrapped(name), *others] for name, *others in cells]
+    widths = [max(len(line) for cell in column for line in cell.split("\n")) for column in zip(*cells, strict=True)]
+    scores, costs = range(1, table.scores), range(table.scores, len(widths))
+    if sum(widths) + len(widths) - 1 <= width:
+        return [_drawn(cells, [*scores, *costs])]
+    return [_drawn(cells, part) for columns in (scores, costs) for part in _packed(columns, widths, width)]
+
+
+def _packed(columns: Sequence[int], widths: Sequence[int], width: int) -> list[list[int]]:
+    """Return the columns in groups that fit into the width beside the names."""
+    groups: list[list[int]] = []
+    used = width
+    for column in columns:
+        if used + 1 + widths[column] > width:
+            groups.append([])
+            used = widths[0]
+        groups[-1].append(column)
+        used += 1 + widths[column]
+    return groups
+
+
+def _drawn(cells: Sequence[Sequence[str]], columns: Sequence[int]) -> Table:
+    """Return a table of the names and some columns; the first row of cells holds the headings."""
+    head, *rows = ([row[0], *(row[column] for column in columns)] for row in cells)
+    drawn = Table(box=box.SIMPLE_HEAD, padding=0, show_edge=False)
+    for place, heading in enumerate(head):
+        drawn.add_column(Text(heading), justify="right" if place else "left")
     for row in rows:
-        table.add_row(*(Text(_wrapped(row[column]) if column == 0 else row[column]) for column in shown))
-    return table
+        drawn.add_row(*map(Text, row))
+    return drawn
 
 
 def _wrapped(cell: str) -> str:
-    return "\n".join(textwrap.fill(line, _WORDS, break_long_words=False) for line in cell.splitlines())
+    return "\n".join(textwrap.fill(line, _NAME, break_long_words=False) for line in cell.splitlines())
 
 
 if __name__ == "__main__":

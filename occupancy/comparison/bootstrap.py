@@ -1,7 +1,7 @@
-"""How sure a difference between two models is: a paired bootstrap over the stretches of equal true count.
+"""Confidence intervals for the difference between two models: a paired bootstrap over stretches of one true count.
 
-Rows are far from independent: a model that takes two people for three does so for the whole meeting. So whole
-stretches are drawn, the same ones for both models.
+Rows are not independent: a model that counts three people instead of two does so for the whole meeting. So the
+bootstrap draws whole stretches, and the same stretches for both models.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ from occupancy.data.times import label_runs
 
 DRAWS = 10_000
 LEVEL = 0.95
-_BLOCK = 1_000  # draws at a time, to keep their counts small
+_BLOCK = 1_000  # draws at a time, to save memory
 
 
 def differences(excess: Floats, truths: Sequence[Ints]) -> tuple[Floats, Floats, Floats]:
-    """Return the mean excess of each model over folds, and the ends of its 95 % interval, three times (M,).
+    """Return the excess error of each model, averaged over folds, and the ends of its 95 % interval, three times (M,).
 
-    The interval holds the central 95 % of what the resampled stretches give; nan where a single
-    stretch leaves nothing to draw from.
+    The interval holds the central 95 % of the bootstrap samples; its ends are NaN if there is a single stretch.
 
     Args:
-        excess: (M, N) of M models the error of each row beyond that of the model it is compared to, all folds'
-            rows one after the other.
-        truths: of each fold the true counts of its rows.
+        excess: (M, N) the error of each row minus the error of the reference model, for M models and the rows of
+            all folds one after another.
+        truths: the true counts of the rows of each fold.
     """
     totals, weights = stretch_totals(excess, truths)
     estimate = totals.sum(axis=1) / weights.sum()
@@ -42,11 +41,12 @@ def differences(excess: Floats, truths: Sequence[Ints]) -> tuple[Floats, Floats,
 def stretch_totals(excess: Floats, truths: Sequence[Ints]) -> tuple[Floats, Floats]:
     """Return the weighted excess of each stretch, (M, R), and its weight, (R,).
 
-    A row weighs 1 / (folds * rows of its fold), so that the totals of all stretches add up to the mean over folds.
+    A row has the weight 1 / (folds * rows of its fold), so that the totals of all stretches add up to the mean over
+    folds.
 
     Args:
-        excess: (M, N); see `differences`.
-        truths: of each fold the true counts of its rows.
+        excess: (M, N) see `differences`.
+        truths: the true counts of the rows of each fold.
     """
     weight = np.concatenate([np.full(len(truth), 1 / (len(truths) * len(truth))) for truth in truths])
     each = [label_runs(truth) for truth in truths]
@@ -57,7 +57,7 @@ def stretch_totals(excess: Floats, truths: Sequence[Ints]) -> tuple[Floats, Floa
 
 
 def resampled(totals: Floats, weights: Floats, counts: Ints) -> Floats:
-    """Return the mean excess for each way to draw stretches, (M, D); to draw each once gives the mean over folds.
+    """Return the mean excess for each bootstrap sample, (M, D); a sample with each stretch once is the mean over folds.
 
     Args:
         totals: (M, R) weighted excess of each stretch.

@@ -1,4 +1,4 @@
-"""One figure for a score of each model in each fold, where what matters is how far the folds lie apart."""
+"""A figure of one score of each model in each fold, which shows how much the folds differ."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from matplotlib.figure import Figure
 from occupancy.plots.colours import BLACK, GREY, LABELS, MARKERS
 from occupancy.plots.figure import NARROW, titled_figure
 
-_LINE = 0.11  # inches
+_DOT_HEIGHT = 0.11  # inches
 
 
 def fold_dots(shares: pd.DataFrame, title: str, xlabel: str, asked: float | None = None) -> Figure:
-    """Return a row for each model: a bar as long as its mean over folds, and on it a dot for each fold.
+    """Return a row for each model: a bar for the mean over folds, and a dot for each fold.
 
     Args:
-        shares: a row for each model, a column for each fold, of shares from 0 to 1; nan where one is not known.
-        title: what to see.
-        xlabel: what is shared.
-        asked: the share that was aimed at.
+        shares: a row for each model and a column for each fold, with shares from 0 to 1; NaN: unknown.
+        title: the title of the figure.
+        xlabel: the label of the axis.
+        asked: the share that was asked for.
     """
     names = [textwrap.fill(str(name), 24) for name in shares.index]
-    # Each fold has a line of its own in its model's row, so that no dot hides another one.
+    # Each fold has its own line in the row of its model, so that no dot hides another.
     lines = max([len(shares.columns), *(name.count("\n") + 1 for name in names)]) + 1
-    figure = titled_figure(_LINE * lines * max(len(names), 1) + 1.5, title, NARROW)
+    figure = titled_figure(_DOT_HEIGHT * lines * max(len(names), 1) + 1.5, title, NARROW)
     axes = figure.subplots()
     axes.barh(range(len(names)), shares.mean(axis=1), height=0.9, color=GREY, alpha=0.35, label="mean over folds")
     for place, fold in enumerate(shares.columns):

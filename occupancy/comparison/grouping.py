@@ -1,4 +1,4 @@
-"""Which finished runs can be compared, and how they group: one configuration, several seeds."""
+"""Which finished runs can be compared, and their groups: one configuration with several seeds."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from occupancy.errors import InputError
 from occupancy.tracking.records import FoldRows, Run, Unusable
 
 _FINISHED = "FINISHED"
-_ENDS = {"FAILED": "failed", "KILLED": "interrupted", "RUNNING": "still running", "SCHEDULED": "not begun"}
+_ENDS = {"FAILED": "failed", "KILLED": "interrupted", "RUNNING": "still running", "SCHEDULED": "not started"}
 _TAGS = ("protocol", "dataset", "digest", "folds", "folds_digest", "model", "config_key")
-# Settings that tell no two groups apart.
-_UNTOLD = ("name", "seed", "protocol", "train.device", "train.final", "tracking.", "explanation")
-_TOLD = 3  # differing settings that are told; more would fill a table's cell
+# Settings that do not distinguish groups.
+_IGNORED = ("name", "seed", "protocol", "train.device", "train.final", "tracking.", "explanation")
+_MOST_SETTINGS = 3  # differing settings that are shown; more would not fit into a cell
 
 _Tested = tuple[Run, Sequence[FoldRows]]
 """A run and the test rows of each of its folds."""
 
 
 def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[FoldRows]]) -> Comparison:
-    """Return the comparison of the finished runs on one scheme, over the data that most of them share.
+    """Return the comparison of the finished runs on one scheme, for the data that most of them share.
 
     Args:
-        runs: the experiments' runs in the store, finished or not.
+        runs: the runs in the store, finished or not.
         scheme: the name of the folds.
-        load: returns a run's test rows, the first fold's first; raises `Unusable`.
+        load: returns the test rows of each fold of a run, in order; raises `Unusable`.
 
     Raises:
-        InputError: no finished run is on that scheme, or none of them can be used.
+        InputError: if there is no finished run on that scheme, or none of them can be used.
     """
     left_out: Counter[tuple[str, str]] = Counter()
     chosen = _on_shared_data(runs, scheme, left_out)
@@ -43,7 +43,7 @@ def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Fol
     for run in sorted(chosen, key=lambda run: run.ended, reverse=True):
         key = (*_identity(run), run.params["seed"])
         if key in loaded:
-            left_out[run.name, f"seed {run.params['seed']} was run again later"] += 1
+            left_out[run.name, f"there is a later run with seed {run.params['seed']}"] += 1
             continue
         try:
             loaded[key] = (run, load(run))
@@ -52,8 +52,8 @@ def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Fol
             left_out[run.name, str(error)] += 1
     if not loaded:
         run_id, reason = next(iter(unusable.items()))
-        none = f"no finished run on {scheme!r} can be used ({len(unusable)} were tried)"
-        raise InputError(f"data.folds: {none}; of the latest, {run_id}, {reason}")
+        none = f"none of the {len(unusable)} finished runs on {scheme!r} can be used"
+        raise InputError(f"data.folds: {none}; the latest is {run_id}: {reason}; train again with occupancy train")
     groups = _groups(_on_same_rows(list(loaded.values()), left_out))
     number = sum(int(label_runs(rows.truth)[-1]) + 1 for rows in groups[0].parts[0])
     outs = [LeftOut(name, count, reason) for (name, reason), count in left_out.items()]
@@ -73,7 +73,7 @@ def _on_shared_data(runs: Sequence[Run], scheme: str, left_out: Counter[tuple[st
         if run.status != _FINISHED:
             left_out[run.name, _ENDS.get(run.status, run.status.lower())] += 1
         elif lacking:
-            left_out[run.name, f"its record lacks {', '.join(lacking)}"] += 1
+            left_out[run.name, f"the run lacks {', '.join(lacking)}"] += 1
         else:
             finished.append(run)
     chosen = [run for run in finished if run.tags["folds"] == scheme]
@@ -93,22 +93,22 @@ def _on_shared_data(runs: Sequence[Run], scheme: str, left_out: Counter[tuple[st
 
 
 def _most_common(runs: Sequence[Run]) -> Run:
-    """Return the latest run on the data and folds that most runs share: a stray run does not hide all others."""
+    """Return the latest run on the data and folds that most runs share, so that a single other run changes nothing."""
     shared = Counter((run.tags["digest"], run.tags["folds_digest"]) for run in runs)
     return max(runs, key=lambda run: (shared[run.tags["digest"], run.tags["folds_digest"]], run.ended))
 
 
 def _there_is(runs: Sequence[Run], finished: Sequence[Run]) -> str:
-    """Return what a store holds instead of what was asked for."""
+    """Return which runs a store holds, as the end of a message."""
     schemes = Counter(run.tags["folds"] for run in finished)
     there = [f"{count} on {scheme!r}" for scheme, count in sorted(schemes.items())]
     if others := len(runs) - len(finished):
-        there.append(f"{others} that did not finish or lack their tags")
-    return f"are {', '.join(there)}" if there else "is none at all; run `make compare`, or python -m occupancy.train"
+        there.append(f"{others} that did not finish or lack tags")
+    return f"are {', '.join(there)}" if there else "are no runs; train models with occupancy train, or `make compare`"
 
 
 def _on_same_rows(loaded: Sequence[_Tested], left_out: Counter[tuple[str, str]]) -> list[_Tested]:
-    """Return the runs that were tested on the rows that most of them share; of two as common, the latest run's."""
+    """Return the runs that were tested on the most common rows; if two sets are equally common, on the latest."""
     covered = [
         tuple((rows.number, rows.times.tobytes(), rows.truth.tobytes()) for rows in parts) for _, parts in loaded
     ]
@@ -121,12 +121,12 @@ def _on_same_rows(loaded: Sequence[_Tested], left_out: Counter[tuple[str, str]])
             same.append(one)
         else:
             got = sum(len(rows.truth) for rows in parts)
-            left_out[run.name, f"tested on other rows than the others ({got:,} rows, expected {expected:,})"] += 1
+            left_out[run.name, f"tested on other rows than most runs ({got:,} rows, expected {expected:,})"] += 1
     return same
 
 
 def _groups(usable: Sequence[_Tested]) -> list[Group]:
-    """Return the runs by configuration, the smallest MSE first."""
+    """Return the runs grouped by configuration, the smallest MSE first."""
     members: dict[tuple[str, ...], list[_Tested]] = {}
     for run, parts in usable:
         members.setdefault(_identity(run), []).append((run, parts))
@@ -140,7 +140,7 @@ def _groups(usable: Sequence[_Tested]) -> list[Group]:
 
 
 def _variants(examples: Mapping[tuple[str, ...], Run]) -> dict[tuple[str, ...], str]:
-    """Return the settings that tell each group from the others of its name and protocol, in a few words."""
+    """Return for each group the settings in which it differs from the others of its name and protocol."""
     alike: dict[tuple[str, str], list[Run]] = {}
     for run in examples.values():
         alike.setdefault((run.name, run.tags["protocol"]), []).append(run)
@@ -148,19 +148,19 @@ def _variants(examples: Mapping[tuple[str, ...], Run]) -> dict[tuple[str, ...], 
 
 
 def _variant(run: Run, alike: Sequence[Run]) -> str:
-    keys = dict.fromkeys(key for other in alike for key in other.params if not key.startswith(_UNTOLD))
+    keys = dict.fromkeys(key for other in alike for key in other.params if not key.startswith(_IGNORED))
     differing = [key for key in keys if len({other.params.get(key) for other in alike}) > 1]
-    told = differing[:_TOLD]
+    told = differing[:_MOST_SETTINGS]
     shown = " ".join(f"{key.rpartition('.')[2]}={run.params.get(key, '-')}" for key in told)
     same = [other for other in alike if all(other.params.get(key) == run.params.get(key) for key in told)]
     if len(same) == 1:
         return shown
-    # More differs than is told, or nothing: other versions of the code may hash the same settings differently.
+    # More settings differ than are shown, or none: another version of the code may hash the same settings differently.
     return f"{shown} key={run.tags['config_key'][:6]}".strip()
 
 
 def _compared(groups: Sequence[Group]) -> list[Group]:
-    """Return the groups with their differences to the best honest one, if there is one."""
+    """Return the groups with their differences from the best group, if there is one."""
     best = best_of(groups)
     if best is None:
         return list(groups)

@@ -28,15 +28,13 @@ def page(comparison: Comparison, made: str, with_report: bool = False, fold: int
         InputError: if there is no such fold.
     """
     number = _fold(comparison, fold)
-    report = ranking.report_rows(comparison) if with_report else []
-    kinds = [_kind(comparison, place) for place in range(len(comparison.groups))]
     return html.render(
         "comparison/page.html.j2",
         title=f"Models compared on {comparison.scheme}",
         facts=_facts(comparison, made),
-        table=(ranking.HEADINGS, ranking.rows(comparison), kinds),
+        table=ranking.table(comparison),
         notes=ranking.notes(comparison),
-        report=(ranking.REPORT_HEADINGS, report, [row[1] for row in report]) if with_report else None,
+        report=ranking.report_table(comparison) if with_report else None,
         report_note=NOTE,
         fold=number,
         left_out=ranking.left_out(comparison),
@@ -62,11 +60,6 @@ def _fold(comparison: Comparison, asked: int | None) -> int:
     if asked not in numbers:
         raise InputError(f"--fold: got {asked}, expected one of {', '.join(map(str, numbers))}")
     return asked
-
-
-def _kind(comparison: Comparison, place: int) -> str:
-    group = comparison.groups[place]
-    return "best" if group is comparison.best else group.protocol
 
 
 def _figures(comparison: Comparison, fold: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures that set models beside each other, a small panel for each."""
+"""Figures that compare models, with a small panel for each."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from occupancy.plots.colours import BLACK, BLUE, GREY, ORANGE, VERMILLION
 from occupancy.plots.figure import NARROW, WIDTH, titled_figure
 from occupancy.plots.timeaxis import BREAK_S, row_spans, step_lines
 
-BINS = 15  # as in the calibration error
+BINS = 15  # as in the expected calibration error
 _COLOURS = {"honest": BLUE, "report": ORANGE}
-_TOLD = {"honest": "honest", "report": "report: stopped on the test rows"}
+_PROTOCOLS = {"honest": "honest", "report": "report: stopped on the test rows"}
 _STEPS_H = (0.25, 0.5, 1.0, 2.0, 3.0, 6.0, 12.0, 24.0, 48.0, 168.0)
-_LABEL = 0.8  # inches of the time axis that a label needs
+_LABEL = 0.8  # inches that a label of the time axis needs
 
 
 def fold_bars(comparison: Comparison, key: str, title: str, unit: str) -> Figure:
-    """Return a bar for each model in each fold, the folds below each other on one scale.
+    """Return a bar for each model in each fold; the folds are below each other and share one scale.
 
     Args:
-        comparison: the models, best first.
-        key: a metric.
-        title: what to see.
-        unit: what the axis says.
+        comparison: the models, the best first.
+        key: the metric.
+        title: the title of the figure.
+        unit: the label of the axis.
     """
     groups = comparison.groups
     names = [textwrap.fill(group.title, 24) for group in groups]
@@ -49,29 +49,30 @@ def fold_bars(comparison: Comparison, key: str, title: str, unit: str) -> Figure
         colours = [_COLOURS.get(group.protocol, GREY) for group in groups]
         axes.barh(middles, found, height=1.0, color=colours)
         for middle, value in zip(middles, found, strict=True):
-            at, text = (0.0, "not known") if np.isnan(value) else (value, f"{value:.3f}")
+            at, text = (0.0, "unknown") if np.isnan(value) else (value, f"{value:.3f}")
             axes.text(at + highest / 80, middle, text, va="center", fontsize=8)
-        labels = " ".join(map(str, np.unique(rows.truth)))
-        axes.set_title(f"fold {rows.number}: {len(rows.truth):,} rows, labels {labels}", fontsize=9, loc="left")
+        found_labels = " ".join(map(str, np.unique(rows.truth)))
+        axes.set_title(f"fold {rows.number}: {len(rows.truth):,} rows, labels {found_labels}", fontsize=9, loc="left")
         axes.set_yticks(middles, names, fontsize=8)
         axes.set_ylim(lines, 0)
         axes.spines[["top", "right"]].set_visible(False)
     panels[-1].set(xlabel=unit, xlim=(0, 1.2 * highest))
     protocols = dict.fromkeys(group.protocol for group in groups)
-    patches = [Patch(color=_COLOURS.get(name, GREY), label=f"protocol {_TOLD.get(name, name)}") for name in protocols]
+    labels = {name: f"protocol {_PROTOCOLS.get(name, name)}" for name in protocols}
+    patches = [Patch(color=_COLOURS.get(name, GREY), label=label) for name, label in labels.items()]
     figure.legend(handles=patches, loc="outside lower left", frameon=False, fontsize=8)
     return figure
 
 
 def labels_over_time(groups: Sequence[Group], fold: int, title: str, max_gap: float, width: float = WIDTH) -> Figure:
-    """Return truth and label of every model over the test rows of a fold, on one time axis without its long gaps.
+    """Return the true count and the label of every model in a fold, on one time axis without long gaps.
 
     Args:
-        groups: the models; of each the first seed is shown.
-        fold: the fold's number.
-        title: what to see.
-        max_gap: seconds; no line is drawn over a longer step.
-        width: of the figure, in inches.
+        groups: the models; the first seed of each is shown.
+        fold: the number of the fold.
+        title: the title of the figure.
+        max_gap: seconds; no line crosses a longer step.
+        width: width of the figure, in inches.
     """
     parts = [next(rows for rows in group.parts[0] if rows.number == fold) for group in groups]
     axis = _Axis.of(pd.DatetimeIndex(parts[0].times), max_gap, int(width / _LABEL))
@@ -103,7 +104,15 @@ def labels_over_time(groups: Sequence[Group], fold: int, title: str, max_gap: fl
 
 
 class _Axis(NamedTuple):
-    """A time axis without long gaps: from when until when each row counts, (N,) hours; cuts, ticks and their labels."""
+    """A time axis without long gaps.
+
+    Attributes:
+        start: (N,) when each row begins, in hours.
+        until: (N,) when each row ends, in hours.
+        cuts: where gaps are cut out, in hours.
+        ticks: the ticks, in hours.
+        labels: the labels of the ticks.
+    """
 
     start: Floats
     until: Floats
@@ -141,7 +150,7 @@ class _Axis(NamedTuple):
 def _ticks(
     times: pd.DatetimeIndex, start: Floats, until: Floats, first: int, last: int, most: int
 ) -> list[tuple[float, pd.Timestamp]]:
-    """Return the round times between two cuts, and where they lie; so many on the whole axis at most."""
+    """Return the round times between two cuts and their positions; ``most`` limits their number on the whole axis."""
     step_h = next((step for step in _STEPS_H if until[-1] / step <= most), _STEPS_H[-1])
     step = pd.Timedelta(hours=step_h)
     begin = times[first]
@@ -150,9 +159,9 @@ def _ticks(
 
 
 def reliability(group: Group) -> Figure:
-    """Return how often a model's likeliest label was right for each confidence in it, over all folds and seeds.
+    """Return how often the most likely label is right at each level of confidence, over all folds and seeds.
 
-    Below, on a scale of tens, how many rows have that confidence.
+    Below it, the number of rows at each level of confidence, on a logarithmic scale.
     """
     probs, truth = (
         np.concatenate([getattr(rows, name) for parts in group.parts for rows in parts]) for name in ("probs", "truth")
@@ -161,12 +170,12 @@ def reliability(group: Group) -> Figure:
     figure = titled_figure(3.7, "", 3.3)
     figure.suptitle(textwrap.fill(group.title, 38), fontsize="medium")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="as sure as right")
+    upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--", label="perfect calibration")
     upper.plot(confidence, right, color=BLUE, marker="o", markersize=4, linewidth=1, label="this model")
     upper.set(ylabel="share right", ylim=(-0.03, 1.03))
     lower.bar((np.arange(BINS) + 0.5) / BINS, counts, width=0.9 / BINS, color=GREY)
     lower.set(
-        yscale="log", ylim=(0.5, 3 * max(counts.max(), 1)), xlabel="confidence in the likeliest label", ylabel="rows"
+        yscale="log", ylim=(0.5, 3 * max(counts.max(), 1)), xlabel="probability of the most likely label", ylabel="rows"
     )
     lower.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     lower.yaxis.set_minor_locator(NullLocator())
@@ -178,7 +187,9 @@ def reliability(group: Group) -> Figure:
 
 
 def calibration(probs: Floats, truth: Ints) -> tuple[Ints, Floats, Floats]:
-    """Return the rows in each of `BINS` equal bins of confidence, their mean confidence and share right; nan if empty.
+    """Return the rows in each of `BINS` equal bins of confidence, their mean confidence and the share that is right.
+
+    Mean and share are NaN for an empty bin.
 
     Args:
         probs: (N, C) probabilities.

@@ -1,4 +1,4 @@
-"""The figures of the student report that this project reproduces, and which runs answer to them.
+"""The figures of the student report that this project reproduces, and the runs that correspond to them.
 
 T. Dróżdż, M. Markiewicz and D. Motyka, a project report in Polish on the UCI Room Occupancy Estimation log:
 its final comparison, and its table of Monte-Carlo dropout.
@@ -11,15 +11,15 @@ from typing import NamedTuple
 from occupancy.tracking.records import Run
 
 NOTE = (
-    "The report's figures are those of the UCI log on its own four folds, whose exact cuts are not known, with early "
-    "stopping on the test rows; a std is over its folds. It does not say whether its macro-F1 is over the labels "
-    "that occur (F1) or over all (F1 all). MC is Monte-Carlo dropout; the columns of the row LSTM regression, MC are "
-    "swapped in the report, and read as meant."
+    "The report used the UCI log, its own four folds, whose exact cuts are not known, and early stopping on the test "
+    "rows; ± is the standard deviation over folds. It does not say whether its macro-F1 is over the labels that occur "
+    "(F1) or over all labels (F1 all). MC: Monte-Carlo dropout. In the report, the two columns of the row LSTM "
+    "regression, MC are swapped; here they are in the right order."
 )
 
 
 class Reported(NamedTuple):
-    """A row of the report: what it is called, and its scores averaged over folds, with their std where it is given."""
+    """A row of the report: its title, and its scores averaged over folds, with their std if the report gives it."""
 
     title: str
     mse: float
@@ -38,11 +38,11 @@ REPORT = {
     "lstm_classification": Reported("LSTM classification", 0.173, 0.634, 0.093, 0.192),
     "lstm_classification_mc": Reported("LSTM classification, MC", 0.173, 0.627, 0.087, 0.193),
 }
-"""The report's rows by the name of the config that reproduces each."""
+"""The rows of the report, by the name of the config that reproduces each."""
 
 
 def row_of(run: Run) -> str | None:
-    """Return the key in `REPORT` that a run on the UCI log answers to: by its model's settings, else by its name."""
+    """Return the key in `REPORT` of a run on the UCI log, found by the settings of its model or else by its name."""
     if run.tags["dataset"] != "uci":
         return None
     name, params = run.name, run.params

@@ -1,4 +1,4 @@
-"""What a comparison says of each group of runs, as plain values: for scripts (JSON) and spreadsheets (CSV)."""
+"""The figures of each group of runs as plain values: JSON for scripts, CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from occupancy.comparison.report import REPORT, row_of
 
 
 def values(group: Group) -> dict[str, Any]:
-    """Return what is told of a group, by key; nan where a figure is not known."""
+    """Return the figures of a group by key; NaN: unknown."""
     return {
         "model": group.name,
         "variant": group.variant,
@@ -44,7 +44,7 @@ def values(group: Group) -> dict[str, Any]:
 
 
 def report_values(group: Group) -> dict[str, Any]:
-    """Return the report's figures for a group's model and the differences of ours to them; None without any."""
+    """Return the report's figures for the model of a group, and the differences of ours from them; None: no figure."""
     key = row_of(group.runs[0])
     reported = REPORT[key] if key else None
     ours = {name: group.mean(f"{name}_avg") for name in ("mse", "f1_macro", "f1_macro_all")}
@@ -61,7 +61,7 @@ def report_values(group: Group) -> dict[str, Any]:
 
 
 def to_json(comparison: Comparison, with_report: bool) -> str:
-    """Return the comparison as one line of JSON; what is not known is null."""
+    """Return the comparison as one line of JSON; null: unknown."""
     tags = comparison.newest.tags
     return json.dumps(
         {
@@ -81,7 +81,7 @@ def to_json(comparison: Comparison, with_report: bool) -> str:
 
 
 def to_csv(comparison: Comparison, with_report: bool) -> str:
-    """Return a line for each group under a line of keys; what is not known is empty, lists are split by spaces."""
+    """Return a CSV line for each group below the header; empty: unknown; the items of lists are separated by spaces."""
     told = _told(comparison, with_report)
     text = io.StringIO()
     writer = csv.DictWriter(text, list(told[0]), lineterminator="\n")

@@ -36,7 +36,7 @@ def test_of_a_seed_that_was_run_twice_the_latest_run_counts() -> None:
         comparison = compare(runs, "forward", made.load)
         assert comparison.groups[0].runs[0] is late
         assert seeds(comparison) == {"lstm": ["0", "1"]}
-        assert comparison.left_out == [LeftOut("lstm", 1, "seed 0 was run again later")]
+        assert comparison.left_out == [LeftOut("lstm", 1, "there is a later run with seed 0")]
 
 
 def test_a_protocol_makes_a_group_of_its_own() -> None:
@@ -149,7 +149,7 @@ def test_a_run_of_another_tool_is_left_out_with_what_it_lacks() -> None:
     bare = dataclasses.replace(run, tags={"protocol": "honest", "folds": "forward"}, params={}, metrics={})
     made.runs[1] = bare
     lacking = "dataset, digest, folds_digest, model, config_key, seed, mse_avg"
-    assert made.compare().left_out == [LeftOut("foreign", 1, f"its record lacks {lacking}")]
+    assert made.compare().left_out == [LeftOut("foreign", 1, f"the run lacks {lacking}")]
 
 
 def test_without_a_run_on_the_scheme_the_error_says_what_there_is() -> None:
@@ -162,12 +162,12 @@ def test_without_a_run_on_the_scheme_the_error_says_what_there_is() -> None:
         made.compare()
     assert str(caught.value) == (
         "data.folds: no finished run on 'forward'; there are 1 on './mine.yaml', 2 on 'blocked', "
-        "1 that did not finish or lack their tags"
+        "1 that did not finish or lack tags"
     )
 
 
 def test_without_any_run_the_error_says_how_to_get_one() -> None:
-    with pytest.raises(InputError, match=r"^data.folds: no finished run on 'forward'; there is none at all; run `make"):
+    with pytest.raises(InputError, match=r"^data.folds: no finished run on 'forward'; there are no runs; train models"):
         Made().compare()
 
 
@@ -197,8 +197,8 @@ def test_where_no_run_can_be_used_the_error_says_why() -> None:
     with pytest.raises(InputError) as caught:
         gone(made, first, last)
     assert str(caught.value) == (
-        f"data.folds: no finished run on 'forward' can be used (2 were tried); of the latest, {last.run_id}, "
-        "predictions.csv of fold 2 is gone"
+        f"data.folds: none of the 2 finished runs on 'forward' can be used; the latest is {last.run_id}: "
+        "predictions.csv of fold 2 is gone; train again with occupancy train"
     )
 
 
@@ -214,8 +214,8 @@ def test_a_run_tested_on_other_rows_than_most_is_left_out() -> None:
     comparison = made.compare()
     assert sorted(seeds(comparison)) == ["one", "two"]
     said = {out.name: out.reason for out in comparison.left_out}
-    assert said["short"] == "tested on other rows than the others (6 rows, expected 10)"
-    assert said["moved"] == said["relabelled"] == "tested on other rows than the others (10 rows, expected 10)"
+    assert said["short"] == "tested on other rows than most runs (6 rows, expected 10)"
+    assert said["moved"] == said["relabelled"] == "tested on other rows than most runs (10 rows, expected 10)"
 
 
 def test_of_two_sets_of_rows_as_common_the_latest_runs_counts() -> None:

@@ -75,8 +75,8 @@ def test_the_page_says_what_was_compared(tree: ElementTree.Element) -> None:
 
 def test_the_tables_hold_the_cells_of_those_on_the_terminal(tree: ElementTree.Element, comparison: Comparison) -> None:
     table, report = tree.findall("body/main/div/table")
-    assert cells(table) == [list(row) for row in ranking.rows(comparison)]
-    assert cells(report) == [list(row) for row in ranking.report_rows(comparison)]
+    assert cells(table) == ranking.table(comparison).rows
+    assert cells(report) == ranking.report_table(comparison).rows
     assert [row.get("class") for row in table.findall("tbody/tr")] == ["report", "best", "honest"]
     assert cells(table)[1][0] == NASTY
 

@@ -53,7 +53,7 @@ def test_bars_of_runs_that_stopped_on_the_test_rows_have_a_colour_of_their_own()
 
 def test_a_score_that_is_not_known_leaves_its_bar_away_and_says_so() -> None:
     figure = drawn(panels.fold_bars(made("one"), "latency_s", "latency", "s"))
-    assert [text.get_text() for text in figure.axes[0].texts] == ["not known"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["unknown"]
 
 
 def test_every_models_label_is_drawn_over_the_same_truth() -> None:

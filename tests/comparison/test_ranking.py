@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from occupancy.cli import tables
+from occupancy.cli.tables import shown
 from occupancy.comparison import ranking, standings
 from occupancy.comparison.groups import Comparison
 from tests.comparison.made_runs import Made, make_parts
 from tests.places import ROOT
 
-HEADINGS = [" ".join(heading).strip() for heading in ranking.HEADINGS]
-REPORT_HEADINGS = [" ".join(heading).strip() for heading in ranking.REPORT_HEADINGS]
 LSTM = {"model.name": "lstm", "model.head": "regression"}
 
 
@@ -25,41 +21,41 @@ def made() -> Made:
     return made
 
 
+def cells(table: ranking.Table) -> list[dict[str, str]]:
+    headings = [" ".join(heading).strip() for heading in table.headings]
+    return [dict(zip(headings, row, strict=True)) for row in table.rows]
+
+
 def table(comparison: Comparison) -> list[dict[str, str]]:
-    return [dict(zip(HEADINGS, row, strict=True)) for row in ranking.rows(comparison)]
-
-
-@pytest.mark.parametrize("value", [0.0, 0.12345, -0.5, 99.99, 99.9996, 100.0, 1234.5, math.nan])
-def test_figures_are_shown_as_in_the_table_that_ends_a_training(value: float) -> None:
-    assert ranking.shown(value) == tables.shown(value)
+    return cells(ranking.table(comparison))
 
 
 def test_a_row_tells_the_same_as_the_values_for_scripts(made: Made) -> None:
     comparison = made.compare()
     for row, group in zip(table(comparison), comparison.groups, strict=True):
         values = standings.values(group)
-        assert row["MSE ±seeds"].splitlines()[0] == ranking.shown(values["mse"])
-        assert row["±over folds"] == ranking.shown(values["mse_std_folds"])
-        assert row["macro F1"].splitlines()[0] == ranking.shown(values["f1_macro"])
+        assert row["MSE ±seeds"].splitlines()[0] == shown(values["mse"])
+        assert row["MSE ±folds"] == f"±{shown(values['mse_std_folds'])}"
+        assert row["macro F1"].splitlines()[0] == shown(values["f1_macro"])
         assert row["NLL"] == "0.250"
-        assert row["cover 90"] == row["pooled F1"] == "-"
-        assert (row["fit s"], row["µs per row"], row["para- meters"]) == ("12.500", "346", "12,345")
-        assert (row["seeds"], row["test rows"]) == (str(len(group.runs)), "10")
+        assert row["cover 90 %"] == row["pooled F1"] == "-"
+        assert (row["fit s"], row["µs per row"], row["parameters"]) == ("12.500", "346", "12,345")
+        assert row["seeds"] == str(len(group.runs))
 
 
 def test_the_smallest_mse_comes_first_with_its_spread_over_seeds_below(made: Made) -> None:
     comparison = made.compare()
     rows = table(comparison)
-    assert [row["model setting"] for row in rows] == ["lstm\n(optimistic)", "lstm", "clock"]
-    assert [row["proto- col"] for row in rows] == ["report", "honest", "honest"]
-    spread = ranking.shown(comparison.groups[1].spread("mse_avg"))
+    assert [row["model"] for row in rows] == ["lstm\n(report, optimistic)", "lstm", "clock"]
+    assert ranking.table(comparison).kinds == ["report", "best", "honest"]
+    spread = shown(comparison.groups[1].spread("mse_avg"))
     assert [row["MSE ±seeds"].splitlines()[1] for row in rows] == ["-", f"±{spread}", "-"]
 
 
 def test_a_difference_has_a_sign_and_its_interval_below(made: Made) -> None:
     comparison = made.compare()
     peeked, best, clock = (row["MSE above best 95 % interval"] for row in table(comparison))
-    assert best == "best honest"
+    assert best == "best"
     group = comparison.groups[2]
     assert clock == f"+{group.difference:.3f}\n{group.low:+.3f}..{group.high:+.3f}"
     assert peeked.startswith("-0.")
@@ -72,20 +68,28 @@ def test_a_variant_stands_below_the_name() -> None:
     assert [row["model setting"] for row in table(made.compare())] == ["lstm\nlayers=2", "lstm\nlayers=3"]
 
 
-def test_the_two_narrow_tables_hold_every_column_between_them() -> None:
-    assert sorted({*ranking.SCORES, *ranking.COSTS}) == list(range(len(ranking.HEADINGS)))
-    assert set(ranking.SCORES) & set(ranking.COSTS) == {0, 1}
+def test_what_is_the_same_for_all_models_has_no_column_and_no_line(made: Made) -> None:
+    alone = Made()
+    alone.add()
+    alone.add("clock", wrong=(0,))
+    found = ranking.table(alone.compare())
+    assert [" ".join(heading).strip() for heading in found.headings[: found.scores]] == [
+        *("model", "MSE", "MSE ±folds", "macro F1", "pooled F1", "NLL", "cover 90 %", "MSE above best 95 % interval"),
+    ]
+    assert [row[:2] for row in found.rows] == [["lstm", "0.000"], ["clock", "0.083"]]
+    assert ranking.facts(alone.compare()).endswith("10 test rows, 1 seed each")
+    assert {"seeds", "MSE ±seeds"} <= set(table(made.compare())[0])
 
 
 def test_the_notes_say_how_few_label_runs_there_are_and_that_report_runs_are_optimistic(made: Made) -> None:
     notes = ranking.notes(made.compare())
     assert sum(note.startswith("CAUTION") for note in notes) == 1
-    assert "CAUTION: protocol report stops early on the test rows, so its figures are optimistic." in notes
+    assert "CAUTION: protocol report stops early on the test rows, so its scores are optimistic." in notes
     (interval,) = [note for note in notes if note.startswith("MSE above best")]
-    assert "against lstm, averaged over folds" in interval
-    assert "10,000 draws of the 5 label runs" in interval
-    assert "5 are few" in interval
-    assert any(note.startswith("One setting served all folds") for note in notes)
+    assert "difference from 'lstm', averaged over folds" in interval
+    assert "10,000 bootstrap draws of the 5 label runs" in interval
+    assert "With 5 runs the interval is rough and rather too narrow" in interval
+    assert any(note.startswith("All folds of a model use the same settings") for note in notes)
 
 
 def test_what_does_not_hold_is_not_said() -> None:
@@ -95,11 +99,12 @@ def test_what_does_not_hold_is_not_said() -> None:
     assert not any("optimistic" in note or "CAUTION" in note for note in notes)
 
 
-def test_without_an_honest_run_the_notes_say_so() -> None:
+@pytest.mark.parametrize("tags", [{"protocol": "report"}, {"causal": "False"}])
+def test_without_a_model_that_can_be_the_best_the_notes_say_why(tags: dict[str, str]) -> None:
     made = Made()
-    made.add(protocol="report")
+    made.add(**tags)  # type: ignore[arg-type]
     notes = ranking.notes(made.compare())
-    assert "No honest run is among them, so there is no best to compare the others to." in notes
+    assert "There is no best model to compare with: each model is offline or was stopped on the test rows." in notes
     assert not any(note.startswith("MSE above best") for note in notes)
     assert table(made.compare())[0]["MSE above best 95 % interval"] == "-"
 
@@ -128,7 +133,7 @@ def test_a_model_alone_has_nothing_to_be_compared_to() -> None:
     made.add()
     comparison = made.compare()
     assert ranking.facts(comparison).startswith("1 model on forward")
-    assert "There is no other model to compare it to." in ranking.notes(comparison)
+    assert "There is no other model to compare with." in ranking.notes(comparison)
     assert not any(note.startswith("MSE above best") for note in ranking.notes(comparison))
 
 
@@ -144,24 +149,25 @@ def test_what_was_left_out_is_a_line_for_each_name_and_reason(made: Made) -> Non
 
 def test_a_figure_of_the_report_stands_beside_both_protocols_of_its_model(made: Made) -> None:
     comparison = made.compare()
-    rows = [dict(zip(REPORT_HEADINGS, row, strict=True)) for row in ranking.report_rows(comparison)]
-    ours = [row for row in rows if row["report's model ours"].endswith("\nlstm")]
-    assert [row["proto- col"] for row in ours] == ["report", "honest"]
+    rows = cells(ranking.report_table(comparison))
+    ours = [row for row in rows if "\nlstm" in row["report's model ours"]]
+    title = "LSTM regression\nlstm"
+    assert [row["report's model ours"] for row in ours] == [f"{title}\n(report, optimistic)", title]
     for row, group in zip(ours, comparison.groups[:2], strict=True):
         assert (row["MSE report"], row["F1 report"]) == ("0.133\n±0.058", "0.659\n±0.196")
         assert row["MSE ours"] == f"{group.mean('mse_avg'):.3f}\n±{group.mean('mse_std'):.3f}"
-        assert row["MSE differs"] == f"{group.mean('mse_avg') - 0.133:+.3f}"
+        assert row["MSE diff"] == f"{group.mean('mse_avg') - 0.133:+.3f}"
         assert row["F1 ours"] == f"{group.mean('f1_macro_avg'):.3f}\n±{group.mean('f1_macro_std'):.3f}"
-        assert row["F1 differs"] == f"{group.mean('f1_macro_avg') - 0.659:+.3f}"
+        assert row["F1 diff"] == f"{group.mean('f1_macro_avg') - 0.659:+.3f}"
 
 
 def test_a_row_of_the_report_without_a_run_is_shown_all_the_same(made: Made) -> None:
-    rows = ranking.report_rows(made.compare())
+    rows = ranking.report_table(made.compare()).rows
     assert [row[0].splitlines()[0] for row in rows] == [
         *("random forest", "CRF", "BNN", "LSTM regression", "LSTM regression"),
         *("LSTM regression, MC", "LSTM classification", "LSTM classification, MC"),
     ]
-    assert rows[0] == ("random forest\nno run", "-", "0.323\n-", "-", "-", "0.350\n-", "-", "-", "-", "-")
+    assert rows[0] == ["random forest\nno run", "0.323\n-", "-", "-", "0.350\n-", "-", "-", "-", "-"]
 
 
 def test_every_figure_of_the_report_is_in_the_report(made: Made) -> None:
@@ -169,9 +175,9 @@ def test_every_figure_of_the_report_is_in_the_report(made: Made) -> None:
     if not source.is_file():
         pytest.skip("the report's facts do not lie beside the checkout")
     final = source.read_text(encoding="utf-8").split("## Final comparison")[1]
-    for row in ranking.report_rows(made.compare()):
+    for row in ranking.report_table(made.compare()).rows:
         if "regression, MC" not in row[0]:  # swapped there, and not in its final comparison
-            assert f"{row[2].splitlines()[0]} | {row[5].splitlines()[0]}" in final
+            assert f"{row[1].splitlines()[0]} | {row[4].splitlines()[0]}" in final
 
 
 def test_the_notes_tell_runs_of_several_commits_and_models_that_look_ahead() -> None:
@@ -179,6 +185,6 @@ def test_the_notes_tell_runs_of_several_commits_and_models_that_look_ahead() -> 
     made.add("ahead", causal="False", commit="aaaaaaaa11")
     made.add("now", wrong=(0,), commit="bbbbbbbb22")
     notes = ranking.notes(made.compare())
-    assert any(note.startswith("(offline): these counts rest on later rows too") for note in notes)
-    assert any("the runs are of 2 commits of this package (aaaaaaaa, bbbbbbbb)" in note for note in notes)
-    assert ranking.rows(made.compare())[0][0] == "ahead\n(offline)"
+    assert any(note.startswith("(offline): these counts also depend on later rows") for note in notes)
+    assert any("the runs are from 2 commits of this package (aaaaaaaa, bbbbbbbb)" in note for note in notes)
+    assert ranking.table(made.compare()).rows[0][0] == "ahead\n(offline)"

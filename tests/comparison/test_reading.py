@@ -22,6 +22,6 @@ def test_a_comparison_takes_as_many_honest_models_as_are_asked_for(
     with pytest.raises(InputError) as caught:
         read_comparison(tracking, "forward", 1)
     assert str(caught.value) == (
-        f"tracking.uri: {tracking.uri} holds 0 honest models on 'forward', expected at least 1; run `make compare`, or "
-        "train more by python -m occupancy.train"
+        f"tracking.uri: {tracking.uri} holds 0 models on 'forward' that are causal and were not stopped on the test "
+        "rows, expected at least 1; train more with occupancy train or `make compare`"
     )

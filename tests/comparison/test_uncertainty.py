@@ -92,7 +92,7 @@ def test_without_a_change_all_times_are_unknown() -> None:
     assert np.isnan(uncertainty.minutes_since_change(make_rows(1, [2], [2]), 120.0)).all()
 
 
-def test_bars_show_what_was_said_and_seen_of_each_true_count() -> None:
+def test_bars_show_the_predicted_and_the_observed_error_of_each_true_count() -> None:
     group, predictions = random_group()
     figure = drawn(uncertainty.where_unsure(group, 120.0))
     heights = [patch.get_height() for patch in figure.axes[0].patches]  # type: ignore[attr-defined]
@@ -104,7 +104,7 @@ def test_bars_show_what_was_said_and_seen_of_each_true_count() -> None:
     said = [np.sqrt(np.square(std[truth == count]).mean()) for count in range(4)]
     seen = [np.sqrt(np.square((mean - truth)[truth == count]).mean()) for count in range(4)]
     assert heights == pytest.approx([*said, *seen])
-    total = f"±{np.sqrt(np.square(std).mean()):.2f} people off, is {np.sqrt(np.square(mean - truth).mean()):.2f} off"
+    total = f"±{np.sqrt(np.square(std).mean()):.2f} people, observed {np.sqrt(np.square(mean - truth).mean()):.2f}"
     assert figure.get_suptitle().replace("\n", " ") == f"lstm: says it is {total}"
 
 
@@ -114,9 +114,9 @@ def test_lines_show_occupied_and_empty_rows_apart_by_the_time_since_the_change()
     made.add(parts=[dataclasses.replace(rows, mean=np.array([0, 0, 1, 2, 2, 1, 1, 3.0]), std=np.full(8, 0.5))])
     figure = drawn(uncertainty.where_unsure(made.compare().groups[0], 120.0))
     nothing = [np.nan] * (len(uncertainty.MINUTES) - 3)
-    np.testing.assert_allclose(line(figure, "seen, occupied", 1), [np.sqrt(0.5), 0.0, *nothing])
-    np.testing.assert_allclose(line(figure, "seen, empty", 1), [1.0, 3.0, *nothing])
-    np.testing.assert_allclose(line(figure, "said, empty", 1), [0.5, 0.5, *nothing])
+    np.testing.assert_allclose(line(figure, "observed, occupied", 1), [np.sqrt(0.5), 0.0, *nothing])
+    np.testing.assert_allclose(line(figure, "observed, empty", 1), [1.0, 3.0, *nothing])
+    np.testing.assert_allclose(line(figure, "predicted, empty", 1), [0.5, 0.5, *nothing])
     labels = [label.get_text() for label in figure.axes[1].get_xticklabels()]
     assert labels == ["0-2", "2-5", "5-10", "10-20", "20-40", "40-80", "80+"]
 
@@ -126,8 +126,8 @@ def test_ninety_percent_intervals_hold_what_the_metrics_say() -> None:
     table = uncertainty.interval_coverage(group, 0.9)
     for (_, found), rows, prediction in zip(table.iterrows(), group.parts[0], predictions[0], strict=True):
         expected = score([(prediction, rows.truth)], 120.0)
-        assert found["held"] / found["rows"] == pytest.approx(expected["coverage_90"])
-        assert found["held_occupied"] / found["occupied"] == pytest.approx(expected["coverage_90_occupied"])
+        assert found["inside"] / found["rows"] == pytest.approx(expected["coverage_90"])
+        assert found["inside_occupied"] / found["occupied"] == pytest.approx(expected["coverage_90_occupied"])
 
 
 def test_a_model_that_tells_its_own_chances_holds_what_it_promises() -> None:
@@ -138,21 +138,21 @@ def test_a_model_that_tells_its_own_chances_holds_what_it_promises() -> None:
     group = dataclasses.replace(random_group()[0], parts=[[rows]])
     for level in (0.5, 0.9):
         (table,) = [uncertainty.interval_coverage(group, level).iloc[0]]
-        assert table["held"] / table["rows"] == pytest.approx(table["promised"] / table["rows"], abs=0.01)
-        assert table["promised"] / table["rows"] > level, "counts are whole"
+        assert table["inside"] / table["rows"] == pytest.approx(table["expected"] / table["rows"], abs=0.01)
+        assert table["expected"] / table["rows"] > level, "counts are whole"
 
 
 def test_the_curve_pools_folds_and_seeds_and_shows_each_fold() -> None:
     group, _ = random_group()
     figure = drawn(uncertainty.interval_curve(group))
     tables = [uncertainty.interval_coverage(group, level) for level in uncertainty.LEVELS]
-    assert line(figure, "all rows") == pytest.approx([table["held"].sum() / 700 for table in tables])
-    assert line(figure, "as it promises") == pytest.approx([table["promised"].sum() / 700 for table in tables])
+    assert line(figure, "all rows") == pytest.approx([table["inside"].sum() / 700 for table in tables])
+    assert line(figure, "expected by the model") == pytest.approx([table["expected"].sum() / 700 for table in tables])
     folds = [np.asarray(line.get_ydata()) for line in figure.axes[0].lines[1:3]]
     for fold, shown in enumerate(folds, start=1):
-        held = [table[table["fold"] == fold]["held"].sum() / (400 if fold == 1 else 300) for table in tables]
+        held = [table[table["fold"] == fold]["inside"].sum() / (400 if fold == 1 else 300) for table in tables]
         assert shown == pytest.approx(held)
-    assert "asked for 90%, holds" in figure.get_suptitle().replace("\n", " ")
+    assert "the 90% interval holds" in figure.get_suptitle().replace("\n", " ")
 
 
 def test_a_room_that_nobody_entered_has_figures_too() -> None:
@@ -160,20 +160,20 @@ def test_a_room_that_nobody_entered_has_figures_too() -> None:
     made.add(parts=[make_rows(1, [0] * 10, [0] * 10)])
     group = made.compare().groups[0]
     drawn(uncertainty.where_unsure(group, 120.0))
-    drawn(uncertainty.refusal(group))
+    drawn(uncertainty.selective_prediction(group))
     title = drawn(uncertainty.interval_curve(group)).get_suptitle().replace("\n", " ")
-    assert title == "lstm: asked for 90%, holds 100%"
+    assert title == "lstm: the 90% interval holds 100% of all rows"
 
 
-def test_refusing_rows_gives_the_errors_that_the_metrics_say() -> None:
+def test_selective_prediction_gives_the_errors_that_the_metrics_say() -> None:
     group, predictions = random_group()
-    figure = drawn(uncertainty.refusal(group))
+    figure = drawn(uncertainty.selective_prediction(group))
     scores = [
         score([(prediction, rows.truth) for prediction, rows in zip(*both, strict=True)], 120.0)
         for both in zip(predictions, group.parts, strict=True)
     ]
-    assert line(figure, "80% kept")[0] == pytest.approx(np.mean([found["mse_kept_80"] for found in scores]))
-    assert line(figure, "surest rows kept").mean() == pytest.approx(np.mean([found["aurc"] for found in scores]))
-    assert line(figure, "surest rows kept")[-1] == pytest.approx(np.mean([found["mse"] for found in scores]))
+    assert line(figure, "80% answered")[0] == pytest.approx(np.mean([found["mse_kept_80"] for found in scores]))
+    assert line(figure, "most certain rows").mean() == pytest.approx(np.mean([found["aurc"] for found in scores]))
+    assert line(figure, "most certain rows")[-1] == pytest.approx(np.mean([found["mse"] for found in scores]))
     shown = {text.get_text() for legend in figure.legends for text in legend.get_texts()}
-    assert shown == {"all rows kept", "surest rows kept", "80% kept"}
+    assert shown == {"all rows answered", "most certain rows", "80% answered"}

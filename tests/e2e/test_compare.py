@@ -140,29 +140,36 @@ def test_the_table_shows_every_model_once_at_120_columns(
     assert lines[0].endswith(" test rows")
     assert sum(line.startswith("smoke ") for line in lines) == 2
     assert "MSE above best" in lines[1]
+    assert not any(" honest " in line for line in lines), "a column with one value for all says nothing"
     assert any(line.startswith("CAUTION: the log is simulated") for line in lines)
 
 
-def test_at_100_columns_the_costs_have_a_table_of_their_own(
-    store: tuple[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("columns", "tables"), [("80", 2), ("50", 3)])
+def test_a_narrow_terminal_gets_several_tables_and_no_word_or_figure_is_cut(
+    store: tuple[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+    tables: int,
 ) -> None:
     result = told(capsys, *store)
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", columns)
     assert call(*store) == 0
     lines = capsys.readouterr()[0].splitlines()
-    title = f"2 models on {FOLDS}"
-    assert lines[0].startswith(title)
-    assert max(len(line) for line in lines[1:]) <= 100
-    assert "what they take" in {line.strip() for line in lines}
-    assert sum(line.startswith("smoke ") for line in lines) == 4
-    assert sum(f" {result['test_rows']:,}" in line for line in lines[1:]) == 2, "figures are whole"
+    ruled = [number for number, line in enumerate(lines) if line.startswith("──")]
+    assert len(ruled) == tables
+    assert all(len(line) <= int(columns) for start in ruled for line in lines[start - 2 : start + 3])
+    assert sum(line.startswith("smoke ") for line in lines) == 2 * tables
+    assert not any("…" in line for line in lines)
+    for model in result["models"]:
+        assert any(f"{model['parameters']:,.0f}" in line.split() for line in lines)
 
 
 def test_the_report_stands_beside_on_request(store: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*store, "--report") == 0
     output, _ = capsys.readouterr()
-    assert "beside the student report" in output
-    assert "LSTM classification, MC" in output
+    assert "compared with the student report" in output
+    assert "classification, MC" in output
     models = told(capsys, *store, "--report")["models"]
     assert {(model["protocol"], model["report_row"], model["report_mse"]) for model in models} == {
         ("honest", None, None),
@@ -231,7 +238,7 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_read(
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / f"{'long' * 70}.csv"))
     assert said.endswith("can't be written (File name too long); name another file")
     said = refusal(capsys, nowhere, "--fold", "1")
-    assert said == "occupancy compare: --fold: got 1, which chooses what the page shows; add --html FILE"
+    assert said == "occupancy compare: --fold: got 1, but only the page shows a fold; add --html FILE"
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(
@@ -308,8 +315,8 @@ def test_runs_whose_predictions_are_gone_are_left_out_until_none_is_left(
         for path in rest:
             path.unlink()
         said = refusal(capsys, *store)
-        assert "can be used (3 were tried)" in said
-        assert said.endswith(f"of the latest, {outcomes[2].run_id}, predictions.csv of fold 1 is gone")
+        assert "none of the 3 finished runs on" in said
+        assert f"the latest is {outcomes[2].run_id}: predictions.csv of fold 1 is gone" in said
     finally:
         shutil.rmtree(folder / "mlruns")
         (folder / "kept").rename(folder / "mlruns")
