@@ -78,8 +78,8 @@ class Tracking(Section):
     register_as: Annotated[str, Field(pattern=r"^[^/:@]+$", max_length=200)] | Literal[False] | None = Field(
         None, alias="register"
     )
-    """The name in MLflow's registry of the model to use, whose newest version gets the alias ``current``; none:
-    ``occupancy-`` and the config's name; ``false``: it is not registered."""
+    """Name of the final model in the MLflow registry; the newest version gets the alias ``current``. null:
+    ``occupancy-`` and the name of the config; ``false``: the final model is not registered."""
 
     @property
     def shown_uri(self) -> str:
@@ -170,12 +170,12 @@ class Config(Section):
 
     @property
     def has_final(self) -> bool:
-        """Whether there is a model to use beside those of the folds."""
+        """Whether a final model is fitted after those of the folds."""
         return self.train.final and self.protocol == "honest" and self.data.folds != EACH_ROOM
 
     @property
     def registered_name(self) -> str | None:
-        """The name of the model to use in MLflow's registry; None: it is not registered."""
+        """The name of the final model in the MLflow registry; None: it is not registered."""
         if self.tracking.register_as is False:
             return None
         return self.tracking.register_as or re.sub(r"[/:@]", "-", f"occupancy-{self.name}")

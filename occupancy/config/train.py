@@ -43,9 +43,9 @@ class Train(Section):
     the validation rows have chosen the number of epochs. If false, the scores on the validation rows can be used to
     choose settings."""
     final: bool = True
-    """Whether, after the folds, a model for use is fitted on all labelled rows. It is not scored: the folds tell how
-    good it is. It is recorded with the experiment and registered by name. Under ``protocol: report``, and with a
-    model per room, there is none."""
+    """Whether a final model, the one to use, is fitted on all labelled rows after the folds. It is not scored: the
+    scores of the folds say how good it is. It is recorded with the experiment and registered by name. There is none
+    under ``protocol: report``, nor with ``data.folds: each_room``."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device to train on; ``auto`` uses an accelerator if there is one."""
 

@@ -105,7 +105,7 @@ def test_bars_show_the_predicted_and_the_observed_error_of_each_true_count() -> 
     seen = [np.sqrt(np.square((mean - truth)[truth == count]).mean()) for count in range(4)]
     assert heights == pytest.approx([*said, *seen])
     total = f"±{np.sqrt(np.square(std).mean()):.2f} people, observed {np.sqrt(np.square(mean - truth).mean()):.2f}"
-    assert figure.get_suptitle().replace("\n", " ") == f"lstm: says it is {total}"
+    assert figure.get_suptitle().replace("\n", " ") == f"lstm: predicted error {total}"
 
 
 def test_lines_show_occupied_and_empty_rows_apart_by_the_time_since_the_change() -> None:
