@@ -24,7 +24,7 @@ from occupancy.execution.unit import Failure, OnShare, Outcome, Unit, carry_out,
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _GLANCE_S = 0.2  # how often the shares of units are looked at
-DIED = "its process died twice with nothing else to do"
+DIED = "its process died twice with nothing else to do; it may need more memory than there is"
 
 
 class Pool:

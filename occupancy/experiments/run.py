@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from occupancy.cli.progress import UnitProgress
 from occupancy.errors import InputError, InputWarning
@@ -38,14 +38,17 @@ def conduct(plans: Sequence[Plan], workers: Workers) -> list[Result | Failure]:
         left = [unit for unit, course in units.items() if unit not in course.outcomes]
         with UnitProgress(len(units), done=len(units) - len(left)) as progress:
             results |= {course: course.finish() for course in courses if course.is_over}
-            for unit, outcome in workers.execute(left, progress.share):
-                course = units[unit]
-                _warn(course.plan, unit, outcome, told)
-                progress.advance(unit)
-                if course not in results:  # else another unit of it failed
-                    course.take(unit, outcome)
-                    if course.is_over:
-                        results[course] = course.finish()
+            with closing(workers.execute(left, progress.share)) as carried_out:
+                for unit, outcome in carried_out:
+                    course = units[unit]
+                    _warn(course.plan, unit, outcome, told)
+                    progress.advance(unit)
+                    if course not in results:  # else another unit of it failed
+                        course.take(unit, outcome)
+                        if course.is_over:
+                            results[course] = course.finish()
+                    if len(results) == len(courses):
+                        break  # what is left belongs to experiments that failed
     return [results[course] for course in courses]
 
 
