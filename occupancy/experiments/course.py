@@ -12,6 +12,7 @@ from occupancy.errors import InputError
 from occupancy.execution.unit import Failure, Outcome, Unit
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
+from occupancy.tracking.outcomes import ERROR
 from occupancy.tracking.record import Record, open_record
 from occupancy.tracking.request import Request
 
@@ -74,6 +75,7 @@ class Course(ABC):
         try:
             with self._stack:
                 if self.failure is not None:
+                    self.open().summarize({}, {ERROR: self.failure.error})
                     raise InputError(self.failure.error)
                 return self.summarize()
         except InputError as error:

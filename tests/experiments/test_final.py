@@ -203,6 +203,8 @@ def test_an_experiment_whose_model_to_use_cannot_be_fitted_fails_with_the_reason
         "fold 1": "FINISHED",
         "fold 2": "FINISHED",
     }
+    (parent,) = [run for run in runs_of(config) if run.info.run_name == "small"]
+    assert parent.data.tags["error"] == str(caught.value)
     assert registered(config) == {}
 
 
