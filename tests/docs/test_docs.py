@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import doctest
+import io
 import re
 import runpy
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
 
 from occupancy.__main__ import main as occupancy
 from occupancy.config.parsing import load_config
 from occupancy.data.__main__ import main as check_data
+from occupancy.data.schema import UCI
 from occupancy.search.request import load_search
 from tests.places import ROOT
 
 pytestmark = [
     # MLflow says so of a class of its own when its pyfunc module is imported.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
 ]
 
 ELSEWHERE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "benchmarks/README.md"]
@@ -83,8 +90,7 @@ def test_a_file_of_the_code_that_a_page_names_is_there(page: Path) -> None:
 def test_a_training_that_a_page_shows_names_a_config_and_keys_that_there_are(page: Path) -> None:
     for command, _ in commands(page.read_text(encoding="utf-8")):
         words = shlex.split(command, comments=True)
-        config = next((word for word in words if word.startswith("configs/")), None)
-        if config is not None and words[0] != "make":
+        for config in [word for word in words if word.startswith("configs/")]:
             assert words[0] == "occupancy"
             assert words[2] == "--config"
             load = {"train": load_config, "tune": load_search}[words[1]]
@@ -107,6 +113,40 @@ def test_a_command_of_the_page_prints_what_the_page_says(
     printed = capsys.readouterr()
     assert not printed.err or "has no column of kind sound" in " ".join(printed.err.split())
     assert doctest.OutputChecker().check_output(output, printed.out, EQUAL), printed.out
+
+
+def test_the_readme_counts_people_by_its_command_and_by_its_lines_of_python(
+    uci_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OCCUPANCY_DATA_DIR", str(uci_path.parent))
+    # A model that learns at once, under the name of the one that takes longer.
+    stands_in = ["tracking.register=occupancy-best", "data.source=uci", "--workers", "1"]
+    assert occupancy(["train", "--config", str(ROOT / "configs" / "mass_balance.yaml"), *stands_in]) == 0
+    (use,) = [line for line in readme.splitlines() if line.startswith("use ")]
+    assert use in capsys.readouterr().out
+    sensors = pd.read_csv(uci_path).drop(columns=UCI.count)
+    sensors.to_csv("my_sensors.csv", index=False)
+    (command,) = [command for command, _ in commands(readme) if "predict" in command]
+    program, *arguments = shlex.split(command)
+    assert Path(program).name == "occupancy"
+    assert occupancy(arguments) == 0
+    by_command = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    (code,) = blocks(readme, "python")
+    before = mlflow.get_tracking_uri()
+    try:
+        counts = run_lines(code)["counts"]
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert len(counts) == len(sensors)
+    np.testing.assert_array_equal(counts["count"], by_command["count"])
+
+
+def run_lines(code: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 (it is what the test is about)
+    return names
 
 
 def test_the_page_has_commands_to_run_and_files_to_write() -> None:
