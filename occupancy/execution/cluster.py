@@ -1,63 +1,30 @@
-"""Units on a Dask cluster: one at a time in the process of each worker, and none lost where one dies."""
+"""Units on a Dask cluster: one at a time in the process of each worker; no unit is lost if a worker dies."""
 
 from __future__ import annotations
 
 import logging
 import pickle
-import threading
-from collections import Counter, deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import Any
 from uuid import uuid4
 
 from dask.typing import Key
-from distributed import Client, Future, KilledWorker
+from distributed import CancelledError, Client, Future, KilledWorker, get_client
 from threadpoolctl import threadpool_limits
 
-from occupancy.config import Config
-from occupancy.data.folds import Fold
-from occupancy.errors import InputError
-from occupancy.execution.crew import POLL_S, Crew, Worker, call, process_id
-from occupancy.execution.unit import Failure, OnShare, Outcome, Scored, Source, Unit, carry_out, ignore
+from occupancy.errors import InputError, InputWarning
+from occupancy.execution.unit import Failure, OnShare, Outcome, Source, Unit, carry_out, code_version, ignore
 
 _CONNECT_S = 10.0
-DIED = "its worker died twice while at it"
-
-# Models draw from generators that a process has once, so a second thread would change what the first one gets.
-_alone = threading.Lock()
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A unit under way.
-
-    Attributes:
-        unit: what is carried out.
-        worker: where.
-        future: what will come of it; None where another process than the worker's was asked.
-    """
-
-    unit: Unit
-    worker: Worker
-    future: Future[Outcome | None]
-
-
-@dataclass(frozen=True)
-class _Sent:
-    """Folds that are on the cluster.
-
-    Attributes:
-        folds: by their ids; kept, for the id of what is gone may be given again.
-        data: all in one piece, which holds their log once; a task made it, so for one whose worker dies it is made
-            again.
-    """
-
-    folds: Mapping[int, Fold]
-    data: Future[bytes]
+_LOOK_S = 1.0  # how often to check that there are workers, while no unit ends
+_AHEAD = 1000  # units on the cluster at once: enough that no worker is idle, and a few megabytes
+DIED = "its worker died twice while it ran; it may need more memory than the worker has"
 
 
 class Cluster:
@@ -72,15 +39,19 @@ class Cluster:
         """
         self._address = address
         self._patience_s = patience_s
-        self._sent: _Sent | None = None
+        self._folds: dict[int, Source] = {}  # those on the scheduler, by id; kept here so that no other gets their id
+        self._anchor: Future[int] | None = None  # the scheduler forgets the folds with this task
 
     def __enter__(self) -> Cluster:
-        """Connect, and wait for the workers.
+        """Connect, and wait for a worker.
+
+        Warns:
+            InputWarning: there is no worker yet.
 
         Raises:
-            InputError: nothing answers at the address, there are no workers, or one of them has other code.
+            InputError: nothing answers at the address, or there is no worker.
         """
-        for name in ("distributed", "distributed.client", "asyncio"):  # what matters comes as an error of ours
+        for name in ("distributed", "distributed.client", "asyncio"):  # what matters becomes an error of ours
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client = Client(self._address, timeout=_CONNECT_S, set_as_default=False)
@@ -91,124 +62,176 @@ class Cluster:
             ) from error
         try:
             with _answering(self._address):
-                self._crew = Crew(self._client, self._address, self._patience_s)
-                self._crew.assemble()
+                self._wait_for_a_worker()
         except BaseException:
             self._client.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the cluster; a unit that is under way ends there, and nobody asks for it."""
+        """Leave the cluster; a running unit finishes, and its result is ignored."""
         self._client.close()
 
     def execute(self, units: Sequence[Unit], _on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
-        """Yield each unit with what it gave, in the order in which they end.
+        """Yield each unit with its outcome, in the order in which they end.
 
-        A worker has one unit at a time, and no other may run it, so it is known which unit a worker dies over. That
-        unit is sent out once more; one whose worker dies twice fails, and no other with it.
+        Dask runs a unit again if its worker dies. A unit whose worker died twice fails, and no other unit with it.
+
+        Args:
+            units: what to carry out.
+
+        Warns:
+            InputWarning: there is no worker any more.
 
         Raises:
-            InputError: the scheduler or all workers are gone, or a worker cannot take up what it is sent.
+            InputError: the scheduler or all workers are gone, or a worker cannot run units.
         """
         with _answering(self._address):
             yield from self._execute(units)
 
     def _execute(self, units: Sequence[Unit]) -> Generator[tuple[Unit, Outcome]]:
-        waiting, given = deque(units), deque[tuple[Unit, Outcome]]()
-        running: dict[Key, _Task] = {}  # by the key of its future
-        over: SimpleQueue[Future[Any]] = SimpleQueue()
-        deaths: Counter[Unit] = Counter()
-        if folds := [unit.source for unit in units if isinstance(unit.source, Fold)]:
-            self._send(folds)
+        waiting = iter(units)
+        running: dict[Future[Outcome], Unit] = {}
+        ended: SimpleQueue[Future[Outcome]] = SimpleQueue()
+        folds = self._send_folds(units)
+
+        def start(unit: Unit, deaths: int) -> None:
+            future = self._submit(unit, folds, deaths)
+            running[future] = unit
+            future.add_done_callback(ended.put)
+
         try:
-            while waiting or running or given:
-                self._crew.look()
-                for worker in self._crew.workers - {task.worker for task in running.values()}:
-                    if waiting:
-                        unit = waiting.popleft()
-                        task = _Task(unit, worker, self._submit(unit, worker))
-                        running[task.future.key] = task
-                        task.future.add_done_callback(over.put)
-                if given:
-                    yield given.popleft()
-                for task in self._ended(running, over, patient=not given):
-                    outcome = self._outcome(task)
-                    deaths[task.unit] += outcome is None
-                    if outcome is not None or deaths[task.unit] == 2:
-                        given.append((task.unit, outcome or Failure(DIED, passing=True)))
-                    else:
-                        waiting.append(task.unit)
+            while True:
+                for unit in islice(waiting, _AHEAD - len(running)):
+                    start(unit, deaths=0)
+                if not running:
+                    return
+                try:
+                    future = ended.get(timeout=_LOOK_S)
+                except Empty:
+                    self._wait_for_a_worker()
+                    continue
+                unit, outcome = running.pop(future), _outcome(future)
+                if outcome is None:
+                    start(unit, self._client.get_metadata(future.key, 0))
+                else:
+                    yield unit, outcome
         finally:
             if self._client.status == "running":
-                self._client.cancel([task.future for task in running.values()])
+                self._client.cancel(list(running))
 
-    def _send(self, folds: Sequence[Fold]) -> None:
-        """Send folds ahead of their units, unless they are there already."""
-        own = {id(fold): fold for fold in folds}
-        sent = self._sent
-        if sent is None or sent.data.status in ("error", "cancelled") or not own.keys() <= sent.folds.keys():
-            self._sent = _Sent(own, self._client.submit(bytes, pickle.dumps(list(own.values()))))
-
-    def _submit(self, unit: Unit, worker: Worker) -> Future[Outcome | None]:
-        where: Source | int
-        if not isinstance(unit.source, Fold):
-            where, data = unit.source, []  # a few words; the room itself is read by the worker
-        else:
-            assert self._sent is not None, "folds are sent ahead"
-            where, data = list(self._sent.folds).index(id(unit.source)), [self._sent.data]
-        job = pickle.dumps(partial(_work, worker.process, unit.config, unit.scored, where, keep=unit.keep))
-        key = f"unit-{uuid4().hex}"  # new each time it is sent out
-        return self._client.submit(call, job, *data, workers=[worker.address], key=key)
-
-    def _ended(self, running: dict[Key, _Task], over: SimpleQueue[Future[Any]], patient: bool) -> list[_Task]:
-        """Return the tasks that are no longer under way, having taken them from those running."""
-        keys = [key for key, task in running.items() if task.worker not in self._crew.workers]
-        with suppress(Empty):
-            keys.append(over.get(timeout=POLL_S if patient and not keys else 0).key)
-        return [running.pop(key) for key in dict.fromkeys(keys) if key in running]
-
-    def _outcome(self, task: _Task) -> Outcome | None:
-        """Return what a task gave, or None if its worker died."""
-        if task.future.status == "finished":
-            with suppress(TimeoutError):  # the worker died between its last word and ours
-                outcome = task.future.result(timeout=_CONNECT_S)
-                if outcome is not None:
-                    return outcome
-        elif task.future.status == "error":
-            error = task.future.exception(timeout=_CONNECT_S)
-            if not isinstance(error, KilledWorker):
-                raise InputError(
-                    f"--cluster: worker {task.worker.address} could not take up a unit ({type(error).__name__}: "
-                    f"{error}); install the same versions there as here"
-                )
-        elif task.future.status == "cancelled":
+    def _wait_for_a_worker(self) -> None:
+        if self._client.status != "running":
             raise ConnectionError("connection lost")
-        self._client.cancel([task.future])
-        self._crew.forget(task.worker)
-        return None
+        if self._client.nthreads():
+            return
+        command = f"`dask worker {self._address} --nthreads 1`"
+        warnings.warn(f"no worker; waiting {self._patience_s:g} s for {command}", InputWarning, stacklevel=2)
+        try:
+            self._client.wait_for_workers(1, timeout=self._patience_s)
+        except TimeoutError as error:
+            raise InputError(
+                f"--cluster: {self._address} has had no worker for {self._patience_s:g} s; start some with {command} "
+                "and give the same command again, which continues from what was recorded"
+            ) from error
+
+    def _send_folds(self, units: Sequence[Unit]) -> Key:
+        """Send the folds of units ahead, in one piece that holds their log once, unless they are there already.
+
+        The scheduler keeps them, so that they outlive any worker. To Dask they are no input of the units: it would
+        prefer the workers that hold the input, and leave others idle.
+
+        Returns:
+            The key of the folds.
+        """
+        folds = {id(unit.source): unit.source for unit in units}
+        if self._anchor is None or not folds.keys() <= self._folds.keys():
+            self._folds = folds
+            self._anchor = self._client.submit(int, key=f"folds-{uuid4().hex}")
+            self._client.set_metadata(self._anchor.key, pickle.dumps(folds))
+        return self._anchor.key
+
+    def _submit(self, unit: Unit, folds: Key, deaths: int) -> Future[Outcome]:
+        key = f"unit-{uuid4().hex}"
+        bare = replace(unit, source=None)  # type: ignore[arg-type]
+        job = pickle.dumps(partial(_work, bare, id(unit.source), folds, key, deaths))
+        return self._client.submit(_take_up, code_version(), job, key=key)
 
 
 @contextmanager
 def _answering(address: str) -> Iterator[None]:
-    """Say in one line that the scheduler is gone, where it is."""
+    """Turn a lost connection to the scheduler into an error of one line."""
     try:
         yield
-    except OSError as error:
+    except (OSError, CancelledError) as error:
         raise InputError(
-            f"--cluster: {address} does not answer any more ({error}); what was recorded is kept: "
+            f"--cluster: {address} does not answer any more ({type(error).__name__}); what was recorded is kept: "
             "start the scheduler again and give the same command"
         ) from error
 
 
-def _work(process: str, config: Config, scored: Scored, fold: Source | int, data: bytes = b"", keep: Any = None) -> Any:
-    """Return what a unit gave, or None if this is not the process that was asked."""
-    if process != process_id():
+def _outcome(future: Future[Outcome]) -> Outcome | None:
+    """Return the outcome of a unit that ended, or None if it has to run again.
+
+    Raises:
+        InputError: its worker cannot run units.
+    """
+    if not future.done():  # it ended, but its worker died before the result was fetched
         return None
-    with _alone, threadpool_limits(1):
-        return carry_out(Unit(config, _unpacked(data)[fold] if isinstance(fold, int) else fold, scored, keep))
+    try:
+        return future.result(timeout=_CONNECT_S)
+    except (TimeoutError, KilledWorker):  # the same; or Dask gave it up, as it does units that waited at dying workers
+        return None
+    except (OSError, CancelledError):
+        raise
+    except Exception as error:
+        raise InputError(f"--cluster: {error}") from error
 
 
-@lru_cache(maxsize=1)  # a worker keeps the piece itself too, so it is known again at once
-def _unpacked(data: bytes) -> list[Fold]:
-    return pickle.loads(data)  # type: ignore[no-any-return]  # noqa: S301 (what a worker is sent is ours)
+def _by_value() -> Any:
+    def take_up(code: str, job: bytes) -> Any:
+        """Return the result of a pickled function, if this worker may call it."""
+        import pickle  # noqa: PLC0415
+
+        from distributed import get_worker  # noqa: PLC0415
+
+        worker = get_worker()
+        remedy = "install the same versions there as here, and start it again"
+        try:
+            # A process has its random generators once: a second thread would change what the first one draws.
+            if (threads := worker.state.nthreads) > 1:
+                remedy = "start it again with --nthreads 1, and with --nworkers N to use N cores"
+                raise ValueError(f"it has {threads} threads")
+            from occupancy.execution.unit import code_version  # noqa: PLC0415
+
+            if code_version() != code:
+                raise ValueError(f"its code is {code_version()}, the command's {code}")
+            return pickle.loads(job)()  # noqa: S301 (what a worker is sent is ours)
+        except Exception as error:
+            problem = f"worker {worker.address} cannot take part ({type(error).__name__}: {error}); {remedy}"
+            raise RuntimeError(problem) from None
+
+    return take_up
+
+
+# A function within a function is sent as code, not by name. The scheduler unpacks it, but not the bytes that are its
+# argument, and so needs neither this package nor torch.
+_take_up = _by_value()
+
+
+def _work(unit: Unit, fold: int, folds: Key, key: str, deaths: int) -> Outcome:
+    """Return the outcome of a unit. The scheduler keeps, under its key, how many workers died while they ran it."""
+    client = get_client()
+    deaths = client.get_metadata(key, deaths)
+    if deaths == 2:
+        return Failure(DIED, passing=True)
+    client.set_metadata(key, deaths + 1)
+    with threadpool_limits(1):
+        outcome = carry_out(replace(unit, source=_folds(folds)[fold]))
+    client.set_metadata(key, deaths)
+    return outcome
+
+
+@lru_cache(maxsize=1)
+def _folds(key: Key) -> dict[int, Source]:
+    return pickle.loads(get_client().get_metadata(key))  # type: ignore[no-any-return]  # noqa: S301 (as above)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
@@ -50,4 +49,8 @@ def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use, by its affinity and by the quota of its container."""
+    from joblib import cpu_count  # noqa: PLC0415 (late: `--help` is to answer at once)
+
+    cores: int = cpu_count()
+    return cores

@@ -1,10 +1,11 @@
-"""Units that take no time, and one that kills the process that carries it out."""
+"""Units that take no time, units that do, and units that kill the process that carries them out."""
 
 from __future__ import annotations
 
 import os
 import signal
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,22 @@ class Deadly(Fold):
             tempfile.mkstemp(dir=self.marks)
             os.kill(os.getpid(), signal.SIGKILL)
         return super().sealed()
+
+
+@dataclass(frozen=True)
+class Slow(Fold):
+    """A fold that takes some seconds to look at."""
+
+    seconds: float = 0.0
+
+    def sealed(self) -> Fold:
+        time.sleep(self.seconds)
+        return super().sealed()
+
+
+def slow_unit(seconds: float) -> Unit:
+    fold = quick_fold()
+    return Unit(model_of(Majority()), Slow(1, fold.log, fold.train, fold.validation, fold.test, seconds), "validation")
 
 
 def killer(marks: Path, deaths: int) -> Unit:

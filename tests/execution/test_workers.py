@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 
 import pytest
 
@@ -11,7 +12,7 @@ from occupancy.cli.command import Parser
 from occupancy.errors import InputError
 from occupancy.execution.cluster import Cluster
 from occupancy.execution.pool import Pool
-from occupancy.execution.workers import open_workers
+from occupancy.execution.workers import _cores, open_workers
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -20,11 +21,25 @@ def parsed(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def test_units_run_on_the_cores_unless_a_cluster_is_named() -> None:
+def test_units_run_on_the_cores_unless_a_cluster_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occupancy.execution.workers._cores", lambda: 2)
     for arguments in ([], ["--workers", "3"]):
         assert isinstance(open_workers(parsed(*arguments)), Pool)
     for address in ("tcp://127.0.0.1:8786", "tls://host.example:1", "tcp://[::1]:8786"):
         assert isinstance(open_workers(parsed("--cluster", address)), Cluster)
+
+
+@pytest.mark.parametrize(("quota", "cores"), [("max 100000", 16), ("250000 100000", 3), ("50000 100000", 1)])
+def test_cores_are_those_that_the_container_may_use(quota: str, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = "/sys/fs/cgroup/cpu.max"
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _process: set(range(16)), raising=False)
+    monkeypatch.setattr("os.path.exists", lambda path: path == file)
+    monkeypatch.setattr("builtins.open", {file: io.StringIO(quota)}.__getitem__)
+    found = _cores()
+    monkeypatch.undo()  # pytest itself opens files
+    assert found == cores
 
 
 @pytest.mark.parametrize("address", ["host", "host:8786", "tcp://host", "tcp://:8786", "http://host:80", "tcp://h:x"])
