@@ -1,4 +1,4 @@
-"""The command that shows what is in a log before any model: ``occupancy explore``."""
+"""The command that describes a log before any model is trained: ``occupancy explore``."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ from occupancy.errors import InputError
 if TYPE_CHECKING:
     from occupancy.config import Data
 
-REPORT = Path("reports", "explore.html")
+PAGE = Path("reports", "explore.html")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit code: 0 done, 2 a mistake in what was given, 130 interrupted."""
+    """Return the exit code: 0 done, 2 wrong arguments, 130 interrupted."""
     return _parser().run(_command, arguments)
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="occupancy explore",
-        description="Write one page that shows what is in a sensor log: recordings, labels, sensors, how they go "
-        "together, the folds, and a profile of every column.",
-        epilog="Keys are those of a config's data section, for example: source=room.csv schema=room.yaml. A log that "
-        "training would refuse for missing cells or columns is shown all the same, and the page says so.",
+        description="Write a page that describes a sensor log: recordings, labels, sensors, correlations, folds, and a "
+        "profile of every column.",
+        epilog="Keys are those of the data section of a config, for example: source=room.csv schema=room.yaml. Missing "
+        "cells and columns, which training would refuse, are allowed, and the page names them.",
     )
-    parser.add_argument("--html", metavar="FILE", type=Path, help=f"where to write the page (default {REPORT})")
-    parser.add_overrides("settings, with or without 'data.' before")
+    parser.add_argument("--html", metavar="FILE", type=Path, help=f"where to write the page (default {PAGE})")
+    parser.add_overrides("settings, with or without 'data.' in front")
     return parser
 
 
 def _command(options: argparse.Namespace) -> None:
-    # Imported late: `--help` is to answer at once, and a mistyped key without waiting for pandas.
+    # Imported late, so that `--help` and a mistyped key are answered without waiting for pandas.
     from occupancy.config.parsing import parse_data_settings  # noqa: PLC0415
 
     settings = parse_data_settings("explore", options.overrides)
-    path = options.html or REPORT
-    if options.html is not None or REPORT.parent.exists():
+    path = options.html or PAGE
+    if options.html is not None or PAGE.parent.exists():
         files.check_target(path, "--html", ["html"])
     check_profiler()
-    with redirect_stdout(sys.stderr), Stages() as stages:  # what a library prints is no result
+    with redirect_stdout(sys.stderr), Stages() as stages:  # standard output is only for the result
         text = _page(settings, stages)
         files.write({_ready(path): text.encode()})
     print(f"page     {path}")
@@ -70,23 +70,27 @@ def _page(settings: Data, stages: Stages) -> str:
         sections.append(make(subject))
     stages.begin("profile of every column")
     profiled = profile(subject)
-    stages.begin("pictures")
+    stages.begin("figures")
     made = f"{datetime.now():%Y-%m-%d %H:%M}"
     return page(subject, [section for section in sections if section is not None], profiled, made)
 
 
 def _ready(path: Path) -> Path:
-    """Return the full path of the page; the default folder is made if it is absent, any other has to be there."""
-    if path == REPORT:
+    """Return the full path of the page; only the default folder is created if needed."""
+    if path == PAGE:
         try:
             path.parent.mkdir(exist_ok=True)
         except OSError as error:
-            raise InputError(f"{path.parent}: can't be made ({error.strerror}); give --html FILE") from None
+            raise InputError(f"{path.parent}: can't be created ({error.strerror}); give --html FILE") from None
     return files.check_target(path, "--html", ["html"])
 
 
 def check_profiler() -> None:
-    """Raise InputError if the library that profiles is absent; it is not imported, which takes long."""
+    """Check that the profiling library is installed, without importing it, which would take long.
+
+    Raises:
+        InputError: if it is not installed.
+    """
     if find_spec("data_profiling") is None:
         raise InputError("the profile needs fg-data-profiling, which is not installed; pip install 'occupancy[eda]'")
 

@@ -1,1 +1,1 @@
-"""Which sensors the counts of a fitted model rest on: over the test rows of a fold, and at one moment."""
+"""Which sensors the counts of a fitted model depend on: over the test rows of a fold, and at one time."""

@@ -1,4 +1,4 @@
-"""The figures of an explanation: what a model's errors rest on, and what adds up to its count at one moment."""
+"""Figures of an explanation: the importance of the sensors, and what adds up to the count at one time."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _PANELS = (
     (MSE, MSE_STD, "increase of the label's mean squared error (people²)"),
     (F1, F1_STD, "decrease of the label's macro-F1"),
 )
-PALE = "#DDDDDD"
-_NAME = "name"
-_ROW, _DOT, _APART, _MARGINS = 0.24, 0.075, 0.14, 1.7  # inches, as the sizes below
-_LINE, _BAR, _LETTERS = 0.16, 0.26, 40
+_ROW_NAME = "name"
+_ROW, _DOT, _SPACE, _TOP_AND_BOTTOM = 0.24, 0.075, 0.14, 1.7  # inches
+_LINE, _BAR = 0.16, 0.26  # inches
+_LETTERS = 40  # in a line of text
 
 
 def importance(table: pd.DataFrame, title: str) -> Figure:
-    """Return how much each kind of sensor (bar) and each sensor (dot) is missed, with the spread over shuffles.
+    """Return the importance of each kind of sensor (bars) and each sensor (dots), with the spread over shuffles.
 
     Args:
-        table: what `occupancy.explanation.importance.importance` gives.
-        title: what is shown.
+        table: the table of `occupancy.explanation.importance.importance`.
+        title: the title of the figure.
     """
     rows = _arrange(table)
     figure, panels, places = _lanes(rows, title)
     kind = (rows[SENSOR] == "").to_numpy()
     for axes, (mean, std, _) in zip(panels, _PANELS, strict=True):
-        axes.barh(places[kind], rows[mean][kind], height=0.8 * _ROW, color=SKY, label="kind of sensor, all together")
+        axes.barh(places[kind], rows[mean][kind], height=0.8 * _ROW, color=SKY, label="all sensors of a kind together")
         axes.plot(rows[mean][~kind], places[~kind], "o", color=BLUE, markersize=5, label="single sensor")
         spread: dict[str, Any] = {"fmt": "none", "ecolor": BLACK, "elinewidth": 1, "capsize": 2.5}
         axes.errorbar(rows[mean], places, xerr=rows[std], label="standard deviation over shuffles", **spread)
@@ -50,14 +50,14 @@ def importance(table: pd.DataFrame, title: str) -> Figure:
 
 
 def importance_over_folds(table: pd.DataFrame, title: str) -> Figure:
-    """Return how much each kind of sensor and each sensor is missed: a bar for the mean over folds, a dot a fold.
+    """Return the importance of each kind of sensor and each sensor: bars for the mean over folds, dots for the folds.
 
     Args:
-        table: of each fold what `occupancy.explanation.importance.importance` gives, its number as ``fold``.
-        title: what is shown.
+        table: the tables of `occupancy.explanation.importance.importance` of all folds, with the column ``fold``.
+        title: the title of the figure.
     """
     rows = _arrange(table.drop(columns=FOLD).groupby([KIND, SENSOR], sort=False).mean().reset_index())
-    # Each fold has a line of its own in a lane, so that no dot hides another one.
+    # Each fold has its own line in a lane, so that no dot hides another.
     wide = max(_ROW, _DOT * table[FOLD].nunique())
     figure, panels, places = _lanes(rows, title, wide)
     kind = (rows[SENSOR] == "").to_numpy()
@@ -79,16 +79,16 @@ def importance_over_folds(table: pd.DataFrame, title: str) -> Figure:
 def moment(
     explained: Moment, schema: Schema, where: str, counted: Prediction, truth: int | None, source: str
 ) -> Figure:
-    """Return what each kind of sensor adds at one moment, from readings of other times to those that there were.
+    """Return what each kind of sensor adds at one time, from the background to the prediction.
 
     Args:
         explained: the contributions.
         schema: the units of the readings.
-        where: which model it is, on what.
-        counted: what the model gave for this one row among all rows of the log, which may differ: a filter looks back
-            over the whole recording, and dropout at prediction has another mask.
-        truth: how many people there were, where it is known.
-        source: what rows the readings of other times are from.
+        where: the model and the log, for the title.
+        counted: the prediction of this row among all rows of the log. It may differ, because a filter uses the whole
+            recording, and because dropout in prediction is random.
+        truth: the true count, if it is known.
+        source: the rows that the readings of other times are from, in words.
     """
     order = sorted(explained.contributions, key=lambda kind: -abs(explained.contributions[kind]))
     steps = [explained.contributions[kind] for kind in order]
@@ -97,9 +97,11 @@ def moment(
     title = f"{where}, {explained.time!s}: count {counted.label[0]} (predicted mean {counted.mean[0]:.2f}){known}"
     read = [_read(explained, kind, schema) for kind in order]
     texts = [_origin(explained, source), *read, _result(explained, counted)]
-    heights = np.array([_APART + _LINE * (1 + text.count("\n")) for text in texts])
+    heights = np.array([_SPACE + _LINE * (1 + text.count("\n")) for text in texts])
     places = np.cumsum(heights) - heights / 2
-    figure = titled_figure(heights.sum() + _MARGINS, f"{title}. What each kind of sensor adds to the predicted mean")
+    figure = titled_figure(
+        heights.sum() + _TOP_AND_BOTTOM, f"{title}. What each kind of sensor adds to the predicted mean"
+    )
     axes = figure.subplots()
     _draw_steps(axes, ends, places)
     if truth is not None:
@@ -115,33 +117,33 @@ def moment(
 
 
 def _arrange(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows from the kind that is missed most downwards, each followed by its sensors in the same way.
+    """Return the rows sorted by the importance of the kind; each kind is followed by its sensors, also sorted.
 
-    A kind's only sensor would say the same twice: it is named in the kind's own row.
+    If a kind has a single sensor, both have the same row, which shows both names.
     """
     rows = table.assign(total=table[KIND].map(table[table[SENSOR] == ""].set_index(KIND)[MSE]))
     rows["single"] = rows[SENSOR] != ""
     sensors = rows.groupby(KIND)[SENSOR]
     only = sensors.transform("size") == 2
-    rows[_NAME] = rows[SENSOR].where(rows["single"], rows[KIND])
-    rows[_NAME] = rows[_NAME].mask(only, rows[KIND] + ": " + sensors.transform("max"))
+    rows[_ROW_NAME] = rows[SENSOR].where(rows["single"], rows[KIND])
+    rows[_ROW_NAME] = rows[_ROW_NAME].mask(only, rows[KIND] + ": " + sensors.transform("max"))
     rows = rows[~(only & rows["single"])]
     order = ["total", KIND, "single", MSE]
     return rows.sort_values(order, ascending=[False, True, True, False], ignore_index=True)
 
 
 def _lanes(rows: pd.DataFrame, title: str, wide: float = _ROW) -> tuple[Figure, list[Axes], Floats]:
-    """Return a figure with a panel a score, a lane a row of some width in all of them, and the lanes' places."""
+    """Return a figure with a panel for each score, its panels, and the position of the lane of each row."""
     kind = (rows[SENSOR] == "").to_numpy()
-    places = wide * np.arange(len(rows)) + _APART * np.cumsum(kind)
-    figure = titled_figure(places[-1] + wide + _MARGINS, title)
+    places = wide * np.arange(len(rows)) + _SPACE * np.cumsum(kind)
+    figure = titled_figure(places[-1] + wide + _TOP_AND_BOTTOM, title)
     panels = list(figure.subplots(1, len(_PANELS), sharey=True))
-    panels[0].set_yticks(places, rows[_NAME])
+    panels[0].set_yticks(places, rows[_ROW_NAME])
     panels[0].set_ylim(places[-1] + wide, places[0] - wide)
     for label, is_kind in zip(panels[0].get_yticklabels(), kind, strict=True):
         label.set(fontweight="bold" if is_kind else "normal", fontsize=9)
     for axes, (column, _, told) in zip(panels, _PANELS, strict=True):
-        worse = "\nleft of 0: it counts better with those of other times" if (rows[column] < 0).any() else ""
+        worse = "\nleft of 0: better with readings from other times" if (rows[column] < 0).any() else ""
         axes.set_xlabel(f"{told}{worse}")
         axes.axvline(0, color=BLACK, linewidth=0.8)
         axes.grid(axis="x", linewidth=0.3)
@@ -152,10 +154,10 @@ def _lanes(rows: pd.DataFrame, title: str, wide: float = _ROW) -> tuple[Figure, 
 
 
 def _draw_steps(axes: Axes, ends: Floats, places: Floats) -> None:
-    """Draw a bar from 0 to where the steps begin and to where they end, and between them a bar a step."""
+    """Draw a bar for the start and for the end of the steps, and between them a bar for each step."""
     axes.barh(places[[0, -1]], ends[[0, -1]], height=_BAR, color=GREY)
     steps, starts = np.diff(ends), ends[:-1]
-    for rising, colour, label in ((True, BLUE, "adds people"), (False, VERMILLION, "takes people away")):
+    for rising, colour, label in ((True, BLUE, "adds people"), (False, VERMILLION, "removes people")):
         chosen = (steps > 0) if rising else (steps < 0)
         if chosen.any():
             axes.barh(places[1:-1][chosen], steps[chosen], _BAR, starts[chosen], color=colour, label=label)
@@ -166,7 +168,7 @@ def _draw_steps(axes: Axes, ends: Floats, places: Floats) -> None:
 
 
 def _write_rows(axes: Axes, places: Floats, texts: list[str], told: list[str]) -> None:
-    """Write left of each row what it is, its first line bold, and right of it how much."""
+    """Write the text of each row on its left, with the first line bold, and its value on the right."""
     for place, text, value in zip(places, texts, told, strict=True):
         head, *rest = text.split("\n")
         top = place - _LINE * len(rest) / 2
@@ -192,13 +194,13 @@ def _result(explained: Moment, counted: Prediction) -> str:
 
 
 def _read(explained: Moment, kind: str, schema: Schema) -> str:
-    """Return a kind with the last readings of its columns, and their units: one for all where it is the same."""
+    """Return a kind with the last readings of its columns and their units; a common unit is written once."""
     readings = explained.readings[kind]
     units = {column.name: column.unit for column in schema.columns if column.name in readings}
     shared = len(set(units.values())) == 1
     values = {name: "none" if np.isnan(value) else f"{value:.4g}" for name, value in readings.items()}
     items = [f"{name} {value}{'' if shared else f' {units[name]}'}" for name, value in values.items()]
-    # A name stays beside its value.
+    # A non-breaking space keeps a name and its value on one line.
     lines = textwrap.wrap(", ".join(item.replace(" ", "\xa0") for item in items), _LETTERS)
     return "\n".join([f"{kind} ({next(iter(units.values()))})" if shared else kind, *lines])
 

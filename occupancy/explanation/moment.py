@@ -1,4 +1,4 @@
-"""What each kind of sensor adds to the count at one moment: exact Shapley values of the predicted mean."""
+"""What each kind of sensor adds to the count at one time: exact Shapley values of the predicted mean."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _WEEK = np.timedelta64(7, "D")
 
 @dataclass(frozen=True)
 class Moment:
-    """Why a model counts what it counts at one moment.
+    """What each kind of sensor adds to a prediction at one time.
 
     Attributes:
-        time: the moment.
-        background: mean prediction with all readings taken from other times, in people.
-        prediction: the predicted mean with the readings that there were, in people; it rests on the window of
-            `window_of` alone, also where a filter would look back over the whole recording.
-        contributions: what each kind of sensor adds, in people; they sum to prediction less background.
-        readings: the last reading of each column that a kind moves, by kind and column.
+        time: the time.
+        background: mean prediction with all readings from other times, in people.
+        prediction: the predicted mean with the readings at that time, in people; it depends only on the window of
+            `window_of`, also for a model that filters over the whole recording.
+        contributions: what each kind of sensor adds, in people; the sum is the prediction minus the background.
+        readings: the last reading of each column, by kind and column.
         drawn: the last time of each background window.
-        history_s: seconds that the model looks back.
+        history_s: seconds of earlier rows that the model uses.
     """
 
     time: pd.Timestamp
@@ -47,24 +47,27 @@ def explain(estimator: Estimator, log: Log, row: int, source: Rows, backgrounds:
     """Return what each kind of sensor adds to the predicted mean at one row of a log.
 
     The Shapley value of a kind (Shapley, 1953; Lundberg and Lee, 2017, A Unified Approach to Interpreting Model
-    Predictions) is what its readings add on average over all orders in which the kinds could have become known. Kinds
-    that are known keep their readings over the row's whole window; the others take theirs, together, from a window
-    of the source, and the mean is taken over several of those. The time of the row stays as it is in all of them. Where
-    a prediction is drawn by chance (dropout at prediction), what chance does is part of the contributions.
+    Predictions) is the mean of what its readings add over all orders in which the kinds can become known. Known kinds
+    keep their readings over the whole window of the row; the other kinds get all their readings from one window of
+    the source, and the prediction is averaged over several such windows. The time of the row does not change. If
+    predictions are random (dropout in prediction), the randomness is part of the contributions.
 
     Args:
         estimator: the fitted model.
         log: the log, labelled or not.
-        row: the position of the row to be explained.
+        row: the position of the row to explain.
         source: (N,) rows from which the readings of unknown kinds are drawn: those that the model learned from.
-        backgrounds: how many windows of them, at most; fewer where the source holds fewer.
+        backgrounds: the most windows to draw; fewer if the source has fewer.
 
     Raises:
-        InputError: the recording is too short before the row, the source holds no window, or the count rests on more
-            than the rows before it that the model itself looks at.
+        InputError: if there are too few rows before the row in its recording, the source has no window, or the count
+            depends on more rows than the model's own window.
     """
     if estimator.config.looks_ahead or estimator.config.decoding is not None:
-        raise InputError("the count rests on rows around it, by centred_physics or decoding, which a moment can't show")
+        raise InputError(
+            "got a model with centred_physics or decoding, whose count at one time can't be explained, because it "
+            "depends on the rows around it; use a model without both"
+        )
     window = window_of(estimator, log, row)
     groups = groups_of(log, estimator.config.features)
     ends = _draw(log, source, len(window), backgrounds, estimator.config.seed)
@@ -77,24 +80,24 @@ def explain(estimator: Estimator, log: Log, row: int, source: Rows, backgrounds:
 
 
 def window_of(estimator: Estimator, log: Log, row: int) -> Ints:
-    """Return the positions (L,) of a row and of the earlier ones that the model looks back on for it.
+    """Return the positions (L,) of a row and of the earlier rows that the model uses for it.
 
     Raises:
-        InputError: the recording has fewer rows before it.
+        InputError: if the recording has too few rows before it.
     """
     needed = _earlier_rows(estimator, log)
     recording = recordings(log.times, log.max_gap)
     first = int(np.searchsorted(recording, recording[row]))
     if row - first < needed:
         raise InputError(
-            f"at {log.times[row]} there are {row - first} earlier rows in the recording, and the model looks back "
-            f"{estimator.history_s:g} s, {needed} rows; it takes a later time"
+            f"at {log.times[row]} the recording has {row - first} earlier rows, but the model needs {needed} "
+            f"({estimator.history_s:g} s); give a later time"
         )
     return np.arange(row - needed, row + 1)
 
 
 def explainable(estimator: Estimator, log: Log, rows: Rows) -> Rows:
-    """Return which of the given rows (N,) have as many earlier rows in their recording as the model looks back on."""
+    """Return which of the given rows (N,) have as many earlier rows in their recording as the model needs."""
     recording = recordings(log.times, log.max_gap)
     earlier = np.arange(len(recording)) - np.searchsorted(recording, recording)
     return rows & (earlier >= _earlier_rows(estimator, log))
@@ -104,12 +107,12 @@ def shapley(values: Floats) -> Floats:
     """Return the Shapley value of each of G players, (G,).
 
     Args:
-        values: (2**G,) what each coalition is worth; player g is in coalition i where bit g of i is set.
+        values: (2**G,) the value of each coalition; player g is in coalition i if bit g of i is set.
     """
     players = len(values).bit_length() - 1
     coalitions = np.arange(len(values))
     size = sum((coalitions >> player & 1 for player in range(players)), np.zeros(len(values), np.int64))
-    # Of the coalitions without a player, each size weighs the same in all, and each of that size the same.
+    # Of the coalitions without a player, all sizes have the same total weight, and all coalitions of a size the same.
     weights = np.array([1 / (players * math.comb(players - 1, s)) for s in range(players)])
     shares = np.zeros(players)
     for player in range(players):
@@ -119,32 +122,32 @@ def shapley(values: Floats) -> Floats:
 
 
 def _earlier_rows(estimator: Estimator, log: Log) -> int:
-    # Clocks wander: a history of 30 s is one row of 30.0001 s.
+    # Clocks drift: a history of 30 s is one row of 30.0001 s.
     return 0 if math.isnan(log.step_s) else math.ceil(estimator.history_s / log.step_s - 0.01)
 
 
 def _draw(log: Log, source: Rows, length: int, most: int, seed: int) -> Ints:
-    """Return the last positions, sorted, of windows of the source (N,), each in one stretch of it."""
+    """Return the last positions, sorted, of random windows of the source (N,), each inside one stretch."""
     stretch = stretches(log.times, source, log.max_gap)
     ends = np.flatnonzero(source)
     ends = ends[ends >= length - 1]
     ends = ends[stretch[ends - (length - 1)] == stretch[ends]]
     if not len(ends):
         raise InputError(
-            f"the rows that backgrounds are drawn from hold no {length} rows after one another, as the model looks "
-            "back on; it takes a longer stretch"
+            f"the rows from which backgrounds are drawn have no {length} consecutive rows, as the model needs; give a "
+            "longer log"
         )
     return np.sort(np.random.default_rng(seed).choice(ends, min(most, len(ends)), replace=False))
 
 
 def _coalition_values(estimator: Estimator, log: Log, window: Ints, ends: Ints, groups: Groups) -> Floats:
-    """Return the predicted mean of each coalition of groups, (2**G,), averaged over backgrounds."""
+    """Return the predicted mean for each coalition of groups, (2**G,), averaged over backgrounds."""
     sensors = log.frame.drop(columns=log.schema.count, errors="ignore")
     values = sensors.to_numpy(np.float64)
     present = values[window]  # (L, K)
     absent = values[ends[:, None] + np.arange(1 - len(window), 1)]  # (n, L, K)
-    coalitions = list(itertools.product((False, True), repeat=len(groups)))  # the last player's bit changes fastest
-    keeps = np.ones((len(coalitions), sensors.shape[1]), bool)  # what the model does not look at stays
+    coalitions = list(itertools.product((False, True), repeat=len(groups)))  # the last bit changes fastest
+    keeps = np.ones((len(coalitions), sensors.shape[1]), bool)  # columns that the model does not use stay
     for player, columns in enumerate(groups.values()):
         kept = [coalition[len(groups) - 1 - player] for coalition in coalitions]
         keeps[:, sensors.columns.get_indexer(pd.Index(columns))] = np.array(kept)[:, None]
@@ -158,8 +161,8 @@ def _predict_windows(
 ) -> Floats:
     """Return the predicted mean at the end of each of M windows (M, L, K) that have the same times (L,).
 
-    They are laid one after another, whole weeks apart: a gap keeps each from seeing the one before, and a model that
-    knows the clock meets each at its own hour and weekday.
+    The windows are placed one after another, whole weeks apart: the gaps separate them, and a model that uses the
+    clock sees each at its own hour and weekday.
     """
     span = times[-1] - times[0] + pd.Timedelta(seconds=max_gap)
     shift = (span // _WEEK + 1) * _WEEK

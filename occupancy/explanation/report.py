@@ -1,4 +1,4 @@
-"""The explanation of the folds of an experiment: what is drawn and recorded of each, and of all together."""
+"""The explanation of the folds of an experiment: figures and numbers of each fold, and of all folds together."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from occupancy.explanation import figures
 from occupancy.explanation.importance import KIND, MSE, SENSOR, blocks_of, importance
 from occupancy.explanation.moment import Moment, explain, explainable
 
-HOW = "how much worse the model counts the test rows when a sensor's readings are those of other times"
+HOW = "how much worse the counts of the test rows are when the readings of a sensor come from other times"
 SOURCE = "the rows that the model learned from"
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What one fold's model rests on.
+    """The explanation of the model of one fold.
 
     Attributes:
-        figures: by name.
-        texts: the numbers of the figures as files, by file name.
+        figures: the figures by name.
+        texts: the numbers of the figures as text files, by file name.
         metrics: the increase of the mean squared error without each kind of sensor, by key.
-        table: see `occupancy.explanation.importance.importance`; with the fold's number as ``fold``.
+        table: see `occupancy.explanation.importance.importance`; the number of the fold is in the column ``fold``.
     """
 
     figures: dict[str, Figure]
@@ -41,25 +41,25 @@ class Explained:
 
 
 def check(config: Config, folds: Sequence[Fold]) -> None:
-    """Find out whether the explanation that a config asks for can be made, before anything is trained.
+    """Check that the explanation that a config asks for can be made, before anything is trained.
 
     Warns:
-        InputWarning: it is left out, since the log is that of many rooms.
+        InputWarning: if it is left out because the log is of many rooms.
 
     Raises:
-        InputError: a fold's test rows do not hold two blocks.
+        InputError: if the test rows of a fold do not hold two blocks.
     """
     if config.explanation is None:
         return
     if config.data.rooms is not None:
-        warnings.warn("explanation: is for the log of one room, so it is left out here", InputWarning, stacklevel=3)
+        warnings.warn("explanation: is only for the log of one room, so it is left out", InputWarning, stacklevel=3)
         return
     for fold in folds:
         blocks_of(fold.log, fold.test, config.explanation.block_s)
 
 
 def explain_fold(result: FoldResult) -> Explained | None:
-    """Return what the model of a fold rests on; None where its config does not ask, or the log is of many rooms."""
+    """Return the explanation of the model of a fold; None if the config has none, or the log is of many rooms."""
     config, fold = result.estimator.config, result.fold
     if config.explanation is None or fold.log.rooms:
         return None
@@ -77,13 +77,13 @@ def explain_fold(result: FoldResult) -> Explained | None:
 
 
 def draw_folds(tables: Sequence[pd.DataFrame], config: Config) -> Figure:
-    """Return the figure of all folds: a bar for what a sensor means on average, a dot for what it means in a fold."""
+    """Return the figure of all folds: a bar for the mean importance of a sensor, and a dot for each fold."""
     title = f"{config.name}, {len(tables)} folds of {config.data.folds}: {HOW}"
     return figures.importance_over_folds(pd.concat(tables, ignore_index=True), title)
 
 
 def to_json(moment: Moment, truth: int | None) -> str:
-    """Return the numbers of a moment's figure as text."""
+    """Return the numbers of the figure of one time as JSON."""
     tree = {
         "time": str(moment.time),
         "truth": truth,
@@ -98,10 +98,10 @@ def to_json(moment: Moment, truth: int | None) -> str:
 
 
 def _explain_busiest(result: FoldResult, backgrounds: int, where: str) -> tuple[Figure, str] | None:
-    """Return the figure and the numbers of the test row with the largest predicted mean, of those that have a past.
+    """Return the figure and the numbers of the test row with the largest predicted mean and enough earlier rows.
 
     Warns:
-        InputWarning: there is none, since recordings or learned stretches are shorter than the model looks back.
+        InputWarning: if there is none, because recordings or learned stretches are shorter than the model needs.
     """
     estimator, fold = result.estimator, result.fold
     tested = np.flatnonzero(fold.test)
@@ -111,7 +111,7 @@ def _explain_busiest(result: FoldResult, backgrounds: int, where: str) -> tuple[
     try:
         moment = explain(estimator, fold.log, int(tested[place]), learned, backgrounds)
     except InputError as error:
-        warnings.warn(f"explanation: no moment of fold {fold.number} is drawn: {error}", InputWarning, stacklevel=3)
+        warnings.warn(f"explanation: fold {fold.number} has no figure of one time: {error}", InputWarning, stacklevel=3)
         return None
     counted, truth = result.prediction.at(slice(place, place + 1)), int(result.truth[place])
     return figures.moment(moment, fold.log.schema, where, counted, truth, SOURCE), to_json(moment, truth)

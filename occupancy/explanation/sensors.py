@@ -1,4 +1,4 @@
-"""Which columns of a log a model looks at, together by what they measure, and one sensor at a time."""
+"""The columns of a log that a model uses, grouped by kind of sensor or by sensor."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from occupancy.data.table import Log
 from occupancy.features.sensors import columns_of
 
 Groups = dict[str, tuple[str, ...]]
-"""Columns of the log's frame by the name of what moves them together."""
+"""Columns of the log by the name of the kind or sensor that they belong to."""
 
 
 def groups_of(log: Log, selection: str | list[Kind]) -> Groups:
-    """Return the columns of each kind of sensor that a model looks at, by the kind, in the order of the schema.
+    """Return the columns that a model uses by kind of sensor, in the order of the schema.
 
-    A column that is computed from another one belongs to its source: CO2 and its slope are one group.
+    A column that is computed from another belongs to its source: CO2 and its slope are one group.
 
     Args:
         log: the log.
-        selection: the ``features`` of the model's config.
+        selection: the ``features`` of the config of the model.
 
     Raises:
-        InputError: the log has no column of the kinds asked for.
+        InputError: if the log has no column of the selection.
     """
     kinds = {column.name: column.kind for column in log.schema.columns}
     groups: Groups = {}
@@ -30,14 +30,14 @@ def groups_of(log: Log, selection: str | list[Kind]) -> Groups:
 
 
 def sensors_of(log: Log, selection: str | list[Kind]) -> Groups:
-    """Return the columns that each sensor moves, by its own column: it, and those computed from it.
+    """Return the columns that a model uses by sensor: the column of the sensor and those computed from it.
 
     Args:
         log: the log.
-        selection: the ``features`` of the model's config.
+        selection: the ``features`` of the config of the model.
 
     Raises:
-        InputError: the log has no column of the kinds asked for.
+        InputError: if the log has no column of the selection.
     """
     sources = {column.slope_of or column.name for column in columns_of(log, selection)}
     moved: Groups = {}

@@ -1,1 +1,1 @@
-"""What a log holds, before any model: each module measures one thing, draws it and says what to see."""
+"""What is in a log, before any model: each module measures one thing, draws it and describes it."""

@@ -1,4 +1,4 @@
-"""How fast the room is aired, read off the decay of its CO2 after people left."""
+"""How fast the air of the room is replaced, estimated from the decay of CO2 after people leave."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from occupancy.features.balance import PLAUSIBLE_PER_H
 from occupancy.plots.colours import LABELS
 from occupancy.plots.figure import NARROW, titled_figure
 
-FRESHEST = "30min"  # the log's lowest median over such a span is taken for outdoors: one row may be a slip
-BENT = 1.25  # times the rate at first, from which on a decay is called bent
-SHORTEST_S = 1200.0  # of a decay: less tells no rate
-UNSEEN_S = 600.0  # a longer gap may hide when people left, or that others came
-LEAST_PPM = 40.0  # above outdoors when the room emptied, or noise is all there is
-LEFT = 0.2  # a decay is followed until this share of the excess is left; later the level outdoors would decide
-_SHOWN = 6
+FRESHEST = "30min"  # the lowest median over such a span is taken as outdoors, since a single row may be wrong
+BENT = 1.25  # ratio of the rates at the end and at the start from which a decay is not one exponential
+SHORTEST_S = 1200.0  # a shorter decay is too short for an estimate
+UNSEEN_S = 600.0  # in a longer gap people may leave or come without being recorded
+LEAST_PPM = 40.0  # above outdoors when the room becomes empty; a smaller decay is mostly noise
+LEFT = 0.2  # a decay is fitted until this share of the excess is left; after that, outdoors matters too much
+_DRAWN_DECAYS = 6
 
 
 @dataclass(frozen=True)
 class Decay:
-    """The CO2 of an empty room on its way to that outdoors.
+    """The CO2 of an empty room while it falls to the level outdoors.
 
     Attributes:
-        rows: from the first row without people on.
-        outdoor_ppm: what it falls to.
-        excess_ppm: how far it was above that at the start, as fitted.
-        rate_per_h: air changes per hour, as fitted.
-        bend: the rate over the last third of the rows as a multiple of that over the first.
+        rows: the rows, from the first without people.
+        outdoor_ppm: CO2 outdoors.
+        excess_ppm: fitted CO2 above outdoors at the start.
+        rate_per_h: fitted air changes per hour.
+        bend: the rate over the last third of the rows divided by the rate over the first third.
     """
 
     rows: slice
@@ -49,38 +49,39 @@ class Decay:
 
 
 def section(subject: Subject) -> Section | None:
-    """Return the decays of CO2 in the empty room with the air-change rate of each; None without counts or CO2."""
+    """Return the decays of CO2 in the empty room and the air-change rate of each; None without counts or CO2."""
     if not subject.labelled or not any(column.name in subject.varying for column in subject.log.schema.of_kind("co2")):
         return None
-    title = "How fast is the room aired?"
+    title = "How fast is the air replaced?"
     found = decays(subject)
     if not found:
         return Section(
             title,
-            f"The log shows no decay of CO2 that can be fitted: one that begins {LEAST_PPM:g} ppm above outdoors when "
-            f"people leave, and goes on for {SHORTEST_S / 60:g} min.",
+            "The log has no decay of CO2 that can be fitted: it must begin at least "
+            f"{LEAST_PPM:g} ppm above outdoors when people leave, and last at least {SHORTEST_S / 60:g} min.",
         )
     rates = [decay.rate_per_h for decay in found]
     bend = float(np.median([decay.bend for decay in found]))
     rate = f"{np.median(rates):.2f} air changes per hour"
     several = (
-        f"{len(found)} decays of CO2 after people left give {min(rates):.2f} to {max(rates):.2f}, the median {rate}."
+        f"{len(found)} decays of CO2 after people left give {min(rates):.2f} to {max(rates):.2f}, with a median of "
+        f"{rate}."
     )
-    alone = f"The one decay of CO2 after people left gives {rate}."
-    straight = "One rate fits from beginning to end."
-    bent = f"One rate is a rough fit: over the last third of a decay it is {bend:.1f} times that over the first."
+    alone = f"The single decay of CO2 after people left gives {rate}."
+    straight = "One rate fits each decay from start to end."
+    bent = f"One rate is a rough fit: over the last third of a decay it is {bend:.1f} times that over the first third."
     return Section(
         title,
         f"{several if len(found) > 1 else alone} {straight if 1 / BENT <= bend <= BENT else bent}",
         [
-            f"Outdoors is taken as {found[0].outdoor_ppm:.0f} ppm, the log's own low. On this scale the CO2 of a "
-            "well-mixed room with constant ventilation falls along a straight line; a bend tells of doors, windows, "
-            "air that mixes slowly, or another level outdoors.",
+            f"CO2 outdoors is taken as {found[0].outdoor_ppm:.0f} ppm, the lowest level in the log. On this scale, the "
+            "CO2 of a well-mixed room with constant ventilation falls along a straight line; a curve is caused by "
+            "doors, windows, slow mixing of the air, or another level outdoors.",
         ],
         [
             Picture(
                 partial(_draw_decays, subject, found),
-                "CO2 above outdoors after the room emptied, with the fitted decays",
+                "CO2 above outdoors after people left, with the fitted decays",
             )
         ],
     )
@@ -89,9 +90,9 @@ def section(subject: Subject) -> Section | None:
 def decays(subject: Subject) -> list[Decay]:
     """Return each decay of CO2 after people left, in order of time.
 
-    ``C - C0`` of a well-mixed empty room falls as ``exp(-k t)``; ``k`` is the air-change rate. ``C0``, outdoors,
-    is the lowest median of the log's CO2 over `FRESHEST`. Followed are rows from the moment the room empties
-    until `LEFT` of the excess is left, somebody comes, or a gap of more than `UNSEEN_S` begins. Fitted by least
+    In a well-mixed empty room, ``C - C0`` falls as ``exp(-k t)``, where ``k`` is the air-change rate. ``C0``, the CO2
+    outdoors, is the lowest median of CO2 over `FRESHEST`. A decay begins when the last person leaves; it ends when
+    `LEFT` of the excess is left, somebody comes, or a gap of more than `UNSEEN_S` begins. It is fitted by least
     squares in ppm.
     """
     log, empty = subject.log, subject.counts == 0
@@ -101,7 +102,7 @@ def decays(subject: Subject) -> list[Decay]:
     steps = np.flatnonzero(np.diff(empty) | (np.diff(seen) > 0)) + 1
     found = []
     for first, last in itertools.pairwise([*steps.tolist(), len(empty)]):
-        # Only where people are seen to leave: how long a room has been empty before is not known otherwise.
+        # Only where people are recorded leaving: otherwise it is not known how long the room has been empty.
         if empty[first] and not empty[first - 1] and seen[first] == seen[first - 1]:
             fit = _fit(_hours(log.times[first:last]), co2[first:last] - outdoor)
             if fit is not None:
@@ -111,13 +112,13 @@ def decays(subject: Subject) -> list[Decay]:
 
 
 def co2_of(subject: Subject) -> Floats:
-    """Return the mean of all CO2 sensors that vary, (N,) in ppm; NaN where one of them has no reading."""
+    """Return the mean of all CO2 sensors that vary, (N,) in ppm; NaN if one of them has no reading."""
     names = [column.name for column in subject.log.schema.of_kind("co2") if column.name in subject.varying]
     return subject.log.frame[names].mean(axis=1, skipna=False).to_numpy(np.float64)
 
 
 def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int, float] | None:
-    """Return excess at the start, rate per hour, rows that they rest on, and bend; None where nothing decays."""
+    """Return excess at the start, rate per hour, number of rows, and bend; None if there is no decay to fit."""
     start = float(np.nanmedian(excess[:5]))
     if not start >= LEAST_PPM:
         return None
@@ -129,7 +130,7 @@ def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int, float] | Non
         return None
     try:
         (height, rate), _ = curve_fit(_decay, hours[known], excess[known], (start, 1.0))
-    except RuntimeError:  # no line of this form comes near
+    except RuntimeError:  # no exponential fits
         return None
     if not PLAUSIBLE_PER_H[0] <= rate <= PLAUSIBLE_PER_H[1]:
         return None
@@ -137,9 +138,9 @@ def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int, float] | Non
 
 
 def _bend(hours: Floats, excess: Floats) -> float:
-    """Return the slope of the logarithm over the last third of the rows as a multiple of that over the first."""
+    """Return the slope of the logarithm over the last third of the rows divided by the slope over the first third."""
     third = max(len(hours) // 3, 2)
-    logarithm = np.log(np.maximum(excess, 1.0))  # ppm: below that is noise
+    logarithm = np.log(np.maximum(excess, 1.0))  # less than 1 ppm is noise
     early, late = (np.polyfit(hours[part], logarithm[part], 1)[0] for part in (slice(third), slice(-third, None)))
     return float(late / early) if early else np.nan
 
@@ -154,11 +155,10 @@ def _hours(times: pd.DatetimeIndex) -> Floats:
 
 def _draw_decays(subject: Subject, found: Sequence[Decay], width: float) -> Figure:
     co2, times = co2_of(subject), subject.log.times
-    highest = sorted(found, key=lambda decay: -decay.excess_ppm)[:_SHOWN]
-    which = f"; the {_SHOWN} highest of {len(found)}" if len(found) > _SHOWN else ""
-    figure = titled_figure(
-        4.4, f"CO2 of the empty room as it decays, and the fits: the steeper, the more air{which}", width
-    )
+    highest = sorted(found, key=lambda decay: -decay.excess_ppm)[:_DRAWN_DECAYS]
+    which = f"; the {_DRAWN_DECAYS} highest of {len(found)}" if len(found) > _DRAWN_DECAYS else ""
+    title = f"Decay of CO2 in the empty room, with fits: a steeper line means more ventilation{which}"
+    figure = titled_figure(4.4, title, width)
     axes = figure.subplots()
     for decay, colour in zip(
         sorted(highest, key=lambda decay: decay.rows.start), itertools.cycle(LABELS), strict=False
@@ -167,14 +167,14 @@ def _draw_decays(subject: Subject, found: Sequence[Decay], width: float) -> Figu
         label = f"{times[decay.rows.start]:%d %b %H:%M}: {decay.rate_per_h:.2f}"
         axes.plot(60 * hours, excess, ".", color=colour, markersize=3, alpha=0.5)
         axes.plot(60 * hours, _decay(hours, decay.excess_ppm, decay.rate_per_h), color=colour, linewidth=2, label=label)
-    axes.set(yscale="log", xlabel="minutes since the room emptied", ylabel="CO2 above outdoors (ppm)")
+    axes.set(yscale="log", xlabel="minutes since the last person left", ylabel="CO2 above outdoors (ppm)")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.grid(linewidth=0.3)
-    title = "emptied: fitted air\nchanges per hour"
+    style = {"frameon": False, "title": "start: fitted air\nchanges per hour", "fontsize": 9}
     if width > NARROW:
-        figure.legend(loc="outside right center", frameon=False, title=title, fontsize=9)
+        figure.legend(loc="outside right center", **style)
     else:
-        figure.legend(loc="outside lower center", frameon=False, title=title, fontsize=9)
+        figure.legend(loc="outside lower center", **style)
     return figure

@@ -1,4 +1,4 @@
-"""Tables as pictures: cells that are the darker, the larger their number."""
+"""Tables drawn as cells; larger numbers are darker."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from occupancy.exploration.words import short
 from occupancy.plots.colours import BLACK, BLUE, VERMILLION
 from occupancy.plots.figure import NARROW
 
-_LEGIBLE = 6.0  # points: smaller numbers are left out
+_LEGIBLE = 6.0  # points; smaller numbers are not written
 
 
 def shaded_cells(axes: Axes, table: pd.DataFrame, limits: tuple[float, float], unit: str) -> None:
-    """Draw a table as cells that hold their number, the darker the larger; white is 0.
+    """Draw a table as cells with numbers; larger numbers are darker, and 0 is white.
 
     Args:
-        axes: where to.
-        table: numbers; what is not known stays grey.
-        limits: what is darkest; from below 0 on, negative numbers have another colour.
-        unit: what the scale says.
+        axes: the axes to draw on.
+        table: numbers; NaN is grey.
+        limits: the numbers with the darkest colours; if the lower is negative, negative numbers have another colour.
+        unit: the label of the colour scale.
     """
     colours = ["white", BLUE] if limits[0] >= 0 else [VERMILLION, "white", BLUE]
     shades = LinearSegmentedColormap.from_list("cells", colours).with_extremes(bad="#DDDDDD")
@@ -31,7 +31,7 @@ def shaded_cells(axes: Axes, table: pd.DataFrame, limits: tuple[float, float], u
     assert figure is not None, "axes without a figure"
     wide = figure.get_figwidth() > NARROW
     size = min(8.0, 18 * figure.get_figwidth() / (table.shape[1] + (6 if wide else 1)))  # points
-    shown = np.ndenumerate(table.to_numpy(np.float64)) if size >= _LEGIBLE else ()  # else the colours alone
+    shown = np.ndenumerate(table.to_numpy(np.float64)) if size >= _LEGIBLE else ()  # otherwise only colours
     for (row, column), value in shown:
         text = "-" if np.isnan(value) else f"{value:.2f}"
         colour = "white" if abs(value) > 0.93 * limits[1] else BLACK

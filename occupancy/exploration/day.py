@@ -1,4 +1,4 @@
-"""What the sensors read over the first day, under the count."""
+"""The readings of the sensors over the first day, below the count."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _DAY = pd.Timedelta("1D")
 
 
 def section(subject: Subject) -> Section:
-    """Return every sensor over the first 24 hours, under the count."""
+    """Return every sensor over the first 24 hours, below the count."""
     log = subject.log
     inside = int((log.times < log.times[0] + _DAY).sum())
     return Section(
         "What do the sensors read over a day?",
-        f"The first day: {several(inside, 'row')} from {log.times[0]:%Y-%m-%d %H:%M} on"
+        f"The first day has {several(inside, 'row')}, from {log.times[0]:%Y-%m-%d %H:%M}"
         + (
-            f", {percent(float(np.mean(subject.counts[:inside] > 0)))} of them with people in."
+            f"; in {percent(float(np.mean(subject.counts[:inside] > 0)))} of them the room is occupied."
             if subject.labelled
             else "."
         ),
-        ["Grey: somebody is in." if subject.labelled else "The log holds no counts to set them beside."],
+        ["Grey: the room is occupied." if subject.labelled else "The log has no counts to compare the readings with."],
         [Picture(partial(_draw_day, subject, slice(0, inside)), "the count and every sensor over the first day")],
         in_short=False,
     )
@@ -45,12 +45,12 @@ def _draw_day(subject: Subject, rows: slice, width: float) -> Figure:
     times = log.times[rows]
     start, until = row_bounds(times, log.max_gap)
     panels = len(kinds) + subject.labelled
-    figure = titled_figure(1.0 + 1.25 * max(panels, 1), f"The first day, from {times[0]:%d %b %Y %H:%M} on", width)
+    figure = titled_figure(1.0 + 1.25 * max(panels, 1), f"The first day, from {times[0]:%d %b %Y %H:%M}", width)
     axes = list(figure.subplots(max(panels, 1), 1, sharex=True, squeeze=False)[:, 0])
     if subject.labelled:
         counts = subject.counts[rows]
         x, people = step_lines(start, until, counts)
-        axes[0].step(x, people, where="post", color=BLACK, linewidth=1.2, label="people in")
+        axes[0].step(x, people, where="post", color=BLACK, linewidth=1.2, label="people")
         axes[0].set_ylim(-0.3, max(counts.max(), 1) + 0.3)
         axes[0].yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         for first, long in row_spans(counts > 0, start, until):
@@ -71,7 +71,7 @@ def _draw_day(subject: Subject, rows: slice, width: float) -> Figure:
 
 
 def _draw_readings(axes: Axes, readings: Mapping[str, Floats], bounds: tuple[Floats, Floats], width: float) -> None:
-    """Draw sensors as lines over each other; those that are drawn first show through."""
+    """Draw sensors as half transparent lines on the same axes."""
     lines = []
     for cells, style in zip(readings.values(), line_styles(), strict=False):
         x, y = step_lines(*bounds, cells)
@@ -93,7 +93,7 @@ def _draw_readings(axes: Axes, readings: Mapping[str, Floats], bounds: tuple[Flo
 
 
 def _draw_switches(axes: Axes, readings: Mapping[str, Floats], bounds: tuple[Floats, Floats], _width: float) -> None:
-    """Draw sensors of two values as lanes below each other, filled while they read the larger."""
+    """Draw sensors with two values as lanes, filled while the sensor reads the larger value."""
     for lane, cells in enumerate(readings.values()):
         spans = row_spans(cells > np.nanmin(cells), *bounds)
         axes.broken_barh(spans, (lane - 0.35, 0.7), color=BLUE, linewidth=0.3)

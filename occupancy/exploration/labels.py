@@ -1,4 +1,4 @@
-"""How the count is spread over rows, and over the far fewer runs of equal count."""
+"""The distribution of the counts over rows, and over the much fewer runs of equal count."""
 
 from __future__ import annotations
 
@@ -20,24 +20,26 @@ _TICKS = {1: "1 min", 5: "5 min", 20: "20 min", 60: "1 h", 240: "4 h", 1440: "1 
 
 
 def section(subject: Subject) -> Section:
-    """Return how many rows have each count, and how long its runs are."""
+    """Return the number of rows with each count, and the length of its runs."""
+    title = "How often does each count occur?"
     if not subject.labelled:
-        return Section(
-            "How often is how many in?", "The log holds no counts, so this and what rests on them is left out."
-        )
+        return Section(title, "The log has no counts, so this section and all others that need counts are left out.")
     runs = runs_of(subject)
     share = pd.Series(subject.counts).value_counts(normalize=True).sort_index()
     occupied = runs[runs["count"] > 0]
-    last = f", which last {occupied['minutes'].median():.3g} min in the median" if len(occupied) else ""
+    last = f", with a median length of {occupied['minutes'].median():.3g} min" if len(occupied) else ""
     empty = percent(share.get(0, 0.0)).capitalize()
     finding = (
-        f"{empty} of the rows are of an empty room. {several(len(subject.counts), 'row')} make up "
+        f"{empty} of the rows are of an empty room. The {several(len(subject.counts), 'row')} are "
         f"{several(len(runs), 'run')} of equal count, {len(occupied)} of them with people{last}."
     )
     return Section(
-        "How often is how many in?",
+        title,
         finding,
-        ["Rows of one run resemble each other: what can be learned, and how sure a score is, depends on the runs."],
+        [
+            "The rows of one run are similar, so the number of runs, not of rows, limits what a model can learn and "
+            "how certain its scores are."
+        ],
         [
             Picture(partial(_draw_balance, subject, share), "share of the rows with each count", small=True),
             Picture(partial(_draw_runs, runs), "length of every run of equal count", small=True),
@@ -46,7 +48,7 @@ def section(subject: Subject) -> Section:
 
 
 def runs_of(subject: Subject) -> pd.DataFrame:
-    """Return each run of equal count in order: its ``count`` and its ``minutes`` recorded, gaps not counted."""
+    """Return each run of equal count in order: its ``count``, and its recorded ``minutes`` without gaps."""
     counts = subject.counts
     start, until = row_bounds(subject.log.times, subject.log.max_gap)
     rows = pd.DataFrame({"count": counts, "minutes": (until - start) * 1440})
@@ -55,10 +57,11 @@ def runs_of(subject: Subject) -> pd.DataFrame:
 
 def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Figure:
     rows = share * len(subject.counts)
-    figure = titled_figure(3.4, "Share of rows: to say the commonest count always would be right so often", width)
+    title = "Share of rows with each count: the largest is the accuracy of always answering that count"
+    figure = titled_figure(3.4, title, width)
     axes = figure.subplots()
     axes.bar(share.index.astype(str), share, color=[_colour(int(count)) for count in share.index])
-    few = len(share) <= 5  # more leave no room for letters of this size
+    few = len(share) <= 5  # with more counts, there is no room for letters of this size
     for place, (part, number) in enumerate(zip(share, rows, strict=True)):
         axes.annotate(
             f"{part:.1%}\n{number:,.0f}" if few else f"{part:.0%}",
@@ -78,13 +81,13 @@ def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Fi
 def _draw_runs(runs: pd.DataFrame, width: float) -> Figure:
     figure = titled_figure(
         max(3.4, 0.3 * runs["count"].nunique() + 1),
-        "How many runs of equal count there are, and how long: a dot is a run",
+        "Number and length of the runs of equal count: each dot is a run",
         width,
     )
     axes = figure.subplots()
     for count in sorted(set(runs["count"])):
         of_count = runs[runs["count"] == count]
-        # Spread upwards, so that runs of one length lie beside each other.
+        # Spread vertically, so that runs of the same length do not hide each other.
         height = count + 0.25 * np.linspace(-1, 1, len(of_count)) if len(of_count) > 1 else np.array([count])
         axes.scatter(of_count["minutes"], height, s=26, color=_colour(count), alpha=0.8, linewidth=0)
     number = runs.groupby("count").size()

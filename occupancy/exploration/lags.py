@@ -1,4 +1,4 @@
-"""How late sensors follow the count, and how long each column resembles itself."""
+"""The delay of the sensors behind the count, and the autocorrelation of each column."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from occupancy.plots.colours import GREY
 from occupancy.plots.figure import titled_figure
 
 EARLIEST_S, LATEST_S = -1800.0, 7200.0  # lags of a sensor behind the count
-FARTHEST_S = 6 * 3600.0  # of a row from itself
-AT_ONCE_S = 300.0  # a nearer peak is no delay: labels are not written to the second
-RELATED = 0.2  # a rank correlation below says nothing that a handful of visits could not by chance
-_LAGS = 150  # at most, between earliest and latest
-_PANEL = 4.5  # inches that a panel needs in width
+FARTHEST_S = 6 * 3600.0  # longest lag of the autocorrelation
+AT_ONCE_S = 300.0  # a shorter lag is not a delay, since labels are not exact to the second
+RELATED = 0.2  # a smaller rank correlation can come from a few visits by chance
+_LAGS = 150  # the most lags between the earliest and the latest
+_CURVE_PANEL = 4.5  # inches that a panel needs in width
 
 
 def delays(subject: Subject) -> Section | None:
-    """Return how late each sensor follows the count; None where either never changes."""
+    """Return the delay of each sensor behind the count; None if the count or all sensors are constant."""
     log = subject.log
     if len(subject.changing) == len(subject.varying) or not subject.varying or not log.step_s > 0:
         return None
@@ -43,9 +43,9 @@ def delays(subject: Subject) -> Section | None:
         "How late do the sensors follow people?",
         _tell_delays(subject, peaks),
         [
-            "Rank correlation of the count with the reading so many minutes later; a dot marks where it is strongest. "
-            "Sensors whose dot lies to the right answer late, so a model needs to remember. With few runs of equal "
-            "count the place of a flat peak is rough."
+            "Rank correlation between the count and the reading some minutes later; a dot marks the strongest. Sensors "
+            "with a dot on the right react late, so a model needs to remember. With few runs of equal count, the "
+            "position of a flat peak is only rough."
         ],
         [
             Picture(
@@ -54,17 +54,17 @@ def delays(subject: Subject) -> Section | None:
                     subject,
                     curves,
                     peaks,
-                    "How late each sensor follows the count: the dot is the strongest",
-                    "minutes by which the sensor is later",
+                    "Delay of each sensor behind the count: the dot marks the strongest correlation",
+                    "minutes after the count",
                 ),
-                "correlation of the count with each sensor over the lag between them",
+                "correlation of the count with each sensor, by the lag between them",
             )
         ],
     )
 
 
 def autocorrelation(subject: Subject) -> Section | None:
-    """Return how long each column resembles itself; None where nothing varies."""
+    """Return the autocorrelation of each column; None if no column varies."""
     log, names = subject.log, subject.changing
     if not names or not log.step_s > 0:
         return None
@@ -78,14 +78,14 @@ def autocorrelation(subject: Subject) -> Section | None:
     told = "The count" if first == log.schema.count else first
     near = curves[first].loc[log.step_s / 60]
     hour = curves[first].iloc[int(np.argmin(np.abs(curves.index - 60)))]
-    later = "" if np.isnan(hour) else f" and of {hour:.2f} after an hour"
+    later = "" if np.isnan(hour) else f", and of {hour:.2f} one hour later"
     return Section(
-        "How much does a row tell of the next?",
+        "How similar are neighbouring rows?",
         f"{told} has a rank correlation of {near:.3f} with itself one row later{later}.",
         [
-            "Where a curve begins near 1, a row is almost a copy of the one before. A random split puts one of them "
-            "into training and its twin into the test, and any model looks good; folds are therefore cut along the "
-            "time axis."
+            "If a curve begins near 1, each row is almost a copy of the row before. A random split would put one of "
+            "them into training and the other into the test, so that every model looks good; therefore folds are cut "
+            "along the time axis."
         ],
         [
             Picture(
@@ -94,10 +94,10 @@ def autocorrelation(subject: Subject) -> Section | None:
                     subject,
                     curves,
                     pd.Series(dtype=np.float64),
-                    "How long each column resembles itself",
+                    "Autocorrelation of each column",
                     "minutes between two rows",
                 ),
-                "correlation of each column with itself over the lag",
+                "correlation of each column with itself, by the lag",
             )
         ],
     )
@@ -106,17 +106,16 @@ def autocorrelation(subject: Subject) -> Section | None:
 def lagged_correlations(
     times: pd.DatetimeIndex, pairs: Mapping[str, tuple[Floats, Floats]], lag_s: Floats
 ) -> pd.DataFrame:
-    """Return the rank correlation of one column with another so much later: a row a lag (min), a column a pair.
+    """Return the rank correlation of pairs of columns at each lag: a row for each lag (min), a column for each pair.
 
-    Rows are paired by their times, so that lost rows and gaps shift nothing: a row's partner is the one
-    nearest to the lag, if it is off by half a step at most. Ranks are those in the whole log. NaN where fewer
-    than three pairs are left or a column doesn't change over them.
+    Rows are paired by their times, so lost rows and gaps have no effect: the partner of a row is the row nearest to
+    the lag, if it is not more than half a step away. Ranks are those in the whole log. NaN if there are fewer than
+    three pairs of rows, or a column is constant over them.
 
     Args:
         times: (N,) sorted times.
-        pairs: of each pair the column that comes first and the one that comes later, (N,) each; NaN where
-            nothing is known.
-        lag_s: (L,) lags in seconds; negative where the second column comes first.
+        pairs: for each name the first column and the later column, (N,) each; NaN: unknown.
+        lag_s: (L,) lags in seconds; negative if the second column comes first.
     """
     moments = np.asarray((times - times[0]) / pd.Timedelta("1s"), dtype=np.float64)
     tolerance = float(np.median(np.diff(moments))) / 2
@@ -141,17 +140,17 @@ def _correlation(one: Floats, other: Floats) -> float:
 
 
 def _grid(step_s: float, earliest_s: float, latest_s: float) -> Floats:
-    """Return lags that are whole numbers of steps, and not more than can be told apart in a picture."""
+    """Return lags that are whole numbers of steps, at most as many as a figure can show."""
     step_s *= math.ceil((latest_s - earliest_s) / _LAGS / step_s)
     return np.arange(math.ceil(earliest_s / step_s), math.floor(latest_s / step_s) + 1, dtype=np.float64) * step_s
 
 
 def _tell_delays(subject: Subject, peaks: pd.Series[float]) -> str:
-    """Return when each sensor is strongest together with the count, sensors of one kind together where they agree.
+    """Return a sentence on the lags; sensors of one kind are named together if they agree.
 
     Args:
-        subject: whose sensors they are.
-        peaks: the lag of each sensor with a relation, in minutes.
+        subject: the log.
+        peaks: the lag of the strongest correlation in minutes, for each sensor that is related to the count.
     """
     groups: dict[str, list[str]] = {"late": [], "at once": [], "early": []}
     for kind, columns in by_kind(subject).items():
@@ -164,8 +163,8 @@ def _tell_delays(subject: Subject, peaks: pd.Series[float]) -> str:
             groups[side] += when or names
     told = [f"{listed(words)} {side}" for side, words in groups.items() if words]
     silent = [name for name in subject.varying if name not in peaks]
-    strongest = [f"Strongest together with the count: {'; '.join(told)}."] if told else []
-    rest = [f"Without a relation above {RELATED:g} at any lag: {listed(silent)}."] if silent else []
+    strongest = [f"Strongest correlation with the count: {'; '.join(told)}."] if told else []
+    rest = [f"No correlation above {RELATED:g} at any lag: {listed(silent)}."] if silent else []
     return " ".join([*strongest, *rest])
 
 
@@ -176,7 +175,7 @@ def _side(minutes: float) -> str:
 
 
 def _minutes(peaks: pd.Series[float]) -> str:
-    """Return how far from the count peaks on one side of it lie."""
+    """Return the distance from the count to the peaks on one side of it."""
     far = peaks.abs()
     edge_s = LATEST_S if peaks.iloc[0] > 0 else -EARLIEST_S
     span = f"{far.min():.0f}" if far.max() - far.min() < 1 else f"{far.min():.0f} to {far.max():.0f}"
@@ -186,7 +185,7 @@ def _minutes(peaks: pd.Series[float]) -> str:
 def _draw_curves(
     subject: Subject, curves: pd.DataFrame, peaks: pd.Series[float], title: str, unit: str, width: float
 ) -> Figure:
-    """Return a panel a kind of sensor, a line a column."""
+    """Return a panel for each kind of sensor, with a line for each column."""
     count = subject.log.schema.count
     panels = {name_of(kind): [column.name for column in columns] for kind, columns in by_kind(subject).items()}
     panels = {name: [column for column in columns if column in curves] for name, columns in panels.items()}
@@ -194,7 +193,7 @@ def _draw_curves(
         **({"people": [count]} if count in curves else {}),
         **{name: found for name, found in panels.items() if found},
     }
-    across = min(int(width / _PANEL), len(panels))
+    across = min(int(width / _CURVE_PANEL), len(panels))
     deep = math.ceil(len(panels) / across)
     figure = titled_figure(1.0 + 2.2 * deep, title, width, wspace=0.04)
     grid = figure.subplots(deep, across, sharex=True, sharey=True, squeeze=False)

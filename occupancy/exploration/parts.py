@@ -1,4 +1,4 @@
-"""What a log holds, before any model: each module measures one thing, draws it and says what to see."""
+"""What is in a log, before any model: each module measures one thing, draws it and describes it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from occupancy.data.table import Log
 
 @dataclass(frozen=True)
 class Subject:
-    """What is explored.
+    """The log that is explored.
 
     Attributes:
-        log: the log; its missing cells are filled, and marked in ``log.missing``.
-        labelled: whether it holds counts.
-        blank: the sensor columns that the file has, but without a single reading; the log lacks them.
-        folds: its folds; none where no scheme fits it.
-        scheme: what the folds are called, or why there are none.
-        refused: why the log would not be taken for training, or nothing.
+        log: the log; missing cells are filled, and marked in ``log.missing``.
+        labelled: whether the log has counts.
+        blank: the sensor columns in the file without any reading; they are not in the log.
+        folds: the folds of the log; empty if no scheme fits.
+        scheme: the name of the folds, or why there are none.
+        refused: why training would refuse the log, or empty.
     """
 
     log: Log
@@ -45,14 +45,14 @@ class Subject:
 
     @property
     def changing(self) -> list[str]:
-        """Names of the columns that hold more than one value: the count, if it does, and then sensors."""
+        """Names of the columns that hold more than one value: first the count, then the sensors."""
         count = self.log.schema.count
         changes = self.labelled and self.log.frame[count].nunique() > 1
         return [*([count] if changes else []), *self.varying]
 
     @property
     def counts(self) -> Ints:
-        """People at each row, (N,); only of a labelled log."""
+        """The count at each row, (N,); only for a labelled log."""
         assert self.labelled, "an unlabelled log has no counts"
         return self.log.frame[self.log.schema.count].to_numpy(dtype="int64")
 
@@ -62,9 +62,9 @@ class Picture:
     """A figure of a section.
 
     Attributes:
-        draw: returns it, for a screen so many inches wide, with a title that says what to see.
-        text: what it shows, for those who don't see it.
-        small: whether it stands beside its like where there is room, rather than being drawn wider.
+        draw: returns the figure for a width in inches, with a title that says what to see.
+        text: what the figure shows, for readers who cannot see it.
+        small: whether figures like this stand side by side if there is room, instead of being drawn wider.
     """
 
     draw: Callable[[float], Figure]
@@ -74,15 +74,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """One thing to see.
+    """One section of the page.
 
     Attributes:
-        title: the question that it answers.
-        finding: the answer, in a sentence or two that its own numbers fill.
-        notes: how to read the pictures, and what limits them.
-        pictures: in the order of reading.
+        title: the question that the section answers.
+        finding: the answer in one or two sentences, with numbers from the log.
+        notes: how to read the figures, and their limits.
+        pictures: the figures, in the order of reading.
         table: the lines of each heading, and the rows, if there is a table.
-        in_short: whether the finding belongs to what one should know first.
+        in_short: whether the finding is part of the summary at the top.
     """
 
     title: str

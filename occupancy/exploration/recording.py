@@ -1,4 +1,4 @@
-"""When the log was recorded, and what its columns hold."""
+"""When the log was recorded, and what is in its columns."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from occupancy.plots.colours import BLUE, VERMILLION
 from occupancy.plots.figure import titled_figure
 from occupancy.plots.timeaxis import label_dates, row_bounds
 
-_SHOWN = 15  # gaps in the table
-_BINS = 200  # of the lower panel, at most
+_LISTED_GAPS = 15
+_MOST_BARS = 200  # of the lower panel
 _SPANS = pd.to_timedelta(["5min", "15min", "1h", "3h", "6h", "12h", "1D", "7D", "30D"])
 
 
 def times(subject: Subject) -> Section:
-    """Return when the log was recorded: its recordings, the gaps between them, and rows lost inside them."""
+    """Return when the log was recorded: the recordings, the gaps between them, and the rows lost inside them."""
     log = subject.log
     gaps = gaps_of(log)
     lost, expected = lost_rows(log)
     between = (
         f"with {several(len(gaps), 'gap')} of more than {log.max_gap:g} s, "
-        f"the longest of {duration(float(gaps['length_s'].max()))}"
+        f"the longest {duration(float(gaps['length_s'].max()))}"
         if len(gaps)
         else f"without a gap of more than {log.max_gap:g} s"
     )
@@ -38,21 +38,17 @@ def times(subject: Subject) -> Section:
         f"{'' if np.isnan(log.step_s) else f', one every {log.step_s:g} s'}, {between}. "
         f"Rows lost inside the recordings: {lost:,} ({lost / expected:.1%})."
     )
-    longest = gaps.nlargest(_SHOWN, "length_s").sort_index()
+    longest = gaps.nlargest(_LISTED_GAPS, "length_s").sort_index()
     rows = [
         [f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", duration(length)]
         for start, end, length in zip(longest["start"], longest["end"], longest["length_s"], strict=True)
     ]
-    more = [f"The table holds the {_SHOWN} longest of {len(gaps):,} gaps."] if len(gaps) > _SHOWN else []
+    more = [f"The table lists the {_LISTED_GAPS} longest of {len(gaps):,} gaps."] if len(gaps) > _LISTED_GAPS else []
     return Section(
         "When was it recorded?",
         finding,
-        ["No window, slope or lag of a model may reach over a gap.", *more],
-        [
-            Picture(
-                partial(_draw_recordings, log), "the recordings on the time axis and the share of rows received in each"
-            )
-        ],
+        ["Windows, slopes and lags of a model do not reach across a gap.", *more],
+        [Picture(partial(_draw_recordings, log), "the recordings on the time axis, and the share of rows received")],
         ([["last row before"], ["first row after"], ["gap"]], rows) if rows else None,
     )
 
@@ -65,7 +61,7 @@ def gaps_of(log: Log) -> pd.DataFrame:
 
 
 def lost_rows(log: Log) -> tuple[int, int]:
-    """Return how many rows are lost inside the recordings, and how many there would be with them."""
+    """Return the number of rows lost inside the recordings, and the number of rows with them."""
     steps = steps_of(log.times)
     inside = steps[steps <= log.max_gap]
     lost = int(np.maximum(np.round(inside / log.step_s) - 1, 0).sum()) if len(inside) else 0
@@ -73,14 +69,14 @@ def lost_rows(log: Log) -> tuple[int, int]:
 
 
 def columns(subject: Subject) -> Section:
-    """Return what the sensor columns hold, and which of them say nothing."""
+    """Return what is in the sensor columns, and which of them carry no information."""
     log = subject.log
     absent = [column.name for column in log.schema.columns if column.name not in {*log.frame, *subject.blank}]
     constant = [name for name in subject.sensors if name not in subject.varying]
     holes = [name for name in subject.sensors if log.missing[name].any()]
     found = [
-        (subject.blank, "without a single reading"),
-        (constant, "with one value throughout"),
+        (subject.blank, "without any reading"),
+        (constant, "with a single value"),
         (absent, "not in the file"),
         (holes, "with missing cells"),
     ]
@@ -95,12 +91,12 @@ def columns(subject: Subject) -> Section:
     if subject.refused:
         notes.append(f"CAUTION  Training would refuse this log as it is: {subject.refused}")
     if subject.blank or constant:
-        notes.append("Columns that never vary have no correlation and no lag; below they are left out.")
+        notes.append("Columns that never vary have no correlation and no lag, so they are left out below.")
     if holes:
-        notes.append("In the pictures a missing cell holds the last reading before it in the same recording.")
+        notes.append("In the figures, a missing cell holds the last reading before it in the same recording.")
     headings = ["column", "unit"], ["smallest", "to largest"], ["median"], ["values"], ["missing"]
     return Section(
-        "Which columns are of use?",
+        "Which columns are useful?",
         finding,
         notes,
         table=(headings, [_row(subject, name) for name in log.schema.sensors if name not in absent]),
@@ -122,9 +118,8 @@ def _row(subject: Subject, name: str) -> list[str]:
 
 def _draw_recordings(log: Log, width: float) -> Figure:
     start, until = row_bounds(log.times, log.max_gap)
-    figure = titled_figure(
-        3.6, "Recordings and the gaps between them; below, how many of the expected rows came", width
-    )
+    title = "Recordings and the gaps between them; below, the share of expected rows that were received"
+    figure = titled_figure(3.6, title, width)
     lane, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2.5))
     edges = np.flatnonzero(steps_of(log.times) > log.max_gap)
     first, last = start[[0, *(edges + 1)]], until[[*edges, -1]]
@@ -132,7 +127,7 @@ def _draw_recordings(log: Log, width: float) -> Figure:
     lane.set(yticks=[0.5], yticklabels=["recorded"], ylim=(-0.15, 1.15))
     lane.tick_params(left=False)
     span = (until[-1] - start[0]) * pd.Timedelta("1D")
-    bin_width = next((fine for fine in _SPANS if span / fine <= _BINS), _SPANS[-1])
+    bin_width = next((fine for fine in _SPANS if span / fine <= _MOST_BARS), _SPANS[-1])
     bins = log.times.floor(bin_width)
     held = pd.Series((until - start) * 86_400).groupby(bins).sum()
     step_s = log.step_s if log.step_s > 0 else float(held.iloc[0])

@@ -1,4 +1,4 @@
-"""What the sensors read under each count."""
+"""The readings of the sensors for each count."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from occupancy.exploration.words import percent, short
 from occupancy.plots.colours import BLACK, LABELS
 from occupancy.plots.figure import titled_figure
 
-APART = 0.6  # share of pairs from which on a reading is said to tell anything
-_PANEL = 2.3  # inches that a panel of the distributions needs in width
+INFORMATIVE = 0.6  # area under the ROC curve from which a reading carries information
+_BOX_PANEL = 2.3  # inches that a panel needs in width
 
 
 def section(subject: Subject) -> Section | None:
-    """Return how the readings of each sensor differ from count to count; None without counts or readings."""
+    """Return how the readings of each sensor differ between counts; None without counts or varying readings."""
     if not subject.labelled or not subject.varying:
         return None
     return Section(
-        "Does a single reading tell the count?",
+        "Does one reading show the count?",
         _tell_best(subject),
         [
-            "Boxes hold the middle half of the rows, whiskers 90 %, the line is the median. Where the boxes of two "
-            "counts overlap, one reading alone can't tell them apart. Sensors that know two values are shown by how "
-            "often they read the larger."
+            "Boxes hold the middle half of the rows, whiskers 90 %; the line is the median. If the boxes of two counts "
+            "overlap, a single reading cannot separate them. For sensors with two values, the bars show how often they "
+            "read the larger value."
         ],
         [Picture(partial(_draw_distributions, subject), "readings of each sensor for each count")],
     )
 
 
 def separation(subject: Subject) -> pd.Series[float]:
-    """Return how well one reading of each sensor tells an occupied room from an empty one, the best first.
+    """Return how well one reading of each sensor separates an occupied from an empty room, the best first.
 
-    The probability that an occupied row reads higher than an empty one (the area under the ROC curve), or
-    lower where readings fall with people: 0.5 is chance, 1 certain. Empty where the room never changes.
+    The probability that an occupied row reads higher than an empty row (the area under the ROC curve), or lower if
+    readings fall with people: 0.5 is chance, 1 is certain. Empty if the room is always occupied or always empty.
     """
     occupied = subject.counts > 0
     areas = pd.Series(dtype=np.float64)
@@ -56,24 +56,24 @@ def separation(subject: Subject) -> pd.Series[float]:
 def _tell_best(subject: Subject) -> str:
     found = separation(subject)
     if found.empty:
-        return "The room never fills or empties in this log, so its readings have nothing to tell apart."
+        return "The room is always occupied or always empty in this log, so there is nothing to separate."
     light = [column.name for column in subject.log.schema.of_kind("light")]
     name, share = found.index[0], percent(found.iloc[0])
-    if found.iloc[0] < APART:
-        return f"No: even {name} reads apart in {share} of pairs of an occupied and an empty row (chance: 50%)."
+    if found.iloc[0] < INFORMATIVE:
+        return f"No: even {name} separates only {share} of the pairs of an occupied and an empty row (chance: 50%)."
     rest = found.drop(light, errors="ignore")
-    dark = f"; of the sensors other than light {rest.index[0]} does, in {percent(rest.iloc[0])}"
+    dark = f"; of the other sensors except light, {rest.index[0]} separates {percent(rest.iloc[0])}"
     return (
-        f"{name} tells an occupied row from an empty one best: it reads apart in {share} of pairs (chance: 50%)"
+        f"{name} separates occupied from empty rows best: {share} of the pairs of such rows (chance: 50%)"
         f"{dark if name in light and len(rest) else ''}."
     )
 
 
 def _draw_distributions(subject: Subject, width: float) -> Figure:
     columns = [column for found in by_kind(subject).values() for column in found]
-    across = min(int(width / _PANEL), len(columns))
+    across = min(int(width / _BOX_PANEL), len(columns))
     deep = math.ceil(len(columns) / across)
-    title = "Readings of each sensor while so many people are in: boxes that overlap can't be told apart"
+    title = "Readings of each sensor by count: one reading cannot separate counts whose boxes overlap"
     figure = titled_figure(0.8 + 2.1 * deep, title, width, wspace=0.06)
     grid = figure.subplots(deep, across, squeeze=False).ravel()
     for axes, column in zip(grid, columns, strict=False):

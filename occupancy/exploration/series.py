@@ -1,4 +1,4 @@
-"""The columns of a log by kind, and how the lines of a picture are told apart."""
+"""The columns of a log by kind, and the styles of the lines in a figure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NAMES: dict[Kind, str] = {"co2": "CO2", "co2_slope": "CO2 slope"}
 
 
 def name_of(kind: Kind) -> str:
-    """Return a kind of sensor as people write it."""
+    """Return the name of a kind of sensor for people."""
     return _NAMES.get(kind, kind)
 
 
@@ -35,17 +35,17 @@ def by_kind(subject: Subject) -> dict[Kind, list[Column]]:
 
 
 def unit_of(columns: list[Column]) -> str:
-    """Return the unit of columns of a kind, as axes show it."""
+    """Return the unit of columns of one kind for the label of an axis."""
     return " or ".join(dict.fromkeys(column.unit.replace("degC", "°C") for column in columns))
 
 
 def line_styles() -> Iterator[dict[str, Any]]:
-    """Return how lines beside each other look, one after the other: a colour each, then other dashes."""
+    """Return an iterator over line styles: first one colour for each line, then the same colours with dashes."""
     return ({"color": colour, "linestyle": dash} for dash in itertools.cycle(_DASHES) for colour in LABELS)
 
 
 def legend_beside(axes: Axes, lines: Sequence[Line2D], names: Sequence[str]) -> None:
-    """Write beside axes which line is whose; many names in small letters."""
+    """Write a legend to the right of axes; with many names, in small letters."""
     axes.legend(
         lines,
         [short(name) for name in names],

@@ -1,4 +1,4 @@
-"""What the folds train on and are tested on, and how far the one lies from the other."""
+"""The parts of the folds, and how much test rows differ from training rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from occupancy.plots.folds import fold_timeline
 
 def folds(subject: Subject) -> Section:
     """Return the folds on the time axis, with the labels of each part."""
-    title = "What is trained on, and what tested?"
+    title = "Which rows are for training, and which for test?"
     if not subject.folds:
         return Section(title, f"No folds are shown: {subject.scheme}", in_short=False)
     classes = int(subject.counts.max()) + 1
@@ -37,14 +37,17 @@ def folds(subject: Subject) -> Section:
         f"Scheme {subject.scheme}: {len(subject.folds)} folds, whose test parts hold {min(shares):.0%} to "
         f"{max(shares):.0%} of the rows. "
         + (
-            f"Not every count is tested everywhere: {'; '.join(lacking)}."
+            f"Some counts are not in every test part: {'; '.join(lacking)}."
             if lacking
-            else "Every count is tested in each."
+            else "Every test part has every count."
         ),
-        ["Validation rows are cut out of the training rows. They choose; test rows only score."],
+        [
+            "Validation rows are cut out of the training rows; they choose the number of epochs. Test rows are only "
+            "scored."
+        ],
         [
             Picture(
-                partial(fold_timeline, subject.folds, f"Folds {subject.scheme}: each row's part, above the count"),
+                partial(fold_timeline, subject.folds, f"Folds {subject.scheme}: the part of each row, above the count"),
                 "the parts of each fold on the time axis, above the count",
             )
         ],
@@ -53,7 +56,7 @@ def folds(subject: Subject) -> Section:
 
 
 def drift(subject: Subject) -> Section | None:
-    """Return how far test readings lie from training readings, fold by fold; None without folds or readings."""
+    """Return how much test readings differ from training readings in each fold; None without folds or readings."""
     if not subject.folds or not subject.varying:
         return None
     distance, outside = distances(subject), shares_outside(subject)
@@ -61,36 +64,36 @@ def drift(subject: Subject) -> Section | None:
         return None
     (fold, name, most), (where, far, farthest) = _largest(outside), _largest(distance)
     return Section(
-        "Do the tested rows look like the trained ones?",
-        f"Test rows differ from training rows most in {far}, {where} (distance {farthest:.2f} of at most 1). "
+        "Are test rows similar to training rows?",
+        f"Test rows differ most from training rows in {far}, {where} (distance {farthest:.2f} of at most 1). "
         + (
-            f"Of {name} in {fold}, {most:.0%} of the test rows lie beyond anything trained on."
+            f"{most:.0%} of the test readings of {name} in {fold} are outside the range of the training readings."
             if most > 0
-            else "No test row lies beyond what was trained on."
+            else "No test reading is outside the range of the training readings."
         ),
         [
-            "First the largest difference between the two cumulative distributions (Kolmogorov and Smirnov), 0 if "
-            "alike, 1 if apart; then test rows beyond the smallest or largest trained reading, where scaled inputs "
-            "leave 0 to 1 and a model extrapolates. Grey: no readings in one of the parts. Some of both is people: "
-            "parts differ in how many were in. This looks at test readings to describe the log; nothing is chosen "
-            "by it."
+            "First figure: the largest difference between the two cumulative distributions (Kolmogorov and Smirnov), 0 "
+            "if they are equal, 1 if they do not overlap. Second figure: the share of test readings below the smallest "
+            "or above the largest training reading; there a model extrapolates. Grey: no readings in one of the parts. "
+            "Part of the difference comes from people, since the parts differ in their counts. These figures use test "
+            "readings only to describe the log; nothing is chosen by them."
         ],
         [
             Picture(
                 partial(_draw_drift, distance, outside),
-                "distance of test from training readings, and test rows out of range",
+                "distance between test and training readings, and test readings out of range",
             )
         ],
     )
 
 
 def distances(subject: Subject) -> pd.DataFrame:
-    """Return the Kolmogorov-Smirnov distance of test from training readings: a row a fold, a column a sensor."""
+    """Return the Kolmogorov-Smirnov distance of test from training readings, by fold (rows) and sensor (columns)."""
     return _each(subject, lambda train, test: float(ks_2samp(train, test).statistic))
 
 
 def shares_outside(subject: Subject) -> pd.DataFrame:
-    """Return the share of test readings outside the range of training ones: a row a fold, a column a sensor."""
+    """Return the share of test readings outside the range of training readings, by fold (rows) and sensor (columns)."""
     return _each(subject, lambda train, test: float(np.mean((test < train.min()) | (test > train.max()))))
 
 
@@ -107,7 +110,7 @@ def _each(subject: Subject, measure: Callable[[Floats, Floats], float]) -> pd.Da
 
 
 def _measured(measure: Callable[[Floats, Floats], float], train: Floats, test: Floats) -> float:
-    """Return what a measure makes of two parts; NaN where a sensor has no reading in one of them."""
+    """Return a measure of two parts; NaN if a sensor has no reading in one of them."""
     return measure(train, test) if len(train) and len(test) else np.nan
 
 
@@ -125,8 +128,9 @@ def _row(fold: Fold, part: str, classes: int) -> list[str]:
 def _draw_drift(distance: pd.DataFrame, outside: pd.DataFrame, width: float) -> Figure:
     beside = width > NARROW
     height = (1.6 + 0.3 * distance.shape[1]) * (1 if beside else 2)
-    figure = titled_figure(height, "Test against training readings: the darker, the less alike", width, wspace=0.06)
+    title = "Test readings compared with training readings: darker cells differ more"
+    figure = titled_figure(height, title, width, wspace=0.06)
     left, right = figure.subplots(*((1, 2) if beside else (2, 1)), sharey=True)
-    shaded_cells(left, distance.T, (0.0, 1.0), "distance of distributions")
-    shaded_cells(right, outside.T, (0.0, 1.0), "share of test rows out of range")
+    shaded_cells(left, distance.T, (0.0, 1.0), "distance between distributions")
+    shaded_cells(right, outside.T, (0.0, 1.0), "share of test readings out of range")
     return figure

@@ -1,4 +1,4 @@
-"""The log to explore: opened more patiently than for training, since its faults are to be seen too."""
+"""Opening a log to explore it: more problems are allowed than in training, because the page shows them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from occupancy.exploration.parts import Subject
 
 
 def open_subject(settings: Data) -> Subject:
-    """Return the log that the settings name, with its folds where a scheme fits it.
+    """Return the log that the settings name, with its folds if a scheme fits.
 
-    A file may lack cells, whole sensor columns and the counts. Whatever else the gate refuses is refused here.
+    Cells, whole sensor columns and the counts may be missing. All other problems are refused, as in training.
 
     Raises:
-        InputError: there is no such log, it can't be read, or a scheme that was asked for does not fit.
+        InputError: if there is no such log, it is not valid, or the scheme that was asked for does not fit.
     """
     if settings.source in NAMES:
         log, settings = open_log(settings)
@@ -33,7 +33,7 @@ def open_subject(settings: Data) -> Subject:
     patient = settings.model_copy(update={"missing": "interpolate", "max_missing": len(raw)})
     readings = raw.drop(columns=blank)
     log = validate(readings, _forgiving(schema), patient, path.name, labelled, FILE_FIRST_ROW, str(path))
-    folds, scheme = _folds(log, settings) if labelled else ([], "the log holds no counts.")
+    folds, scheme = _folds(log, settings) if labelled else ([], "the log has no counts.")
     return Subject(log, labelled, blank, folds, scheme, _refusal(path, schema, settings, labelled))
 
 
@@ -43,7 +43,7 @@ def _forgiving(schema: Schema) -> Schema:
 
 
 def _refusal(path: Path, schema: Schema, settings: Data, labelled: bool) -> str:
-    """Return why the log would not be taken as it is, or nothing."""
+    """Return why training would refuse the log, or empty text."""
     try:
         read_log(path, schema, settings, labelled)
     except InputError as error:
@@ -52,7 +52,7 @@ def _refusal(path: Path, schema: Schema, settings: Data, labelled: bool) -> str:
 
 
 def _folds(log: Log, settings: Data) -> tuple[list[Fold], str]:
-    """Return the folds and what they are called, or none and why."""
+    """Return the folds and their name, or no folds and the reason."""
     asked = "folds" in settings.model_fields_set
     name = settings.folds if asked or log.family != SIMULATED else SIMULATED  # the scheme of that name
     try:

@@ -1,14 +1,14 @@
-"""How numbers, lists and names are written in a sentence or beside a line."""
+"""Numbers, lists and names as text for sentences and figures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_LONGEST = 22  # letters of a name in a picture
+_LONGEST_NAME = 22  # letters of a name in a figure
 
 
 def several(number: int, noun: str) -> str:
-    """Return a number of things."""
+    """Return a number with a noun in the singular or plural."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
@@ -18,7 +18,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share that is told apart from none and from all, where it is neither."""
+    """Return a share as a percentage; only exactly 0 and 1 give 0% and 100%."""
     if 0 < share < 0.01:
         return "under 1%"
     if 0.99 < share < 1:
@@ -27,7 +27,7 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the unit that people would say it in."""
+    """Return a duration in a suitable unit."""
     for unit, length, least in (("days", 86_400, 2), ("h", 3600, 1), ("min", 60, 2)):
         if seconds >= least * length:
             return f"{seconds / length:.3g} {unit}"
@@ -35,8 +35,8 @@ def duration(seconds: float) -> str:
 
 
 def short(name: str) -> str:
-    """Return a name that has room beside a line: of a long one its beginning and its end."""
-    if len(name) <= _LONGEST:
+    """Return a name short enough for a figure: of a long name only the start and the end."""
+    if len(name) <= _LONGEST_NAME:
         return name
-    half = (_LONGEST - 1) // 2
+    half = (_LONGEST_NAME - 1) // 2
     return f"{name[:half]}…{name[-half:]}"

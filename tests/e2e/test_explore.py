@@ -84,9 +84,7 @@ def test_a_log_with_odd_columns_becomes_one_page_that_asks_no_host_for_anything(
     rows = [f"2024-01-01 {row // 60:02}:{row % 60:02},{row % 7},3,,{row // 30 % 2}\n" for row in range(300)]
     (tmp_path / "odd.csv").write_text(f"when,{name},constant,blank,people\n{''.join(rows)}")
     text = check_real_page(command(tmp_path, "source=odd.csv", "schema=schema.yaml"), tmp_path)
-    assert (
-        "1 without a single reading (blank); 1 with one value throughout (constant); 1 not in the file (absent)" in text
-    )
+    assert "1 without any reading (blank); 1 with a single value (constant); 1 not in the file (absent)" in text
     assert "300" in text[text.index(REAL_PROFILE) :]
     assert text.count("Numeric time series") == 1
     assert "&lt;script&gt;alert(1)" in text
@@ -105,7 +103,7 @@ def test_the_real_log_is_explored_with_every_column_and_row_given_to_the_profile
 ) -> None:
     assert explore.main([f"source={uci_path}"]) == 0
     assert capsys.readouterr() == ("page     reports/explore.html\n", "")
-    text = explore.REPORT.read_text()
+    text = explore.PAGE.read_text()
     assert text.index("What is in the log Occupancy_Estimation.csv?") < text.index("the profile")
     (table,) = profiler.tables
     given = pd.read_csv(uci_path, float_precision="round_trip")
@@ -123,10 +121,7 @@ def test_constant_missing_and_blank_columns_still_give_a_page_that_says_so(
     assert explore.main(["source=room.csv", "--html", "room.html"]) == 0
     assert capsys.readouterr() == ("page     room.html\n", "")
     text = Path("room.html").read_text()
-    assert (
-        "1 without a single reading (S2_Light); 1 with one value throughout (S1_Temp); 1 not in the file (S3_Light)"
-        in text
-    )
+    assert "1 without any reading (S2_Light); 1 with a single value (S1_Temp); 1 not in the file (S3_Light)" in text
     assert "CAUTION  Training would refuse this log as it is" in text
     (table,) = profiler.tables
     assert table["S2_Light"].isna().all()

@@ -114,7 +114,7 @@ def test_an_explanation_of_many_rooms_is_left_out_with_a_word(
     assert run(office, folds, "explanation={}", "--dry-run", "--json") == 0
     printed, said = capsys.readouterr()
     assert printed.count("\n") == 1
-    assert "explanation: is for the log of one room, so it is left out here" in said
+    assert "explanation: is only for the log of one room, so it is left out" in said
 
 
 def test_one_model_over_all_rooms_is_tested_on_each_of_them(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,14 +136,14 @@ def test_an_explanation_leaves_the_scores_as_they_are(folder: Path, outcome: Res
 
 
 def test_test_rows_of_a_single_block_are_refused_before_anything_is_recorded(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^explanation\.block_s: got 86400, but the scored rows from 2024-01-02"):
+    with pytest.raises(InputError, match=r"^explanation\.block_s: got 86400, but the test rows from 2024-01-02"):
         plan(config_of(tmp_path, Explanation(block_s=86400.0)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_of_many_rooms_it_is_said_that_no_explanation_is_made() -> None:
     data = Data(rooms="rooms", folds="leave_rooms_out")
-    with pytest.warns(InputWarning, match="^explanation: is for the log of one room, so it is left out here$"):
+    with pytest.warns(InputWarning, match="^explanation: is only for the log of one room, so it is left out$"):
         check(Config(name="many", data=data, explanation=SETTINGS), [])
     check(Config(name="many", data=data), [])
 
@@ -173,7 +173,7 @@ def test_where_the_model_looks_back_further_than_it_learned_in_one_piece_no_mome
     result = result_of(model(110, east=1.0))
     learned = np.arange(240) < 100
     fold = dataclasses.replace(result.fold, train=learned, validation=learned & ~learned)
-    with pytest.warns(InputWarning, match=r"^explanation: no moment of fold 1 is drawn: the rows that backgrounds are"):
+    with pytest.warns(InputWarning, match=r"^explanation: fold 1 has no figure of one time: the rows from which"):
         found = explain_fold(dataclasses.replace(result, fold=fold))
     assert found is not None
     assert list(found.figures) == ["importance"]

@@ -83,7 +83,7 @@ def test_bars_are_kinds_and_dots_are_sensors_in_both_scores() -> None:
 
 
 def test_that_a_model_does_better_without_a_sensor_is_said_where_it_is_so() -> None:
-    better = "left of 0: it counts better with those of other times"
+    better = "left of 0: better with readings from other times"
     figure = figures.importance(TABLE, TITLE)
     assert all(better in axes.get_xlabel() for axes in figure.axes)
     positive = TABLE.assign(**{MSE: TABLE[MSE].abs(), F1: TABLE[F1].abs()})

@@ -54,7 +54,7 @@ def test_blocks_are_cut_by_time_and_end_where_a_recording_does() -> None:
 
 
 def test_a_single_block_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^explanation\.block_s: got 14400, but the scored rows from 2024-01-01 02:"):
+    with pytest.raises(InputError, match=r"^explanation\.block_s: got 14400, but the test rows from 2024-01-01 02:"):
         blocks_of(log_of(), np.arange(240) >= 120, 14400.0)
 
 

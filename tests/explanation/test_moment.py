@@ -124,8 +124,7 @@ def test_a_moment_with_too_short_a_past_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         window_of(model(4, east=1.0), log, 152)
     assert str(caught.value) == (
-        "at 2024-01-01 03:32:00 there are 2 earlier rows in the recording, and the model looks back 180 s, 3 rows; "
-        "it takes a later time"
+        "at 2024-01-01 03:32:00 the recording has 2 earlier rows, but the model needs 3 (180 s); give a later time"
     )
 
 
@@ -136,7 +135,7 @@ def test_moments_that_can_be_explained_have_their_whole_past_in_one_recording() 
 
 
 def test_a_source_without_a_whole_window_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^the rows that backgrounds are drawn from hold no 4 rows after one another"):
+    with pytest.raises(InputError, match=r"^the rows from which backgrounds are drawn have no 4 consecutive rows"):
         explain(model(4, east=1.0), log_of(), 200, np.arange(240) < 3, 8)
 
 

@@ -67,7 +67,7 @@ def test_what_is_no_decay_is_none(case: str) -> None:
     assert not air.decays(made)
     found = air.section(made)
     assert found is not None
-    assert found.finding.startswith("The log shows no decay of CO2")
+    assert found.finding.startswith("The log has no decay of CO2")
     assert not found.pictures
 
 

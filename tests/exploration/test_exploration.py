@@ -28,16 +28,16 @@ from tests.exploration.made_logs import subject, times
 PROFILE = "<!doctype html><html><head><style>p{}</style></head><body><p>the profile</p></body></html>"
 TITLES = [
     "When was it recorded?",
-    "Which columns are of use?",
-    "How often is how many in?",
+    "Which columns are useful?",
+    "How often does each count occur?",
     "What do the sensors read over a day?",
-    "Does a single reading tell the count?",
+    "Does one reading show the count?",
     "Which columns rise and fall together?",
     "How late do the sensors follow people?",
-    "How much does a row tell of the next?",
-    "How fast is the room aired?",
-    "What is trained on, and what tested?",
-    "Do the tested rows look like the trained ones?",
+    "How similar are neighbouring rows?",
+    "How fast is the air replaced?",
+    "Which rows are for training, and which for test?",
+    "Are test rows similar to training rows?",
 ]
 
 
@@ -170,7 +170,7 @@ def test_a_long_log_is_profiled_by_every_so_many_rows(uci: Subject) -> None:
     assert "every 11th row" not in page(uci, [], PROFILE, "now")
     frame = pd.concat([uci.log.frame] * 11)
     long = dataclasses.replace(uci, log=dataclasses.replace(uci.log, frame=frame))
-    assert "rests on every 3rd row" in page(long, [], PROFILE, "now")
+    assert "uses every 3rd row" in page(long, [], PROFILE, "now")
 
 
 @pytest.fixture

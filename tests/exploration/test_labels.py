@@ -17,7 +17,7 @@ def test_the_real_log_has_29_runs_24_of_them_with_people(uci_log: Log) -> None:
     runs = labels.runs_of(Subject(uci_log))
     assert (len(runs), (runs["count"] > 0).sum()) == (29, 24)
     assert labels.section(Subject(uci_log)).finding.startswith(
-        "81% of the rows are of an empty room. 10,129 rows make up 29 runs of equal count, 24 of them with people"
+        "81% of the rows are of an empty room. The 10,129 rows are 29 runs of equal count, 24 of them with people"
     )
 
 
@@ -38,7 +38,7 @@ def test_the_length_of_a_run_leaves_gaps_out() -> None:
 
 def test_an_unlabelled_log_says_so() -> None:
     found = labels.section(subject(times(range(3)), None, {"air": [1, 2, 3]}))
-    assert found.finding.startswith("The log holds no counts")
+    assert found.finding.startswith("The log has no counts")
     assert not found.pictures
 
 

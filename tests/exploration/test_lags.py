@@ -76,7 +76,7 @@ def test_the_delay_of_each_kind_is_told() -> None:
     found = lags.delays(subject(times(range(3000)), people, readings))
     assert found is not None
     assert found.finding == (
-        "Strongest together with the count: CO2 40 min and temperature 70 min late; light and motion at once."
+        "Strongest correlation with the count: CO2 40 min and temperature 70 min late; light and motion at once."
     )
     dots = [line for axes in found.pictures[0].draw(10.0).axes for line in axes.get_lines() if line.get_marker() == "o"]
     assert [points(line)[0][0] for line in dots] == [40, 70, 0, 0]
@@ -149,8 +149,8 @@ def test_a_sensor_that_leads_and_one_that_says_nothing_are_told_by_name() -> Non
     found = lags.delays(made)
     assert found is not None
     assert found.finding == (
-        "Strongest together with the count: temperature 9 min late; CO2 20 min early. "
-        "Without a relation above 0.2 at any lag: lamp."
+        "Strongest correlation with the count: temperature 9 min late; CO2 20 min early. "
+        "No correlation above 0.2 at any lag: lamp."
     )
 
 
@@ -161,4 +161,4 @@ def test_sensors_of_a_kind_that_disagree_are_told_apart() -> None:
     log = dataclasses.replace(made.log, schema=made.log.schema.model_copy(update={"columns": columns}))
     found = lags.delays(dataclasses.replace(made, log=log))
     assert found is not None
-    assert found.finding == "Strongest together with the count: t1 and t2 30 to 50 min late; t0 at once."
+    assert found.finding == "Strongest correlation with the count: t1 and t2 30 to 50 min late; t0 at once."

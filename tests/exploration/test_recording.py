@@ -53,7 +53,7 @@ def test_columns_that_say_nothing_are_named_with_the_reason() -> None:
     made = dataclasses.replace(made, blank=["lamp"], refused="missing (2): row 3 air")
     found = recording.columns(made)
     assert found.finding == (
-        "Of 4 sensor columns, 1 without a single reading (lamp); 1 with one value throughout (warmth); "
+        "Of 4 sensor columns, 1 without any reading (lamp); 1 with a single value (warmth); "
         "1 not in the file (stir); 1 with missing cells (air)."
     )
     assert "CAUTION  Training would refuse this log as it is: missing (2): row 3 air" in found.notes

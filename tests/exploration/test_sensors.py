@@ -26,15 +26,15 @@ def test_separation_is_the_share_of_pairs_that_a_reading_puts_right() -> None:
 def test_light_gives_the_real_log_away_and_the_best_other_sensor_is_named(uci_log: Log) -> None:
     found = sensors.section(Subject(uci_log))
     assert found is not None
-    assert found.finding.startswith("S1_Light tells an occupied row from an empty one best")
-    assert "of the sensors other than light S1_Sound" in found.finding
+    assert found.finding.startswith("S1_Light separates occupied from empty rows best")
+    assert "of the other sensors except light, S1_Sound" in found.finding
 
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_room_that_never_changes_has_nothing_to_tell_apart(count: int) -> None:
     found = sensors.section(subject(times(range(4)), [count] * 4, {"air": [1, 2, 3, 4]}))
     assert found is not None
-    assert "never fills or empties" in found.finding
+    assert "always occupied or always empty" in found.finding
 
 
 def test_no_counts_or_no_readings_are_no_distributions() -> None:
@@ -47,7 +47,7 @@ def test_the_first_day_is_24_hours_and_shades_where_somebody_is_in() -> None:
     counts = ((minutes >= 600) & (minutes < 900)).astype(int)
     made = subject(times(minutes), counts, {"air": 400.0 + minutes, "stir": counts}, max_gap=900)
     found = day.section(made)
-    assert found.finding == "The first day: 144 rows from 2024-03-04 08:00 on, 21% of them with people in."
+    assert found.finding == "The first day has 144 rows, from 2024-03-04 08:00; in 21% of them the room is occupied."
     figure = found.pictures[0].draw(10.0)
     people, air, stir = figure.axes
     ((first, width),) = {(patch.get_x(), patch.get_width()) for axes in figure.axes for patch in bars(axes)}

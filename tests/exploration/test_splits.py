@@ -19,15 +19,15 @@ def test_distance_and_range_are_those_of_test_against_all_labelled_rows() -> Non
     assert outside.to_numpy().tolist()[0] == [0.75, 1.0]  # 0, 7 and 8 of four; all of four
     found = splits.drift(made)
     assert found is not None
-    assert "most in warmth, fold 1 (distance 1.00 of at most 1)" in found.finding
-    assert "Of warmth in fold 1, 100% of the test rows" in found.finding
+    assert "most from training rows in warmth, fold 1 (distance 1.00 of at most 1)" in found.finding
+    assert "100% of the test readings of warmth in fold 1 are outside" in found.finding
 
 
 def test_parts_that_are_alike_are_said_to_be() -> None:
     made = subject(times(range(10)), COUNTS, {"air": [1, 2, 3, 1, 2, 3, 1, 2, 2, 3]}, parts=[PARTS])
     found = splits.drift(made)
     assert found is not None
-    assert "No test row lies beyond what was trained on" in found.finding
+    assert "No test reading is outside the range of the training readings" in found.finding
 
 
 def test_the_counts_of_each_part_and_those_never_tested_are_told() -> None:
@@ -41,7 +41,7 @@ def test_the_counts_of_each_part_and_those_never_tested_are_told() -> None:
     ]
     assert found.finding == (
         "Scheme by hand: 2 folds, whose test parts hold 40% to 40% of the rows. "
-        "Not every count is tested everywhere: fold 1 lacks 1."
+        "Some counts are not in every test part: fold 1 lacks 1."
     )
     assert [text.get_text() for text in found.pictures[0].draw(10.0).axes[0].get_yticklabels()] == ["fold 1", "fold 2"]
 
@@ -70,7 +70,7 @@ def test_a_sensor_that_is_blank_over_a_whole_part_is_not_compared(blank: slice) 
     assert splits.shares_outside(made)["air"].isna().all()
     found = splits.drift(made)
     assert found is not None
-    assert "most in warmth, fold 1" in found.finding
+    assert "most from training rows in warmth, fold 1" in found.finding
     assert [text.get_text() for text in found.pictures[0].draw(10.0).axes[0].texts] == ["-", "1.00"]
     made.log.frame.loc[made.log.times[blank], "warmth"] = np.nan
     assert splits.drift(made) is None

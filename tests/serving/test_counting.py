@@ -299,9 +299,9 @@ def test_the_picture_of_a_moment_draws_other_readings_from_the_logs_own_earlier_
         ("2023-01-01", "--explain: den.csv has no row at 2023-01-01 00:00:00; the nearest is at 2024-01-01 10:00:00"),
         (
             "2024-01-01 10:00",
-            "--explain: den.csv: at 2024-01-01 10:00:00 there are 0 earlier rows in the recording",
+            "--explain: den.csv: at 2024-01-01 10:00:00 the recording has 0 earlier rows",
         ),
-        ("2024-01-01 10:01", "--explain: den.csv: the rows that backgrounds are drawn from hold no 2 rows after one"),
+        ("2024-01-01 10:01", "--explain: den.csv: the rows from which backgrounds are drawn have no 2"),
     ],
 )
 def test_a_moment_that_cannot_be_explained_is_refused(time: str, said: str) -> None:

@@ -62,7 +62,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     ),
     "time without a past": (
         lambda home: by_model(home, "--explain", "2024-01-01", "--out", "moment.png"),
-        "--explain: log.csv: at 2024-01-01 00:00:00 there are 0 earlier rows in the recording, and the model looks",
+        "--explain: log.csv: at 2024-01-01 00:00:00 the recording has 0 earlier rows, but the model needs",
     ),
     "no key=value": (lambda home: by_model(home, "fast"), "got 'fast', expected key=value"),
     "setting that the model keeps": (
