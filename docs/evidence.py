@@ -23,7 +23,7 @@ from occupancy.comparison.groups import Group
 from occupancy.comparison.reading import read_comparison
 from occupancy.config.keys import COMMAND_LINE
 from occupancy.config.parsing import parse_overrides, resolve
-from occupancy.tracking.records import FoldRows
+from occupancy.tracking.stored_runs import FoldRows
 
 FOLD = 1
 IMAGES = Path(__file__).parent / "images"

@@ -22,7 +22,7 @@ from occupancy.comparison.groups import Comparison, candidates
 from occupancy.comparison.reading import read_comparison
 from occupancy.config import Tracking
 from occupancy.config.parsing import load_config
-from occupancy.execution.here import Here
+from occupancy.execution.in_process import InProcess
 from occupancy.experiments.plan import plan
 from occupancy.experiments.run import conduct_one
 from tests.places import ROOT
@@ -66,7 +66,7 @@ def tracking(folder: Path, uci_path: Path) -> Iterator[Tracking]:
         patch.setenv("OCCUPANCY_DATA_DIR", str(uci_path.parent))
         for name, given in TRAINED.items():
             overrides = ["data.source=uci", f"tracking.uri={tracking.uri}", *given]
-            conduct_one(plan(load_config(ROOT / "configs" / f"{name}.yaml", overrides)), Here())
+            conduct_one(plan(load_config(ROOT / "configs" / f"{name}.yaml", overrides)), InProcess())
     yield tracking
     mlflow.set_tracking_uri(tracked_in)
 

@@ -12,7 +12,7 @@ from occupancy.comparison.bootstrap import differences
 from occupancy.comparison.groups import Comparison, Group, LeftOut, best_of
 from occupancy.data.times import label_runs
 from occupancy.errors import InputError
-from occupancy.tracking.records import FoldRows, Run, Unusable
+from occupancy.tracking.stored_runs import FoldRows, Run, Unusable
 
 _FINISHED = "FINISHED"
 _ENDS = {"FAILED": "failed", "KILLED": "interrupted", "RUNNING": "still running", "SCHEDULED": "not started"}

@@ -11,7 +11,7 @@ import numpy as np
 
 from occupancy.arrays import Floats
 from occupancy.config import Network
-from occupancy.tracking.records import FoldRows, Run
+from occupancy.tracking.stored_runs import FoldRows, Run
 
 EPOCH_MODELS = {settings.model_fields["name"].default for settings in get_args(Network)}
 """The ``model.name`` of each model that is trained in epochs."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from occupancy.cli.tables import shown
+from occupancy.cli.format import shown
 from occupancy.comparison.bootstrap import DRAWS
 from occupancy.comparison.groups import Comparison, Group, is_offline, is_optimistic
 from occupancy.comparison.report import REPORT, Reported, row_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from occupancy.tracking.records import Run
+from occupancy.tracking.stored_runs import Run
 
 NOTE = (
     "The report used the UCI log, its own four folds, whose exact cuts are not known, and early stopping on the test "

@@ -23,7 +23,7 @@ from occupancy.metrics import risk_coverage
 from occupancy.plots.colours import BLACK, BLUE, GREY, ORANGE, SKY, VERMILLION
 from occupancy.plots.figure import titled_figure
 from occupancy.prediction import INTERVAL, central_interval
-from occupancy.tracking.records import FoldRows
+from occupancy.tracking.stored_runs import FoldRows
 
 BAND = 2  # standard deviations; 95 % of a Normal lie within them
 ANSWERED_SHARE = 0.8  # share of rows that are answered

@@ -34,11 +34,11 @@ def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]
     """
     workers = options.workers or _cores()
     if options.cluster is None and workers == 1:
-        from occupancy.execution.here import Here  # noqa: PLC0415 (late: it needs the models)
+        from occupancy.execution.in_process import InProcess  # noqa: PLC0415 (late: it needs the models)
 
-        return Here()
+        return InProcess()
     if options.cluster is None:
-        from occupancy.execution.pool import Pool  # noqa: PLC0415
+        from occupancy.execution.process_pool import Pool  # noqa: PLC0415
 
         return Pool(workers)
     if find_spec("distributed") is None:

@@ -13,7 +13,7 @@ from occupancy.data.folds import final_fold
 from occupancy.data.table import Log
 from occupancy.execution.unit import Failure, Outcome, Scores, Unit
 from occupancy.experiments import report
-from occupancy.experiments.course import Course
+from occupancy.experiments.experiment import Experiment
 from occupancy.experiments.keep import Kept, keep_fold, keep_model
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import FoldScores, Result
@@ -23,12 +23,13 @@ from occupancy.metrics import aggregate, score
 from occupancy.plots import rooms as rooms_figures
 from occupancy.plots.folds import fold_timeline
 from occupancy.tracking.fold import Tested, log_fold
-from occupancy.tracking.model import CURRENT, log_model, register
+from occupancy.tracking.model import log_model
 from occupancy.tracking.record import EXPLANATION, log_dataset
+from occupancy.tracking.registry import CURRENT, register
 from occupancy.tracking.request import Job
 
 
-class FoldsCourse(Course):
+class FoldsExperiment(Experiment):
     """The folds of one log, each tested, and the model to use, which is not."""
 
     def __init__(self, plan: Plan) -> None:

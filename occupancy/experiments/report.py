@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from occupancy.arrays import Rows
-from occupancy.cli.tables import heading, jsonable, plain_lines, plain_table, shown
+from occupancy.cli.format import heading, jsonable, plain_lines, plain_table, shown
 from occupancy.config import Config, Tracking
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log

@@ -10,14 +10,14 @@ from occupancy.data.rooms import StoredRoom
 from occupancy.errors import InputError
 from occupancy.execution.unit import Failure, Outcome, Scores, Unit
 from occupancy.experiments import room_scores, rooms_report
-from occupancy.experiments.course import Course
+from occupancy.experiments.experiment import Experiment
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
 from occupancy.plots import rooms as figures
 from occupancy.tracking.request import Job
 
 
-class RoomsCourse(Course):
+class RoomsExperiment(Experiment):
     """A model per room. A room that fails is recorded with the reason, and the others go on.
 
     A record that was stopped is gone on with: what it holds is not done again, but rooms that failed are tried again.

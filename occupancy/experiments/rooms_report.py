@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Group, RenderableType
 
-from occupancy.cli.tables import heading, plain_lines, plain_table, shown
+from occupancy.cli.format import heading, plain_lines, plain_table, shown
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.report import SHOWN, record_lines
 from occupancy.experiments.result import Result

@@ -10,11 +10,11 @@ from occupancy.cli.progress import UnitProgress
 from occupancy.errors import InputError, InputWarning
 from occupancy.execution.unit import Failure, Outcome, Unit
 from occupancy.execution.workers import Workers
-from occupancy.experiments.course import Course
-from occupancy.experiments.folds import FoldsCourse
+from occupancy.experiments.experiment import Experiment
+from occupancy.experiments.folds import FoldsExperiment
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
-from occupancy.experiments.rooms import RoomsCourse
+from occupancy.experiments.rooms import RoomsExperiment
 
 
 def conduct(plans: Sequence[Plan], workers: Workers) -> list[Result | Failure]:
@@ -29,27 +29,27 @@ def conduct(plans: Sequence[Plan], workers: Workers) -> list[Result | Failure]:
     Raises:
         InputError: if a store or its experiment cannot be used, or the same experiment is being run already.
     """
-    results: dict[Course, Result | Failure] = {}
+    results: dict[Experiment, Result | Failure] = {}
     told: set[str] = set()
     with ExitStack() as stack:
-        courses = [stack.enter_context(_course(plan)) for plan in plans]
-        courses[0].open()  # so that its record shows what is being trained; those of others begin when they do
-        units: dict[Unit, Course] = {unit: course for course in courses for unit in course.units}
-        left = [unit for unit, course in units.items() if unit not in course.outcomes]
+        experiments = [stack.enter_context(_experiment(plan)) for plan in plans]
+        experiments[0].open()  # so that its record shows what is being trained; those of others begin when they do
+        units: dict[Unit, Experiment] = {unit: experiment for experiment in experiments for unit in experiment.units}
+        left = [unit for unit, experiment in units.items() if unit not in experiment.outcomes]
         with UnitProgress(len(units), done=len(units) - len(left)) as progress:
-            results |= {course: course.finish() for course in courses if course.is_over}
+            results |= {experiment: experiment.finish() for experiment in experiments if experiment.is_over}
             with closing(workers.execute(left, progress.share)) as carried_out:
                 for unit, outcome in carried_out:
-                    course = units[unit]
-                    _warn(course.plan, unit, outcome, told)
+                    experiment = units[unit]
+                    _warn(experiment.plan, unit, outcome, told)
                     progress.advance(unit)
-                    if course not in results:  # else another unit of it failed
-                        course.take(unit, outcome)
-                        if course.is_over:
-                            results[course] = course.finish()
-                    if len(results) == len(courses):
+                    if experiment not in results:  # else another unit of it failed
+                        experiment.take(unit, outcome)
+                        if experiment.is_over:
+                            results[experiment] = experiment.finish()
+                    if len(results) == len(experiments):
                         break  # what is left belongs to experiments that failed
-    return [results[course] for course in courses]
+    return [results[experiment] for experiment in experiments]
 
 
 def conduct_one(plan: Plan, workers: Workers) -> Result:
@@ -64,8 +64,8 @@ def conduct_one(plan: Plan, workers: Workers) -> Result:
     return result
 
 
-def _course(plan: Plan) -> Course:
-    return FoldsCourse(plan) if plan.log is not None else RoomsCourse(plan)
+def _experiment(plan: Plan) -> Experiment:
+    return FoldsExperiment(plan) if plan.log is not None else RoomsExperiment(plan)
 
 
 def _warn(plan: Plan, unit: Unit, outcome: Outcome, told: set[str]) -> None:

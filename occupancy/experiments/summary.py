@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Group, RenderableType
 
-from occupancy.cli.tables import heading, jsonable, plain_lines, plain_table, shown
+from occupancy.cli.format import heading, jsonable, plain_lines, plain_table, shown
 from occupancy.execution.unit import Failure
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.report import SHOWN, record_lines, to_tree

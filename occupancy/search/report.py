@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from occupancy.cli.tables import jsonable, plain_table, shown
+from occupancy.cli.format import jsonable, plain_table, shown
 from occupancy.execution.unit import Scores
 from occupancy.experiments.report import SHOWN
 from occupancy.search.choice import mean_of

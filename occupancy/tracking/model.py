@@ -1,4 +1,4 @@
-"""Fitted models in MLflow: logged to a run, and registered by name as the model to use."""
+"""Fitted models in MLflow, logged to a run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.types import ColSpec, DataType, TensorSpec
 from mlflow.types import Schema as Signature
 from mlflow.types.schema import AnyType
@@ -22,9 +20,6 @@ from occupancy.config import Config
 from occupancy.data.schema import Schema
 from occupancy.data.table import Log
 from occupancy.prediction import COLUMNS
-
-CURRENT = "current"
-"""The alias of a registered model's newest version; MLflow keeps ``latest`` for itself."""
 
 _NOT_IN_A_NAME = re.compile(r"[/:.%\"']")  # MLflow refuses a model's name with one of these
 _REQUIRED = (
@@ -82,27 +77,6 @@ def log_model(run_id: str, config: Config, log: Log, part: str, rows: int, files
             pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _REQUIRED],
         )
     return str(made.model_id)
-
-
-def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> str:
-    """Make a logged model the current version of a registered one, and return the version.
-
-    Args:
-        client: of the store.
-        name: of the registered model, which is made if there is none.
-        model_id: the logged model.
-        run_id: the run that it was logged to.
-        tags: of the version.
-    """
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
-            raise
-    model = client.get_logged_model(model_id)
-    made = client.create_model_version(name, model.model_uri, run_id, dict(tags), model_id=model_id)
-    client.set_registered_model_alias(name, CURRENT, made.version)
-    return str(made.version)
 
 
 def signature(config: Config, schema: Schema) -> ModelSignature:

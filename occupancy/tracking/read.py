@@ -21,7 +21,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from occupancy.config import EACH_ROOM, Tracking
 from occupancy.errors import InputError
 from occupancy.tracking import store
-from occupancy.tracking.records import FoldRows, FoldRun, Run, Unusable
+from occupancy.tracking.stored_runs import FoldRows, FoldRun, Run, Unusable
 
 PREDICTIONS = "predictions.csv"
 _PAGE = 1_000

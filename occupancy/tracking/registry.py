@@ -1,12 +1,14 @@
-"""Where a model of MLflow's registry is: from its name, alone or with an alias or a version, to the model."""
+"""MLflow's registry: the model to use under its name, registered and found again."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from occupancy.config import Tracking
 from occupancy.errors import InputError
@@ -78,3 +80,24 @@ def _no_version(registered: RegisteredModel, wanted: str) -> InputError:
 def _listed(names: list[str]) -> str:
     more = len(names) - _NAMED_AT_ONCE
     return ", ".join(names[:_NAMED_AT_ONCE]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> str:
+    """Make a logged model the current version of a registered one, and return the version.
+
+    Args:
+        client: of the store.
+        name: of the registered model, which is made if there is none.
+        model_id: the logged model.
+        run_id: the run that it was logged to.
+        tags: of the version.
+    """
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+            raise
+    model = client.get_logged_model(model_id)
+    made = client.create_model_version(name, model.model_uri, run_id, dict(tags), model_id=model_id)
+    client.set_registered_model_alias(name, CURRENT, made.version)
+    return str(made.version)

@@ -9,7 +9,7 @@ import numpy as np
 
 from occupancy.comparison.grouping import compare
 from occupancy.comparison.groups import Comparison
-from occupancy.tracking.records import FoldRows, FoldRun, Run
+from occupancy.tracking.stored_runs import FoldRows, FoldRun, Run
 
 TRUTHS = ([0, 0, 1, 1, 2, 2], [0, 0, 0, 3])
 _ids = itertools.count()

@@ -10,7 +10,7 @@ import pytest
 from occupancy.comparison.grouping import compare
 from occupancy.comparison.groups import Comparison, LeftOut
 from occupancy.errors import InputError
-from occupancy.tracking.records import FoldRows, Run, Unusable
+from occupancy.tracking.stored_runs import FoldRows, Run, Unusable
 from tests.comparison.made_runs import TRUTHS, Made, make_parts
 
 

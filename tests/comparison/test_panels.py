@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from occupancy.comparison import panels
 from occupancy.comparison.groups import Comparison
 from occupancy.plots.colours import BLUE, GREY, ORANGE
-from occupancy.tracking.records import FoldRows
+from occupancy.tracking.stored_runs import FoldRows
 from tests.comparison.made_runs import Made, make_parts, make_rows
 
 

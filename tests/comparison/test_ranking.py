@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from occupancy.cli.tables import shown
+from occupancy.cli.format import shown
 from occupancy.comparison import ranking, standings
 from occupancy.comparison.groups import Comparison
 from tests.comparison.made_runs import Made, make_parts

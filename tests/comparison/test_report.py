@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from occupancy.comparison.report import REPORT, row_of
-from occupancy.tracking.records import Run
+from occupancy.tracking.stored_runs import Run
 
 REGRESSION = {"model.name": "lstm", "model.head": "regression", "model.mc_samples": "0"}
 

@@ -12,7 +12,7 @@ from occupancy.comparison import uncertainty
 from occupancy.comparison.groups import Group
 from occupancy.metrics import score
 from occupancy.prediction import Prediction, from_probabilities
-from occupancy.tracking.records import FoldRows
+from occupancy.tracking.stored_runs import FoldRows
 from tests.comparison.made_runs import Made, make_rows
 
 

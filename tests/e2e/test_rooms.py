@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 from occupancy.compare import main as compare
 from occupancy.data.__main__ import main as data
-from occupancy.execution.here import Here
+from occupancy.execution.in_process import InProcess
 from occupancy.execution.unit import Failure, OnShare, Outcome, Scores, Unit, carry_out, ignore
 from occupancy.predict import main as predict
 from occupancy.tracking.record import Record
@@ -62,7 +62,7 @@ def stored(office: Path, new_store: Callable[[Path], str]) -> Path:
     return office
 
 
-class Watched(Here):
+class Watched(InProcess):
     """Carries units out in this process, and remembers them."""
 
     carried: ClassVar[list[Unit]] = []
@@ -75,7 +75,7 @@ class Watched(Here):
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("occupancy.execution.here.Here", Watched)
+    monkeypatch.setattr("occupancy.execution.in_process.InProcess", Watched)
     monkeypatch.setattr(Watched, "carried", [])
 
 

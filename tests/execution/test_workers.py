@@ -11,7 +11,7 @@ from occupancy.cli.arguments import add_workers
 from occupancy.cli.command import Parser
 from occupancy.errors import InputError
 from occupancy.execution.cluster import Cluster
-from occupancy.execution.pool import Pool
+from occupancy.execution.process_pool import Pool
 from occupancy.execution.workers import _cores, open_workers
 
 

@@ -14,7 +14,7 @@ from mlflow.entities import LoggedModel, Run
 
 from occupancy.config import Config, Data, Majority, Room, Simulation, Tracking
 from occupancy.data.folds import Fold
-from occupancy.execution.here import Here
+from occupancy.execution.in_process import InProcess
 from occupancy.execution.unit import OnShare, Outcome, Scores, Unit, ignore
 from tests.places import ROOT
 
@@ -30,7 +30,7 @@ MLFLOW_WARNS = [
 """Marks of tests that log models."""
 
 
-class Recording(Here):
+class Recording(InProcess):
     """Carries units out in this process and keeps what each gave.
 
     Attributes:

@@ -18,7 +18,7 @@ from mlflow.entities import Run
 from occupancy.config import Config, Data, Explanation, RandomForest, Room, Simulation, Tracking
 from occupancy.errors import InputError, InputWarning
 from occupancy.execution.fold import FoldResult
-from occupancy.execution.here import Here
+from occupancy.execution.in_process import InProcess
 from occupancy.experiments.plan import plan
 from occupancy.experiments.result import Result
 from occupancy.experiments.run import conduct_one
@@ -129,7 +129,7 @@ def test_the_moment_is_the_test_row_with_the_largest_predicted_mean(
 
 
 def test_an_explanation_leaves_the_scores_as_they_are(folder: Path, outcome: Result) -> None:
-    plain = conduct_one(plan(config_of(folder, None)), Here())
+    plain = conduct_one(plan(config_of(folder, None)), InProcess())
     assert plain.metrics == outcome.metrics
     assert plain.plan.config.key == outcome.plan.config.key
     assert artifacts(plain, plain.run_id) == []

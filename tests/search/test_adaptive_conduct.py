@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from rich.console import Console
 
 from occupancy.errors import InputError
-from occupancy.execution.pool import Pool
+from occupancy.execution.process_pool import Pool
 from occupancy.execution.unit import Failure, OnShare, Outcome, Scores, Unit, ignore
 from occupancy.search import report
 from occupancy.search.conduct import Result, conduct

@@ -14,7 +14,7 @@ from mlflow.entities import Run
 from rich.console import Console
 
 from occupancy.errors import InputError
-from occupancy.execution.pool import Pool
+from occupancy.execution.process_pool import Pool
 from occupancy.execution.unit import Failure, OnShare, Outcome, Unit, carry_out, ignore
 from occupancy.search import report
 from occupancy.search.conduct import Result, conduct
@@ -33,7 +33,7 @@ FOLDS = ROOT / "tests" / "e2e" / "two_folds.yaml"
 Act = Callable[[Unit], Outcome]
 
 
-class Here(Pool):
+class InProcess(Pool):
     """Carries units out in this process, the last first, and counts them."""
 
     def __init__(self, act: Act = carry_out) -> None:
@@ -90,7 +90,7 @@ def fails_at(leaf: int, fold: int, scored: str = "validation") -> Act:
 
 
 def test_no_test_row_is_scored_but_by_what_was_chosen(search: SearchPlan) -> None:
-    pool = Here()
+    pool = InProcess()
     result = conduct(search, pool)
     tested = {unit.key for unit in pool.asked if unit.scored == "test"}
     chosen = [*result.nested, *result.shared]
@@ -100,7 +100,7 @@ def test_no_test_row_is_scored_but_by_what_was_chosen(search: SearchPlan) -> Non
 
 
 def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(search: SearchPlan) -> None:
-    result = conduct(search, Here(fails_at(20, fold=2)))
+    result = conduct(search, InProcess(fails_at(20, fold=2)))
     tree = told(result)
     assert tree["failed"] == [{"trial": 2, "name": "trial 2", "fold": 2, "error": "MemoryError: too large a forest"}]
     assert result.scores.isna().loc[2, 2]
@@ -116,7 +116,7 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(se
 
 
 def test_figures_and_the_search_lie_beside_the_parent_run(search: SearchPlan) -> None:
-    run_id = conduct(search, Here()).run_id
+    run_id = conduct(search, InProcess()).run_id
     client = MlflowClient(search.tracking.uri)
     assert {file.path for file in client.list_artifacts(run_id)} == {"search.yaml", "figures"}
     assert {file.path for file in client.list_artifacts(run_id, "figures")} == {
@@ -128,8 +128,8 @@ def test_figures_and_the_search_lie_beside_the_parent_run(search: SearchPlan) ->
 
 
 def test_a_finished_search_is_read_back_as_it_was_its_failures_too(search: SearchPlan) -> None:
-    first = conduct(search, Here(fails_at(20, fold=2)))
-    idle = Here()
+    first = conduct(search, InProcess(fails_at(20, fold=2)))
+    idle = InProcess()
     again = conduct(search, idle)
     assert idle.asked == []
     assert told(again) == told(first)
@@ -143,9 +143,9 @@ def test_what_failed_is_tried_again_where_a_stopped_search_goes_on(search: Searc
         return fails_at(20, fold=2)(unit)
 
     with pytest.raises(KeyboardInterrupt):
-        conduct(search, Here(act))
+        conduct(search, InProcess(act))
     assert {run.info.status for run in recorded(search)[""]} == {"KILLED"}
-    pool = Here()
+    pool = InProcess()
     result = conduct(search, pool)
     assert [unit.scored for unit in pool.asked].count("validation") == 1
     assert told(result)["failed"] == []
@@ -157,7 +157,7 @@ def test_a_test_that_fails_leaves_its_fold_without_scores_and_not_the_others(sea
     def act(unit: Unit) -> Outcome:
         return Failure("RuntimeError: no") if (unit.scored, unit.source.number) == ("test", 1) else carry_out(unit)
 
-    tree = told(conduct(search, Here(act)))
+    tree = told(conduct(search, InProcess(act)))
     assert tree["nested"]["metrics"]["mse_avg"] is None
     assert [one["metrics"]["mse"] is None for one in tree["nested"]["folds"]] == [True, False]
 
@@ -167,24 +167,24 @@ def test_a_fold_on_which_all_fail_ends_the_search_as_failed(search: SearchPlan) 
         return Failure("RuntimeError: no") if unit.source.number == 2 else carry_out(unit)
 
     with pytest.raises(InputError, match="fold 2: none of 3 trials gave a score; the first: RuntimeError: no"):
-        conduct(search, Here(act))
+        conduct(search, InProcess(act))
     assert {run.info.status for run in recorded(search)[""]} == {"FAILED"}
 
 
 def test_a_search_that_is_under_way_is_not_begun_twice(search: SearchPlan) -> None:
     def act(_: Unit) -> Outcome:
         with pytest.raises(InputError, match="is this very command, under way in process"):
-            conduct(search, Here())
+            conduct(search, InProcess())
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        conduct(search, Here(act))
+        conduct(search, InProcess(act))
 
 
 def test_another_search_on_the_same_store_begins_anew(search: SearchPlan, tmp_path: Path) -> None:
-    conduct(search, Here())
+    conduct(search, InProcess())
     other = plan_search(load_search(tmp_path / "forest.yaml", ["search.over.model.min_samples_leaf=[1,20]"]))
-    pool = Here()
+    pool = InProcess()
     assert not conduct(other, pool).was_finished
     assert len(pool.asked) >= 4
     assert len(recorded(search)[""]) == 2
@@ -203,11 +203,11 @@ def test_ctrl_c_while_a_unit_is_written_comes_when_it_is_recorded_and_leaves_no_
 
     with monkeypatch.context() as slow, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         slow.setattr(MlflowClient, "log_batch", interrupted)
-        conduct(search, Here())
+        conduct(search, InProcess())
     groups = recorded(search)
     assert {run.info.status for run in groups.pop("")} == {"KILLED"}
     ((group, runs),) = groups.items()
     assert {run.info.run_name: run.info.status for run in runs} == {group: "KILLED", "fold 2": "FINISHED"}
-    pool = Here()
+    pool = InProcess()
     conduct(search, pool)
     assert [unit.scored for unit in pool.asked].count("validation") == 5

@@ -22,7 +22,8 @@ from occupancy.execution.unit import Scores, Unit, carry_out
 from occupancy.experiments.keep import Kept, keep_fold
 from occupancy.experiments.plan import plan
 from occupancy.tracking.experiment import open_experiment
-from occupancy.tracking.model import CURRENT, log_model, register
+from occupancy.tracking.model import log_model
+from occupancy.tracking.registry import CURRENT, register
 from tests.experiments.made_experiments import MLFLOW_WARNS, majority, models_of, tracking_apart
 
 pytestmark = MLFLOW_WARNS

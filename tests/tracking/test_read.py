@@ -19,8 +19,8 @@ from occupancy.errors import InputError
 from occupancy.prediction import from_probabilities
 from occupancy.tracking import read
 from occupancy.tracking.read import read_predictions, read_runs
-from occupancy.tracking.records import FoldRun, Run, Unusable
 from occupancy.tracking.store import prepare_store
+from occupancy.tracking.stored_runs import FoldRun, Run, Unusable
 
 # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")

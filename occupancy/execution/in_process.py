@@ -9,10 +9,10 @@ from occupancy.execution.shares import Share
 from occupancy.execution.unit import OnShare, Outcome, Unit, carry_out, ignore
 
 
-class Here:
+class InProcess:
     """This process. A unit that kills it ends the command, which a `Pool` would survive."""
 
-    def __enter__(self) -> Here:
+    def __enter__(self) -> InProcess:
         """Nothing is started."""
         return self
 

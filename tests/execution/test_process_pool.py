@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from occupancy.config import Majority
-from occupancy.execution.pool import DIED, Pool
+from occupancy.execution.process_pool import DIED, Pool
 from occupancy.execution.unit import Failure, Outcome, Scores, Unit, carry_out
 from tests.execution.made_units import killer, model_of, quick_fold, units_of
 

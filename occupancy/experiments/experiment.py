@@ -17,7 +17,7 @@ from occupancy.tracking.record import Record, open_record
 from occupancy.tracking.request import Request
 
 
-class Course(ABC):
+class Experiment(ABC):
     """An experiment under way.
 
     Attributes:
