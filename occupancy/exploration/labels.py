@@ -57,7 +57,7 @@ def runs_of(subject: Subject) -> pd.DataFrame:
 
 def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Figure:
     rows = share * len(subject.counts)
-    title = "Share of rows with each count: the largest is the accuracy of always answering that count"
+    title = "Share of rows with each count: the accuracy of always answering it"
     figure = titled_figure(3.4, title, width)
     axes = figure.subplots()
     axes.bar(share.index.astype(str), share, color=[_colour(int(count)) for count in share.index])
