@@ -20,6 +20,8 @@ from occupancy.__main__ import main as occupancy
 from occupancy.config.parsing import load_config
 from occupancy.data.__main__ import main as check_data
 from occupancy.data.schema import UCI
+from occupancy.execution.fold import run_fold
+from occupancy.models.estimator import NO_STEPS
 from occupancy.search.request import load_search
 from tests.places import ROOT
 
@@ -141,6 +143,16 @@ def test_the_readme_counts_people_by_its_command_and_by_its_lines_of_python(
         mlflow.set_tracking_uri(before)
     assert len(counts) == len(sensors)
     np.testing.assert_array_equal(counts["count"], by_command["count"])
+
+
+def test_the_fold_by_hand_of_the_api_page_scores_as_the_pipeline_does(
+    uci_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("OCCUPANCY_DATA_DIR", str(uci_path.parent))
+    (code,) = blocks((ROOT / "docs" / "api.md").read_text(encoding="utf-8"), "python")
+    names = run_lines(code)
+    assert names["scores"]["mse"] == run_fold(names["config"], names["fold"], NO_STEPS).metrics["mse"]
 
 
 def run_lines(code: str) -> dict[str, Any]:
