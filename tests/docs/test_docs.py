@@ -88,6 +88,13 @@ def test_a_file_of_the_code_that_a_page_names_is_there(page: Path) -> None:
         assert any((folder / path).is_file() for folder in (ROOT, ROOT / "occupancy")), path
 
 
+@pytest.mark.parametrize("script", ["afternoon", "evidence", "reference", "screenshots"])
+def test_a_script_of_the_pages_finds_all_that_it_imports(script: str) -> None:
+    assert callable(
+        runpy.run_path(str(ROOT / "docs" / f"{script}.py")).get("main" if script != "reference" else script)
+    )
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_training_that_a_page_shows_names_a_config_and_keys_that_there_are(page: Path) -> None:
     for command, _ in commands(page.read_text(encoding="utf-8")):
