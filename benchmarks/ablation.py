@@ -24,7 +24,7 @@ from joblib import Parallel, delayed
 from occupancy.config import Config
 from occupancy.config.parsing import load_config
 from occupancy.data.folds import Fold
-from occupancy.data.rooms import folds_of
+from occupancy.data.room_folds import folds_of
 from occupancy.data.source import open_log
 from occupancy.errors import InputWarning
 from occupancy.execution.fold import one_thread

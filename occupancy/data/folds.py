@@ -139,10 +139,10 @@ class Fold:
 
 
 def final_fold(folds: Sequence[Fold]) -> Fold:
-    """Return the fold of the model to use: every row trains, and those that validated last choose the epochs.
+    """Return the fold of the final model: all rows are learned, and the last validation rows choose the epochs.
 
     Args:
-        folds: those of the experiment, of one labelled log.
+        folds: the folds of the experiment, of one labelled log.
     """
     last = folds[-1]
     nothing = np.zeros_like(last.test)

@@ -9,7 +9,8 @@ from typing import Any
 
 from occupancy.config import EACH_ROOM, Config, Data
 from occupancy.data.folds import PARTS, Fold, digest_of
-from occupancy.data.rooms import folds_of, stored_rooms
+from occupancy.data.room_folds import folds_of
+from occupancy.data.rooms import stored_rooms
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.errors import InputError
