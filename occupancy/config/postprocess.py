@@ -1,4 +1,4 @@
-"""Settings of what is made of a model's probabilities: decoding in time, and calibration."""
+"""Settings of the processing of a model's probabilities: decoding in time, and calibration."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from occupancy.config.section import Positive, Section
 
 
 class Decoding(Section):
-    """The probabilities of each row given the rows around it, by how long counts last in the rows learned from."""
+    """Combine the probabilities of neighbouring rows, with the time that counts last in the training rows."""
 
     mode: Literal["filter", "lag", "smooth", "viterbi"] = "filter"
-    """The rows that a count rests on: ``filter``, those up to its own, and is causal; ``lag``, also those of the next
-    ``lag`` seconds, by which the answer is late; ``smooth``, all of the recording; ``viterbi``, too, its labels being
-    those of the likeliest path."""
+    """The rows that a count depends on: ``filter``, the rows up to its own, which is causal; ``lag``, also the rows of
+    the next ``lag`` seconds, so the answer comes that much later; ``smooth``, the whole recording; ``viterbi``, the
+    whole recording too, and the labels are those of the most likely path."""
     lag: Positive = 300.0
-    """How late the answer of ``mode: lag`` is, in seconds; other modes do not look at it."""
+    """Delay of the answer in seconds, only for ``mode: lag``."""
 
 
 class Calibration(Section):
-    """Probabilities, intervals and a rule when to answer that fit the rows learned from, each visit left out once."""
+    """Correct probabilities and intervals, and decide which rows are answered, with predictions of left-out visits."""
 
     label: Literal["nearest", "likeliest"] = "nearest"
-    """The count to act on: the one next to the mean, which has the least expected squared error, or the likeliest; a
-    path of ``decoding.mode: viterbi`` stays as it is."""
+    """The count that is answered: ``nearest`` to the mean, which has the smallest expected squared error, or the
+    ``likeliest``. The path of ``decoding.mode: viterbi`` is not changed."""
     answered_mse: Positive = 0.05
-    """An answer is given where the model is so sure that the answered rows learned from, their visit left out, have
-    this mean squared error, in people squared; elsewhere it abstains, and says so in the column ``answered``. It is
-    what the model aims at: ``mse_answered`` says what came of it on the test rows."""
+    """Target of selective prediction: the mean squared error, in people squared, that the answered rows should have.
+    The threshold is chosen on the training rows, each visit predicted without it; rows that are less certain are not
+    answered, and the column ``answered`` says so. ``mse_answered`` is the error reached on the test rows."""
