@@ -70,7 +70,8 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not all(part.strip() for part in key.split(".")):
-            raise InputError(f"{COMMAND_LINE}: got {text!r}, expected key=value such as data.source=simulated")
+            quotes = ", or 'features=[co2, motion]' with the quotes" if set(text) & set("[]{}") else ""
+            raise InputError(f"{COMMAND_LINE}: got {text!r}, expected key=value such as data.source=simulated{quotes}")
         key = key.strip()
         clash = next((k for k in given if k == key or k.startswith(f"{key}.") or key.startswith(f"{k}.")), None)
         if clash is not None:

@@ -38,6 +38,8 @@ def describe(model: type[BaseModel], tree: dict[str, Any], given: Mapping[str, A
     said = problem["msg"]
     expected = said.removeprefix("Input should be ")
     remedy = f", expected {expected}" if expected != said else f"; {said[0].lower()}{said[1:]}"
+    if problem["type"] == "list_type" and where.startswith(COMMAND_LINE):  # shells read brackets without quotes
+        remedy += f" such as '{key}=[{problem['input']}]', with the quotes"
     return f"{where}: got {_quoted(problem['input'])}{remedy}"
 
 

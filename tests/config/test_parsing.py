@@ -68,7 +68,10 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
             "model={name: clock, layers: 2}",
             "unknown key model.layers; did you mean model.name? allowed in model: name, prior_s",
         ),
-        ("model={name: bnn, hidden: 5}", "model.hidden: got 5 (int), expected a valid list"),
+        (
+            "model={name: bnn, hidden: 5}",
+            "model.hidden: got 5 (int), expected a valid list such as 'model.hidden=[5]', with the quotes",
+        ),
         ("data.missing=fill", "data.missing: got 'fill' (str), expected 'refuse' or 'interpolate'"),
         ("protocol=fair", "protocol: got 'fair' (str), expected 'honest' or 'report'"),
         ("data.source=7", "data.source: got 7 (int), expected a valid string"),
@@ -79,9 +82,15 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
         ("train.max_epochs", "got 'train.max_epochs', expected key=value such as data.source=simulated"),
         ("=5", "got '=5', expected key=value such as data.source=simulated"),
         (
+            "motion]",
+            "got 'motion]', expected key=value such as data.source=simulated, or 'features=[co2, motion]' with the "
+            "quotes",
+        ),
+        (
             "features=light",
             "features: got 'light' (str), expected 'no_light', 'all', 'physics' or 'centred_physics'; "
-            "command line: features: got 'light' (str), expected a valid list",
+            "command line: features: got 'light' (str), expected a valid list such as 'features=[light]', with the "
+            "quotes",
         ),
         (
             "features=[co2, lihgt]",
