@@ -61,7 +61,8 @@ notebooks: $(INSTALLED)  ## run the notebooks on the recorded runs; one page eac
 	@printf 'page     %s\n' $(NOTEBOOKS:notebooks/%.py=reports/%.html)
 
 docs: $(DOCUMENTING)  ## build the documentation: open site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "page     site/index.html"
 
 # A file's tests stay in one process, which so makes what they share once.
 PYTEST_AT_ONCE = $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
