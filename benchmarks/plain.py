@@ -26,7 +26,7 @@ from occupancy.features.sensors import Features
 from occupancy.models.neural.bnn import BayesianNetwork
 from occupancy.models.neural.lstm import LSTMNetwork
 from occupancy.models.neural.mlp_crf import ChainNetwork
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.windows import PADDING
 
 Neural = LSTM | MLPCRF | BNN
@@ -110,11 +110,11 @@ class PlainTask(pl.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
         """Log the loss of a batch."""
         rows = int((batch[1] != PADDING).sum())
-        self.log("stop_loss", self.network.loss(*batch), batch_size=rows)  # type: ignore[operator]
+        self.log("val_loss", self.network.loss(*batch), batch_size=rows)  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
         """Remember the loss of all batches."""
-        self.losses.append(float(self.trainer.callback_metrics["stop_loss"]))
+        self.losses.append(float(self.trainer.callback_metrics["val_loss"]))
 
     def configure_optimizers(self) -> Any:
         """Return AdamW with a cosine decay."""

@@ -9,7 +9,7 @@ from benchmarks.conftest import Race
 from benchmarks.plain import PlainLSTM
 from occupancy.config import LSTM
 from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 
 PASSES = 100
 

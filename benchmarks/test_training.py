@@ -22,8 +22,9 @@ from occupancy.data.source import open_log
 from occupancy.execution.fold import run_fold
 from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.task import Sizes, train
-from occupancy.models.neural.windows import Batches, WindowModule, Windows
+from occupancy.models.neural.network import Sizes
+from occupancy.models.neural.task import WindowModule, train
+from occupancy.models.neural.windows import Batches, Windows
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 # The simulator's five days with a row a minute, and one network of few epochs.

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 from occupancy.arrays import Floats, Ints
 from occupancy.prediction import Prediction
@@ -154,6 +152,10 @@ def _label_scores(label: Ints, truth: Ints, classes: int) -> dict[str, float]:
 
 def _probability_scores(probs: Floats, truth: Ints) -> dict[str, float]:
     """Return the scores of the probabilities: log loss in nats, Brier score, calibration error of the top label."""
+    # Late: they take seconds to import, and whoever only predicts does not need them.
+    import torch  # noqa: PLC0415
+    from torchmetrics.functional.classification import multiclass_calibration_error  # noqa: PLC0415
+
     true_probs = probs[np.arange(len(truth)), truth]
     # torchmetrics gives a probability of exactly 1 a sixteenth bin, and takes one above 1, as by rounding, for a logit.
     below_one = torch.from_numpy(probs.clip(0.0, 1.0 - 1e-6))

@@ -48,6 +48,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> Iterator[None]:
     """As training does; for networks this small, threads that wait for each other cost seconds."""
+    import torch  # noqa: F401 (first: only what is there is kept to one thread)
+
     from occupancy.execution.fold import one_thread
 
     with one_thread():

@@ -80,7 +80,7 @@ def check_means(config: Config) -> None:
         InputError: if they are not; nothing has been written.
     """
     if config.epochs:
-        from occupancy.models.neural.task import accelerator  # noqa: PLC0415 (late: other models need no torch)
+        from occupancy.models.neural.runtime import accelerator  # noqa: PLC0415 (late: other models need no torch)
 
         accelerator(config.train.device)
     check_store(config.tracking.uri)

@@ -1,4 +1,7 @@
-"""Models: estimators that look the same from outside; `make_estimator` knows them all."""
+"""Models: estimators that look the same from outside; `make_estimator` knows them all.
+
+Each model is imported when it is asked for: Lightning, Pyro and skops take seconds that other models need not wait.
+"""
 
 from __future__ import annotations
 
@@ -23,62 +26,72 @@ from occupancy.config import (
 from occupancy.data.table import Log
 from occupancy.errors import InputWarning
 from occupancy.features.physics import absent_kinds
-from occupancy.features.sensors import columns_of
-from occupancy.models.baselines import ClockEstimator, MajorityEstimator
 from occupancy.models.estimator import Estimator, read_settings
-from occupancy.models.forest import ForestEstimator
-from occupancy.models.logistic import LogisticEstimator
-from occupancy.models.mass_balance import MassBalanceEstimator, check_co2
-from occupancy.models.mixture import MixtureEstimator
-from occupancy.models.neural.bnn import BayesianNetwork
-from occupancy.models.neural.estimator import NetworkEstimator
-from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.mlp_crf import ChainEstimator
-from occupancy.models.postprocess.estimator import RefinedEstimator
 
 
 def check_sensors(log: Log, config: Config) -> None:
-    """Find out whether a log has what features and model of an experiment ask for.
+    """Check that a log has the sensors that the features and the model of an experiment need.
 
     Warns:
-        InputWarning: a kind of sensors is absent, and what ``features: physics`` makes of it is left out.
+        InputWarning: if a kind of sensor is absent, so that the physics features that need it are left out.
 
     Raises:
-        InputError: it has not.
+        InputError: if a sensor is missing without which the model cannot work.
     """
-    columns_of(log, config.features)
+    make_estimator(config).check(log)
     for kind in absent_kinds(log) if config.features in PHYSICS else ():
         warnings.warn(
-            f"features {config.features}: the log {log.name!r} has no column of kind {kind}; what needs it is left out",
+            f"features {config.features}: the log {log.name!r} has no column of kind {kind}; features that need it "
+            "are left out",
             InputWarning,
             stacklevel=2,
         )
-    if any(isinstance(model, MassBalance) for model in config.models):
-        check_co2(log, config)
 
 
-def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case a model)
+def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case for each model)
     """Return the unfitted model that an experiment asks for."""
     if config.decoding is not None or config.calibration is not None:
-        return RefinedEstimator(config, make_estimator)
+        from occupancy.models.postprocess.estimator import PostprocessedEstimator
+
+        return PostprocessedEstimator(config, make_estimator)
     match config.model:
         case LSTM() as settings:
+            from occupancy.models.neural.estimator import NetworkEstimator
+            from occupancy.models.neural.lstm import LSTMNetwork
+
             return NetworkEstimator(config, partial(LSTMNetwork, settings), settings.window, settings.mc_samples)
         case BNN() as settings:
+            from occupancy.models.neural.bnn import BayesianNetwork
+            from occupancy.models.neural.estimator import NetworkEstimator
+
             return NetworkEstimator(config, partial(BayesianNetwork, settings), settings.window, settings.samples)
         case MLPCRF() as settings:
+            from occupancy.models.neural.mlp_crf import ChainEstimator
+
             return ChainEstimator(config, settings)
         case RandomForest() as settings:
+            from occupancy.models.forest import ForestEstimator
+
             return ForestEstimator(config, settings)
         case Logistic() as settings:
+            from occupancy.models.logistic import LogisticEstimator
+
             return LogisticEstimator(config, settings)
         case Majority():
+            from occupancy.models.baselines import MajorityEstimator
+
             return MajorityEstimator(config)
         case Clock() as settings:
+            from occupancy.models.baselines import ClockEstimator
+
             return ClockEstimator(config, settings)
         case MassBalance() as settings:
+            from occupancy.models.mass_balance import MassBalanceEstimator
+
             return MassBalanceEstimator(config, settings)
         case Mixture() as settings:
+            from occupancy.models.mixture import MixtureEstimator
+
             return MixtureEstimator(config, settings, make_estimator)
         case unknown:
             assert_never(unknown)

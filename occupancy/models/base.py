@@ -9,9 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from occupancy.arrays import Rows
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
+from occupancy.data.table import Log
+from occupancy.features.sensors import columns_of
 from occupancy.models.estimator import SETTINGS, Steps
 
 
@@ -22,6 +24,12 @@ class EstimatorBase:
         self.config = config
         self.history = pd.DataFrame()
         self.chosen_epochs = 0
+        self.held_out: Floats | None = None
+
+    @property
+    def cross_fits(self) -> bool:
+        """Whether a fit makes models that leave visits out; none does unless a model says otherwise."""
+        return False
 
     @property
     def history_s(self) -> float:
@@ -32,6 +40,14 @@ class EstimatorBase:
     def classes(self) -> int:
         """C, the number of labels."""
         return self.config.data.max_count + 1
+
+    def check(self, log: Log) -> None:
+        """Check that a log has the sensors that the model needs.
+
+        Raises:
+            InputError: if it lacks one without which the model cannot work, or has none that ``features`` names.
+        """
+        columns_of(log, self.config.features)
 
     def learned(self, fold: Fold) -> Rows:
         """Return the rows (N,) of a fold that the fitted model has learned from."""

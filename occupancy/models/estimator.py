@@ -10,9 +10,10 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
-from occupancy.arrays import Rows
+from occupancy.arrays import Floats, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
+from occupancy.data.table import Log
 from occupancy.prediction import Prediction
 
 SETTINGS = "settings.json"
@@ -35,7 +36,7 @@ class Epoch:
         epoch: which epoch, from 1.
         epochs: how many there are to be at most.
         train_loss: mean loss over the training batches.
-        stop_loss: mean loss over the rows that choose the number of epochs; NaN in a refit.
+        val_loss: mean loss over the rows that choose the number of epochs; NaN in a refit.
         monitored: what else the network shows of itself after each epoch, by name.
     """
 
@@ -44,7 +45,7 @@ class Epoch:
     epoch: int
     epochs: int
     train_loss: float
-    stop_loss: float
+    val_loss: float
     monitored: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -80,6 +81,13 @@ class Estimator(Protocol):
     chosen_epochs: int
     """How many epochs the used fit took; 0 for a model without epochs."""
 
+    held_out: Floats | None
+    """(N, C) probabilities of the learned rows, each by a model that left its visit out, if the fit `cross_fits`."""
+
+    @property
+    def cross_fits(self) -> bool:
+        """Whether a fit makes models that leave visits out, and keeps what they give in `held_out`."""
+
     @property
     def history_s(self) -> float:
         """Seconds of earlier rows that one prediction needs."""
@@ -87,6 +95,13 @@ class Estimator(Protocol):
     @property
     def parameters(self) -> int:
         """How many numbers were learned."""
+
+    def check(self, log: Log) -> None:
+        """Check that a log has the sensors that the model needs.
+
+        Raises:
+            InputError: if it lacks one without which the model cannot work.
+        """
 
     def fit(self, fold: Fold, steps: Steps) -> None:
         """Learn from a fold's training rows, and from its validation rows as ``train.refit`` says.

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from skops.io import dump, get_untrusted_types, load
 
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, RandomForest
@@ -81,6 +80,8 @@ class ForestEstimator(OneStepEstimator):
 
     def save(self, folder: Path) -> None:
         """Write the forest (skops) and the settings (JSON) into a folder."""
+        from skops.io import dump  # noqa: PLC0415 (late: it takes seconds, and only a saved forest needs it)
+
         self.write(folder, features=self.features.to_settings(), residual_var=self.residual_var)
         dump(self.forest, folder / FOREST)
 
@@ -90,6 +91,8 @@ class ForestEstimator(OneStepEstimator):
         Raises:
             InputError: the file of the forest holds another type than a forest's.
         """
+        from skops.io import get_untrusted_types, load  # noqa: PLC0415 (as above)
+
         settings = read_settings(folder)
         self.features = inputs_from(settings["features"])
         self.residual_var = settings["residual_var"]

@@ -54,6 +54,20 @@ class MassBalanceEstimator(OneStepEstimator):
         """How many numbers were learned: the CO2 outdoors and the air-change rate."""
         return 2
 
+    def check(self, log: Log) -> None:
+        """Check that the chosen columns of a log measure CO2.
+
+        Raises:
+            InputError: if they do not.
+        """
+        if any(column.kind == "co2" for column in columns_of(log, self.config.features)):
+            return
+        if any(column.kind == "co2" for column in columns_of(log, "all")):
+            raise InputError(f"features: got {self.config.features!r}, but the model mass_balance needs co2; add it")
+        raise InputError(
+            f"model: mass_balance needs a column of kind co2, but the log {log.name!r} has none; use another model"
+        )
+
     def _fit(self, fold: Fold) -> None:
         """Learn from a fold's rows.
 
@@ -68,6 +82,7 @@ class MassBalanceEstimator(OneStepEstimator):
             InputError: there is no CO2 sensor, or ``features`` leaves it out.
         """
         log, learned = fold.log, self.learned(fold)
+        self.check(log)
         self.features = Features.fit(log, learned, _kinds(log, self.config)).unscaled()
         stretch = stretches(log.times, learned, log.max_gap)
         co2_ppm = self._read("co2", log.frame, stretch)
@@ -128,24 +143,8 @@ class MassBalanceEstimator(OneStepEstimator):
         return np.asarray(self.features.transform(frame, stretch)[:, chosen].mean(axis=1, dtype=np.float64))
 
 
-def check_co2(log: Log, config: Config) -> None:
-    """Find out whether the chosen columns of a log measure CO2.
-
-    Raises:
-        InputError: they don't.
-    """
-    if all(column.kind != "co2" for column in columns_of(log, config.features)):
-        if any(column.kind == "co2" for column in columns_of(log, "all")):
-            raise InputError(f"features: got {config.features!r}, but the model mass_balance needs co2; add it")
-        key, remedy = "model.name", "choose another model"
-        if config.model.name == "mixture":
-            key, remedy = "model.members", "drop it from the members"
-        raise InputError(f"{key}: got 'mass_balance', but the log {log.name!r} has no column of kind co2; {remedy}")
-
-
 def _kinds(log: Log, config: Config) -> list[Kind]:
     """Return which of CO2 and motion the chosen columns of a log measure."""
-    check_co2(log, config)
     if any(column.kind == "motion" for column in columns_of(log, config.features)):
         return ["co2", "motion"]
     warnings.warn(

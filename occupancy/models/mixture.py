@@ -12,9 +12,10 @@ from scipy.special import log_softmax
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, Mixture
 from occupancy.data.folds import Fold
+from occupancy.data.table import Log
 from occupancy.data.times import label_runs
 from occupancy.models.base import EstimatorBase
-from occupancy.models.estimator import NO_STEPS, Estimator, Make, Steps, read_settings
+from occupancy.models.estimator import NO_STEPS, Make, Steps, read_settings
 from occupancy.models.postprocess.out_of_fold import NONE, count_groups, left_out, out_of_fold
 from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
@@ -36,10 +37,8 @@ class MixtureEstimator(EstimatorBase):
         super().__init__(config)
         self.settings = settings
         self.make = make
-        self.members: list[Estimator] = []
-        self.weights: Floats = np.empty(0)
-        self.held_out: Floats | None = None
-        """(N, C) pooled probabilities of the learned rows, each by members and weights of other visits."""
+        self.members = [make(each) for each in self._configs()]
+        self.weights: Floats = np.full(len(self.members), 1 / len(self.members))
 
     @property
     def history_s(self) -> float:
@@ -50,13 +49,26 @@ class MixtureEstimator(EstimatorBase):
     def parameters(self) -> int:
         """How many numbers all members learned, and the weights."""
         learned = sum(member.parameters for member in self.members)
-        return learned + (len(self.members) if self.settings.weights == "learned" else 0)
+        return learned + (len(self.members) if self.cross_fits else 0)
+
+    @property
+    def cross_fits(self) -> bool:
+        """Whether the fit predicts learned rows by members that left them out: it does to learn the weights."""
+        return self.settings.weights == "learned"
+
+    def check(self, log: Log) -> None:
+        """Check that a log has the sensors that every member needs.
+
+        Raises:
+            InputError: if it lacks one without which a member cannot work.
+        """
+        for member in self.members:
+            member.check(log)
 
     def fit(self, fold: Fold, steps: Steps) -> None:
         """Learn from a fold; a step is the fit of a member, on all rows or with some left out."""
-        steps.plan(len(self.settings.members))
-        self.weights = np.full(len(self.settings.members), 1 / len(self.settings.members))
-        if self.settings.weights == "learned":
+        steps.plan(len(self.members))
+        if self.cross_fits:
             groups, held_out = self._cross_fit(fold, steps)
             self.weights = self._learn(held_out, groups, fold)
             self.held_out = np.full(held_out.shape[1:], np.nan)
@@ -65,7 +77,6 @@ class MixtureEstimator(EstimatorBase):
                 self.held_out[groups == group] = pool(
                     held_out[:, groups == group], self._learn(held_out, others, fold), self.settings.pool
                 )
-        self.members = [self.make(config) for config in self._configs()]
         for member in self.members:
             member.fit(fold, NO_STEPS)
             steps.done()
@@ -94,7 +105,6 @@ class MixtureEstimator(EstimatorBase):
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
         self.weights = np.array(read_settings(folder)["weights"])
-        self.members = [self.make(config) for config in self._configs()]
         for number, member in enumerate(self.members, start=1):
             member.load(folder / f"member_{number}")
         self.chosen_epochs = max(member.chosen_epochs for member in self.members)

@@ -21,13 +21,13 @@ def learning_curves(history: pd.DataFrame, chosen_epoch: int) -> Figure:
 
     Args:
         history: one or more rows per epoch with the columns ``stage`` (``search`` or ``final``), ``member``,
-            ``epochs`` (the most that its training may take), ``epoch``, ``train_loss`` and ``stop_loss``,
+            ``epochs`` (the most that its training may take), ``epoch``, ``train_loss`` and ``val_loss``,
             the loss on the rows that choose the number of epochs (NaN: there are none).
         chosen_epoch: the number of epochs that the search chose, from 1.
     """
     history = history.replace([np.inf, -np.inf], np.nan)
-    losses = ["train_loss", "stop_loss"]
-    searched = history["stop_loss"].notna().any()
+    losses = ["train_loss", "val_loss"]
+    searched = history["val_loss"].notna().any()
     how = f"{chosen_epoch} epochs chosen by the loss on the stopping rows" if searched else f"{chosen_epoch} epochs"
     figure = titled_figure(4.5, f"Learning curves: {how}")
     titles = {"search": "search for the number of epochs", "final": "final fit"}

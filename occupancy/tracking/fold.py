@@ -75,7 +75,7 @@ def _log_history(client: MlflowClient, run_id: str, history: pd.DataFrame) -> No
     # Trainings of several lengths to choose from are told apart by their length: search_8, search_12.
     lengths = history.groupby("stage")["epochs"].transform("nunique")
     stage = history["stage"].where(lengths == 1, history["stage"] + "_" + history["epochs"].astype(str))
-    means = history.groupby([stage, "epoch"])[["train_loss", "stop_loss"]].mean().reset_index()
+    means = history.groupby([stage, "epoch"])[["train_loss", "val_loss"]].mean().reset_index()
     losses = means.melt(["stage", "epoch"]).dropna()
     metrics = [
         Metric(f"{row['stage']}/{row['variable']}", row["value"], now, row["epoch"])

@@ -23,7 +23,7 @@ from occupancy.models import make_estimator
 from occupancy.models.estimator import NO_STEPS, Steps
 from occupancy.models.neural.estimator import NetworkEstimator
 from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 from occupancy.prediction import Prediction
 from tests.counted import Counted
 
@@ -242,7 +242,7 @@ def test_an_estimator_is_shown_blank_test_rows_and_all_others_as_they_are(
     fold_of: Callable[[], Fold], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fold = fold_of()
-    monkeypatch.setattr("occupancy.models.NetworkEstimator", Curious)
+    monkeypatch.setattr("occupancy.models.neural.estimator.NetworkEstimator", Curious)
     run(fold, max_epochs=1)
     shown = Curious.shown.log.frame
     assert shown[fold.test].isna().all(axis=None)
@@ -251,13 +251,13 @@ def test_an_estimator_is_shown_blank_test_rows_and_all_others_as_they_are(
 
 
 def test_the_report_is_shown_the_test_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("occupancy.models.NetworkEstimator", Curious)
+    monkeypatch.setattr("occupancy.models.neural.estimator.NetworkEstimator", Curious)
     run(forward_fold(), protocol="report", max_epochs=1)
     assert Curious.shown.log.frame.notna().all(axis=None)
 
 
 def test_an_estimator_that_learns_from_test_rows_meets_blank_ones_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("occupancy.models.NetworkEstimator", Nosy)
+    monkeypatch.setattr("occupancy.models.neural.estimator.NetworkEstimator", Nosy)
     with pytest.raises(AssertionError, match="a count was asked for at a sealed row"):
         run(forward_fold())
     assert Nosy.shown.log.frame[Nosy.shown.test].isna().all(axis=None)
@@ -347,7 +347,7 @@ def test_validation_rows_choose_and_do_not_teach_in_the_search(
     fold = fold_of()
     before, after = fit(fold), fit(alter(fold, fold.validation))
     assert search_losses(before, "train_loss") == search_losses(after, "train_loss")
-    assert search_losses(before, "stop_loss") != search_losses(after, "stop_loss")
+    assert search_losses(before, "val_loss") != search_losses(after, "val_loss")
     # With one epoch and no refit there is nothing to choose: not a weight or a scale may differ.
     before, after = (fit(one, max_epochs=1, refit=False) for one in (fold, alter(fold, fold.validation)))
     settled, other = learned(before), learned(after)
@@ -436,7 +436,7 @@ def test_a_run_takes_one_thread_and_gives_the_others_back(monkeypatch: pytest.Mo
         during.extend([torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info())])
         return LSTMNetwork(settings, sizes)
 
-    monkeypatch.setattr("occupancy.models.LSTMNetwork", build)
+    monkeypatch.setattr("occupancy.models.neural.lstm.LSTMNetwork", build)
     torch.set_num_threads(2)
     try:
         with threadpool_limits(2):

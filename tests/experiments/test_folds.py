@@ -187,7 +187,7 @@ def test_a_child_holds_its_folds_scores_and_rows(children: list[Run], workers: R
         assert json.loads(child.data.params["rows"]) == rows
 
 
-@pytest.mark.parametrize("name", ["search/train_loss", "search/stop_loss", "final/train_loss"])
+@pytest.mark.parametrize("name", ["search/train_loss", "search/val_loss", "final/train_loss"])
 def test_a_child_holds_the_losses_of_each_epoch_averaged_over_members(
     config: Config, children: list[Run], workers: Recording, name: str
 ) -> None:
@@ -201,7 +201,7 @@ def test_a_child_holds_the_losses_of_each_epoch_averaged_over_members(
         assert sorted(logged) == list(epochs)
         for epoch in epochs:
             assert logged[epoch] == pytest.approx(rows.loc[rows["epoch"] == epoch, loss].mean())
-    assert "final/stop_loss" not in children[0].data.metrics
+    assert "final/val_loss" not in children[0].data.metrics
 
 
 def test_the_folds_in_time_the_config_and_the_description_belong_to_the_parent(

@@ -231,7 +231,9 @@ def test_sensors_that_change_places_or_names_are_the_same_to_a_model(kind: Kind,
 def test_a_kind_that_the_log_lacks_is_left_out_with_a_warning(kind: Kind, selection: str) -> None:
     gone = (kind, "co2_slope") if kind == "co2" else (kind,)
     log = without(*gone)
-    with pytest.warns(InputWarning, match=f"^features {selection}: the log 'room' has no column of kind {kind}; what"):
+    with pytest.warns(
+        InputWarning, match=f"^features {selection}: the log 'room' has no column of kind {kind}; features"
+    ):
         check_sensors(log, Config.model_validate({"name": "it", "features": selection}))
     features = fit(log, TRAINED, selection)
     assert set(features.names) == set().union(*(names for each, names in OF_KIND.items() if each != kind))

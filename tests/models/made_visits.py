@@ -91,6 +91,11 @@ class Told:
     chosen_epochs: int = 0
     parameters: int = 0
     history_s: float = 0.0
+    held_out: Floats | None = None
+    cross_fits: bool = False
+
+    def check(self, log: Log) -> None:
+        pass
 
     def fit(self, fold: Fold, steps: Steps) -> None:
         self.folds.append(fold)

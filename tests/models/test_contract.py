@@ -30,7 +30,7 @@ from occupancy.models.estimator import NO_STEPS, Estimator
 from occupancy.models.mixture import MixtureEstimator
 from occupancy.models.postprocess import out_of_fold
 from occupancy.models.postprocess.decoding import Mode
-from occupancy.models.postprocess.estimator import RefinedEstimator
+from occupancy.models.postprocess.estimator import PostprocessedEstimator
 from occupancy.prediction import Prediction
 from tests.models.made_visits import DATA, garbled, sensors
 from tests.places import ROOT
@@ -121,12 +121,12 @@ def pooled(base: Estimator) -> Estimator:
 def variant(name: str, part: str) -> Estimator:
     """Return one of the `PARTS` of a config's fitted model."""
     whole = fitted(name)
-    base = whole.base if isinstance(whole, RefinedEstimator) else whole
+    base = whole.base if isinstance(whole, PostprocessedEstimator) else whole
     if part == "plain":
         return base
     if part == "pooled":
         return pooled(base)
-    assert isinstance(whole, RefinedEstimator)
+    assert isinstance(whole, PostprocessedEstimator)
     other = copy.copy(whole)
     other.base = pooled(base) if part.startswith("pooled") else base
     mode = "filter" if part.startswith("pooled") else part

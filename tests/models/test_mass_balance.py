@@ -230,7 +230,7 @@ def test_features_without_co2_are_refused() -> None:
 def test_a_log_without_co2_is_refused() -> None:
     columns = [column for column in UCI.columns if column.kind not in {"co2", "co2_slope"}]
     frame = simulated().frame.drop(columns=["S5_CO2", "S5_CO2_Slope"])
-    with pytest.raises(InputError, match=r"^model\.name: got 'mass_balance', but the log 'simulated' has no column of"):
+    with pytest.raises(InputError, match=r"^model: mass_balance .* kind co2, but the log 'simulated' has none"):
         fit(with_frame(frame, UCI.model_copy(update={"columns": columns})))
 
 

@@ -64,7 +64,7 @@ def train(members: int, epochs: int, lowest: float = 0.1) -> pd.DataFrame:
         for member in range(members)
         for epoch in range(1, epochs + 1)
     ]
-    return pd.DataFrame(rows, columns=["stage", "member", "epochs", "epoch", "train_loss", "stop_loss"])
+    return pd.DataFrame(rows, columns=["stage", "member", "epochs", "epoch", "train_loss", "val_loss"])
 
 
 def days(times: pd.DatetimeIndex) -> Floats:

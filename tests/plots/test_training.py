@@ -23,7 +23,7 @@ def test_learning_curves_draw_every_network_and_the_mean_that_chooses() -> None:
             np.testing.assert_allclose(y, rows["train_loss"])
     assert len(lines(search, "stopping rows, each network")) == 3
     ((_, mean),) = lines(search, "stopping rows, mean of networks")
-    np.testing.assert_allclose(mean, history[history["stage"] == "search"].groupby("epoch")["stop_loss"].mean())
+    np.testing.assert_allclose(mean, history[history["stage"] == "search"].groupby("epoch")["val_loss"].mean())
     assert lines(final, "stopping rows, mean of networks") == []
 
 
@@ -33,7 +33,7 @@ def test_a_network_that_stopped_early_keeps_its_last_loss_in_the_mean() -> None:
     search, _ = learning_curves(history, 2).axes
     ((x, mean),) = lines(search, "stopping rows, mean of networks")
     assert x.tolist() == [1, 2, 3]
-    losses = history[history["stage"] == "search"].groupby("member")["stop_loss"].last()
+    losses = history[history["stage"] == "search"].groupby("member")["val_loss"].last()
     assert mean[2] == pytest.approx(losses.mean())
 
 
@@ -41,7 +41,7 @@ def test_trainings_of_different_lengths_have_a_mean_each() -> None:
     history = pd.concat([train(2, 3), train(2, 5, lowest=0.7).query("stage == 'search'")])
     search, _ = learning_curves(history, 3).axes
     (_, short), (_, long) = lines(search, "stopping rows, mean of networks")
-    means = history[history["stage"] == "search"].groupby(["epochs", "epoch"])["stop_loss"].mean()
+    means = history[history["stage"] == "search"].groupby(["epochs", "epoch"])["val_loss"].mean()
     assert short[:3] == pytest.approx(means[3].to_numpy())
     assert long == pytest.approx(means[5].to_numpy())
 
@@ -88,14 +88,14 @@ def test_one_epoch_is_a_visible_dot_at_a_whole_number() -> None:
 @pytest.mark.parametrize("loss", [np.nan, np.inf])
 def test_losses_that_are_no_numbers_are_left_out(loss: float) -> None:
     history = train(2, 10)
-    history.loc[history["epoch"].isin([3, 4]) & (history["member"] == 0), ["train_loss", "stop_loss"]] = loss
+    history.loc[history["epoch"].isin([3, 4]) & (history["member"] == 0), ["train_loss", "val_loss"]] = loss
     search, _ = learning_curves(history, 9).axes
     (_, first), (_, second) = lines(search, "training rows, each network")
     np.testing.assert_array_equal(np.isnan(first), np.isin(np.arange(1, 11), [3, 4]))
     assert np.isfinite(second).all()
 
 
-@pytest.mark.parametrize("column", [["stop_loss"], ["train_loss", "stop_loss"]])
+@pytest.mark.parametrize("column", [["val_loss"], ["train_loss", "val_loss"]])
 def test_without_stopping_losses_no_epoch_is_said_to_be_chosen_by_them(column: list[str]) -> None:
     history = train(2, 10)
     history[column] = np.nan

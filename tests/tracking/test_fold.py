@@ -24,7 +24,7 @@ from tests.execution.made_units import quick_fold
 from tests.experiments.made_experiments import tracking_apart
 
 CONFIG = Config(name="small", model=Majority(), data=Data(max_count=2))
-COLUMNS = ["stage", "member", "epochs", "epoch", "train_loss", "stop_loss"]
+COLUMNS = ["stage", "member", "epochs", "epoch", "train_loss", "val_loss"]
 NO_HISTORY = pd.DataFrame(columns=COLUMNS)
 
 
@@ -93,7 +93,7 @@ def test_trainings_of_several_lengths_are_told_apart_by_their_length(client: Mlf
     rows += [("final", member, 2, epoch, 1.0, math.nan) for member in (0, 1) for epoch in (1, 2)]
     log_fold(client, run_id, CONFIG, made_for(quick_fold()), pd.DataFrame(rows, columns=COLUMNS), 2)
     assert set(client.get_run(run_id).data.metrics) == {
-        *("search_1/train_loss", "search_1/stop_loss", "search_2/train_loss", "search_2/stop_loss"),
+        *("search_1/train_loss", "search_1/val_loss", "search_2/train_loss", "search_2/val_loss"),
         "final/train_loss",
     }
     points = client.get_metric_history(run_id, "search_2/train_loss")

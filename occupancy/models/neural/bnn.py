@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from occupancy.config import BNN
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 
 FIXED_DRAWS = 32
 """Draws behind a prediction without chance; the same ones each time."""

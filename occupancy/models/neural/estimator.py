@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,11 +18,16 @@ from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
-from occupancy.models.estimator import SETTINGS, Epoch, Steps, read_settings
-from occupancy.models.neural.pretraining import pretrain, simulated
-from occupancy.models.neural.task import Keep, Monitored, Sizes, Task, train
-from occupancy.models.neural.windows import Batches, WindowModule, Windows
+from occupancy.models.base import EstimatorBase
+from occupancy.models.estimator import Epoch, Steps, read_settings
+from occupancy.models.neural.choice import best_epoch, residual_var
+from occupancy.models.neural.network import Sizes
+from occupancy.models.neural.runtime import seeded
+from occupancy.models.neural.windows import Batches, Windows
 from occupancy.prediction import Prediction, from_people, from_probabilities
+
+if TYPE_CHECKING:
+    from occupancy.models.neural.task import Task
 
 EVALUATION_BATCH = 1024  # rows at once where nothing is learned
 WEIGHTS = "weights.pt"
@@ -33,7 +36,7 @@ Build = Callable[[Sizes], nn.Module]
 OnEpoch = Callable[[Epoch], None]
 
 
-class NetworkEstimator:
+class NetworkEstimator(EstimatorBase):
     """Trains networks on windows and averages them.
 
     Under ``protocol: honest`` the validation rows choose the number of epochs: the one with the lowest
@@ -52,12 +55,10 @@ class NetworkEstimator:
             window: T, samples that a prediction sees.
             passes: S, samples that each network draws for a prediction; with none, it predicts without chance.
         """
-        self.config = config
+        super().__init__(config)
         self.build = build
         self.window = window
         self.passes = passes
-        self.history = pd.DataFrame()
-        self.chosen_epochs = 0
         self.features: Inputs
         self.networks: list[nn.Module] = []
         self.residual_var = 0.0
@@ -107,13 +108,12 @@ class NetworkEstimator:
 
     def save(self, folder: Path) -> None:
         """Write weights (readable with ``weights_only=True``) and settings (JSON) into a folder."""
-        settings = {
-            "config": self.config.shown(),
-            "features": self.features.to_settings(),
-            "chosen_epochs": self.chosen_epochs,
-            "residual_var": self.residual_var,
-        }
-        (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
+        self.write(
+            folder,
+            features=self.features.to_settings(),
+            chosen_epochs=self.chosen_epochs,
+            residual_var=self.residual_var,
+        )
         torch.save([network.state_dict() for network in self.networks], folder / WEIGHTS)
 
     def load(self, folder: Path) -> None:
@@ -130,43 +130,69 @@ class NetworkEstimator:
 
     def _fit_honestly(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         settings = self.config.train
-        keep: Keep = "nothing" if settings.choices or settings.refit else "all"
+        keeps = not settings.choices and not settings.refit
         trainings = [
-            self._train(fold, fold.train, fold.validation, most, on_epoch, keep) for most in settings.trainings
+            self._train(fold, fold.train, fold.validation, most, on_epoch, keeps) for most in settings.trainings
         ]
-        if not settings.choices:
-            (tasks,) = trainings
-            self.chosen_epochs = best_epoch([task.stop_losses for task in tasks])
+        if settings.choices:
+            members = min(trainings, key=lambda members: np.mean([member.val_losses[-1] for member in members]))
+            self.chosen_epochs = len(members[0].val_losses)
         else:
-            tasks = min(trainings, key=lambda tasks: np.mean([task.stop_losses[-1] for task in tasks]))
-            self.chosen_epochs = len(tasks[0].stop_losses)
+            (members,) = trainings
+            self.chosen_epochs = best_epoch([member.val_losses for member in members])
+        if keeps:
+            for member in members:
+                member.restore(self.chosen_epochs)
         self._correct(steps, trainings)
-        self.residual_var = _residual_var(tasks, self.chosen_epochs, fold.counts(fold.validation))
-        if keep == "all":
-            for task in tasks:
-                task.restore(self.chosen_epochs)
+        self.residual_var = residual_var(members, self.chosen_epochs, fold.counts(fold.validation))
         if settings.refit:
-            tasks = self._train(fold, fold.train | fold.validation, None, self.chosen_epochs, on_epoch)
-        self.networks = [task.network for task in tasks]
+            members = self._train(fold, fold.train | fold.validation, None, self.chosen_epochs, on_epoch)
+        self.networks = [member.network for member in members]
 
     def _fit_as_reported(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         learned = fold.train | fold.validation
-        tasks = self._train(fold, learned, fold.test, self.config.train.max_epochs, on_epoch, "all")
-        self.chosen_epochs = best_epoch([task.stop_losses for task in tasks])
-        for task in tasks:
-            task.restore(self.chosen_epochs)
-        self._correct(steps, [tasks])
-        self.networks = [task.network for task in tasks]
-        # The test rows stopped the training: what they leave over says nothing, so the learned rows have to.
+        members = self._train(fold, learned, fold.test, self.config.train.max_epochs, on_epoch, keeps=True)
+        self.chosen_epochs = best_epoch([member.val_losses for member in members])
+        for member in members:
+            member.restore(self.chosen_epochs)
+        self._correct(steps, [members])
+        self.networks = [member.network for member in members]
+        # The test rows ended the training, so the error on them is no measure; that on the learned rows has to do.
         fitted = self.predict(fold.log.frame, learned, learned)
         regresses = fitted.samples is not None and fitted.samples.ndim == 2
         self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
 
     def _correct(self, steps: Steps, trainings: Sequence[Sequence[Task]]) -> None:
         """Correct the planned steps, the most there may be, once the number of epochs is chosen."""
-        searched = sum(len(task.train_losses) for tasks in trainings for task in tasks)
+        searched = sum(len(member.train_losses) for members in trainings for member in members)
         refit = self.config.protocol == "honest" and self.config.train.refit
         steps.plan(searched + refit * self.config.train.members * self.chosen_epochs - self.config.epochs)
+
+    def _train(
+        self, fold: Fold, fitting: Rows, choosing: Rows | None, epochs: int, on_epoch: OnEpoch, keeps: bool = False
+    ) -> list[Task]:
+        """Train every member anew on the fitting rows, to which the features are fitted too.
+
+        Args:
+            fold: the rows.
+            fitting: (N,) rows to learn from.
+            choosing: (N,) rows whose loss chooses the number of epochs; None in a refit.
+            epochs: how many at most.
+            on_epoch: told of every epoch.
+            keeps: whether the members keep their weights for `Task.restore`.
+        """
+        # Late: only training needs Lightning, which takes seconds to import.
+        from occupancy.models.neural.members import train_members  # noqa: PLC0415
+        from occupancy.models.neural.pretraining import simulated  # noqa: PLC0415
+
+        self.features = fit_inputs(fold.log, fitting, self.config.features)
+        learning = self._batches(fold, fitting, self.config.train.batch_size)
+        # The window of a choosing row may look back into the fitting rows: their sensors are its past.
+        chooses = None if choosing is None else self._batches(fold, choosing, EVALUATION_BATCH, past=fitting)
+        labels = fold.labels(fitting, self.classes).tolist()
+        rooms = simulated(self.config, self.features, self.window) if self.config.train.pretrain_rooms else None
+        build = partial(self._network, labels)
+        return train_members(self.config, build, learning, chooses, rooms, epochs, on_epoch, keeps)
 
     def _layout(self, frame: pd.DataFrame) -> Windows:
         """Return the windows of a frame."""
@@ -176,45 +202,7 @@ class NetworkEstimator:
         return Windows(self.features.transform(frame, stretch), stretch, self.window)
 
     def _network(self, labels: Sequence[int] = ()) -> nn.Module:
-        classes = self.config.data.max_count + 1
-        return self.build(Sizes(len(self.features.names), classes, sum(labels) or 1, tuple(labels)))
-
-    def _train(
-        self,
-        fold: Fold,
-        fitting: Rows,
-        stopping: Rows | None,
-        epochs: int,
-        on_epoch: OnEpoch,
-        keep: Keep = "nothing",
-    ) -> list[Task]:
-        """Train every member anew on the fitting rows, to which the features are fitted too."""
-        self.features = fit_inputs(fold.log, fitting, self.config.features)
-        learning = self._batches(fold, fitting, self.config.train.batch_size)
-        # A stopping row's window may look back into the fitting rows: their sensors are its past.
-        stop = None if stopping is None else self._batches(fold, stopping, EVALUATION_BATCH, past=fitting)
-        labels = fold.labels(fitting, self.config.data.max_count + 1).tolist()
-        rooms = simulated(self.config, self.features, self.window) if self.config.train.pretrain_rooms else None
-        tasks = []
-        stage: Literal["search", "final"] = "final" if stopping is None else "search"
-        if keep == "all" and self.config.train.members == 1:
-            keep = "best"  # no other member has a say: this spares the weights after a thousand epochs
-
-        def report(epoch: int, train_loss: float, stop_loss: float, member: int, network: nn.Module) -> None:
-            monitored = network.monitored() if isinstance(network, Monitored) else {}
-            on_epoch(Epoch(stage, member, epoch, epochs, train_loss, stop_loss, monitored))
-
-        for member in range(self.config.train.members):
-            # The same seed gives a member the same start in the search and in the refit.
-            with _seeded(self.config.seed, member):
-                network = self._network(labels)
-                order = torch.Generator().manual_seed(torch.initial_seed())
-                if rooms is not None:
-                    pretrain(network, dataclasses.replace(rooms, order=order), self.config.train)
-                data = WindowModule(dataclasses.replace(learning, order=order), stop)
-                told = partial(report, member=member, network=network)
-                tasks.append(train(network, data, self.config.train, epochs, told, keep))
-        return tasks
+        return self.build(Sizes(len(self.features.names), self.classes, sum(labels) or 1, tuple(labels)))
 
     def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
         """Return the given rows in batches to learn from, or, with a past to look back into, to stop on."""
@@ -232,37 +220,6 @@ class NetworkEstimator:
         for rows in np.split(positions, range(EVALUATION_BATCH, len(positions), EVALUATION_BATCH)):
             x = windows.at(rows)
             # Every chunk anew: where it is weights that are drawn, all rows share them.
-            with _seeded(self.config.seed, member):
+            with seeded(self.config.seed, member):
                 chunks.append(network.sample(x, self.passes) if self.passes else network(x)[None])
         return torch.cat(chunks, dim=1)
-
-
-def best_epoch(stop_losses: Sequence[Sequence[float]]) -> int:
-    """Return the epoch, from 1, with the lowest stopping loss averaged over members.
-
-    Args:
-        stop_losses: of each member, the loss after each of its epochs; one that stopped early keeps its
-            last loss, since leaving the average would make the others look better than they are.
-    """
-    losses = pd.DataFrame([list(losses) for losses in stop_losses]).ffill(axis=1).mean(axis=0)
-    return int(losses.to_numpy().argmin()) + 1
-
-
-def _residual_var(tasks: Sequence[Task], epoch: int, counts: Ints) -> float:
-    """Return the members' mean squared error on rows they were not fitted on, people squared.
-
-    A classifier's probabilities already hold what this stands for; its outputs (N, C) give 0.
-    """
-    outputs = torch.stack([task.stop_outputs[min(epoch, len(task.stop_outputs)) - 1] for task in tasks])
-    if outputs.ndim > 2:
-        return 0.0
-    return float(np.mean((outputs.double().mean(dim=0).numpy() - counts) ** 2))
-
-
-@contextmanager
-def _seeded(*entropy: int) -> Iterator[None]:
-    """Draw torch's random numbers from these seeds, and leave the process's own generators as they were."""
-    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

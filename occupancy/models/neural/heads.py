@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from occupancy.config import LSTM
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 
 
 class RegressionHead(nn.Module):

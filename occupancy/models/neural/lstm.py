@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from occupancy.config import LSTM
 from occupancy.models.neural.heads import make_head
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 
 
 class Dropout(nn.Dropout):

@@ -20,7 +20,7 @@ from occupancy.errors import InputError
 from occupancy.models.memory import runs
 from occupancy.models.neural.crf import Chain, filtered, marginals, nll, viterbi
 from occupancy.models.neural.estimator import NetworkEstimator
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.windows import PADDING, Batches, sequences
 from occupancy.prediction import Prediction, from_probabilities
 

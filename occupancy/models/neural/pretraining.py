@@ -12,8 +12,8 @@ from occupancy.data.schema import UCI
 from occupancy.data.simulated_log import simulate_rooms
 from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs
-from occupancy.models.neural.task import train
-from occupancy.models.neural.windows import Batches, WindowModule, Windows
+from occupancy.models.neural.task import WindowModule, train
+from occupancy.models.neural.windows import Batches, Windows
 
 EPOCHS = 3
 SPREAD = 0.6  # rooms of 0.4 to 1.6 times the usual volume, air change, generation and noise

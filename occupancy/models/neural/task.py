@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -15,54 +14,37 @@ from torch import Tensor, nn
 
 from occupancy.config import Train
 from occupancy.errors import InputError
-from occupancy.models.neural.windows import PADDING, Batch, WindowModule
+from occupancy.models.neural.runtime import accelerator
+from occupancy.models.neural.windows import PADDING, Batch, Batches
 
 Keep = Literal["nothing", "best", "all"]
-"""After which epochs a training keeps the weights: that with the lowest stopping loss, or each."""
+"""After which epochs a training keeps the weights: that with the lowest loss on the choosing rows, or each."""
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What a network has to fit.
+class WindowModule(pl.LightningDataModule):
+    """Feeds the training rows in random order and, where given, the rows that stop the training."""
 
-    Attributes:
-        features: F, columns of the input.
-        classes: C, counts 0..C-1.
-        rows: training rows, to which a prior is weighed; a network that is only used needs none.
-        labels: training rows of each count, for a loss that balances them; likewise.
-    """
+    def __init__(self, train: Batches, choosing: Batches | None = None) -> None:
+        super().__init__()
+        self.train = train
+        self.choosing = choosing
 
-    features: int
-    classes: int
-    rows: int = 1
-    labels: tuple[int, ...] = ()
+    def train_dataloader(self) -> Batches:
+        """Return the batches to learn from."""
+        return self.train
 
-    @property
-    def label_weights(self) -> Tensor:
-        """The weight of a row of each count, (C,): all counts together weigh the same, and a row 1 on average.
-
-        A count without training rows weighs 1, so that it still counts where it stops the training.
-        """
-        labels = torch.tensor(self.labels or [0] * self.classes)
-        equal = labels.sum() / ((labels > 0).sum() * labels)
-        return torch.where(labels > 0, equal, 1.0)
-
-
-@runtime_checkable
-class Monitored(Protocol):
-    """A network that shows numbers of itself after each epoch."""
-
-    def monitored(self) -> dict[str, float]:
-        """Return the numbers by name."""
+    def val_dataloader(self) -> Batches | list[Batches]:
+        """Return the batches whose loss chooses the number of epochs; none in a refit."""
+        return self.choosing if self.choosing is not None else []
 
 
 class Task(pl.LightningModule):
-    """Trains a network and remembers what its stopping rows said after each epoch.
+    """Trains a network and remembers what its choosing rows said after each epoch.
 
     Attributes:
         train_losses: mean loss over the training batches of each epoch.
-        stop_losses: mean loss over the stopping rows after each epoch; empty without such rows.
-        stop_outputs: the network's outputs for the stopping rows after each epoch.
+        val_losses: mean loss over the choosing rows after each epoch; empty without such rows.
+        val_outputs: the network's outputs for the choosing rows after each epoch.
     """
 
     def __init__(
@@ -79,7 +61,8 @@ class Task(pl.LightningModule):
             network: has ``loss(x, y)`` and ``forward(x)``.
             settings: optimizer and schedule.
             steps: training steps in all epochs together, over which the schedule runs.
-            on_epoch: told the epoch (from 1), its training loss and its stopping loss (NaN without stopping rows).
+            on_epoch: told the epoch (from 1), its training loss, and its loss on the choosing rows (NaN without
+                such rows).
             keep: after which epochs the weights are kept for `restore`.
         """
         super().__init__()
@@ -88,12 +71,12 @@ class Task(pl.LightningModule):
         self.steps = steps
         self.on_epoch = on_epoch
         self.train_losses: list[float] = []
-        self.stop_losses: list[float] = []
-        self.stop_outputs: list[Tensor] = []
+        self.val_losses: list[float] = []
+        self.val_outputs: list[Tensor] = []
         self._keep = keep
         self._kept: dict[int, dict[str, Tensor]] = {}  # weights by epoch, from 1
         self._batch_losses: list[Tensor] = []
-        self._stop_batches: list[tuple[Tensor, Tensor, Tensor]] = []
+        self._val_batches: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def training_step(self, batch: Batch) -> Tensor:
         """Return the loss of a batch."""
@@ -102,25 +85,25 @@ class Task(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch) -> None:
-        """Keep loss and output of a batch of stopping rows."""
+        """Keep loss and output of a batch of choosing rows."""
         x, y = batch
         known = (y != PADDING).sum()
-        self._stop_batches.append((self.network.loss(x, y) * known, known, self.network(x)))  # type: ignore[operator]
+        self._val_batches.append((self.network.loss(x, y) * known, known, self.network(x)))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
-        """Remember what the stopping rows say, and the weights if they are to be kept."""
-        losses, rows, outputs = zip(*self._stop_batches, strict=True)
-        self._stop_batches.clear()
-        self.stop_outputs.append(torch.cat(outputs).cpu())
+        """Remember what the choosing rows say, and the weights if they are to be kept."""
+        losses, rows, outputs = zip(*self._val_batches, strict=True)
+        self._val_batches.clear()
+        self.val_outputs.append(torch.cat(outputs).cpu())
         loss = float(torch.stack(losses).sum() / torch.stack(rows).sum())
-        best = loss < min(self.stop_losses, default=math.inf)
-        self.stop_losses.append(loss)
+        best = loss < min(self.val_losses, default=math.inf)
+        self.val_losses.append(loss)
         if self._keep == "best" and best:
             self._kept.clear()
         if self._keep == "all" or (self._keep == "best" and best):
             weights = self.network.state_dict()
-            self._kept[len(self.stop_losses)] = {name: value.cpu().clone() for name, value in weights.items()}
-        self.log("stop_loss", loss)
+            self._kept[len(self.val_losses)] = {name: value.cpu().clone() for name, value in weights.items()}
+        self.log("val_loss", loss)
 
     def on_train_epoch_end(self) -> None:
         """Report the epoch.
@@ -131,13 +114,13 @@ class Task(pl.LightningModule):
         self.train_losses.append(float(torch.stack(self._batch_losses).mean()))
         self._batch_losses.clear()
         weights = (weight.isfinite().all() for weight in self.network.parameters())
-        if not all(map(math.isfinite, [self.train_losses[-1], *self.stop_losses[-1:]])) or not all(weights):
+        if not all(map(math.isfinite, [self.train_losses[-1], *self.val_losses[-1:]])) or not all(weights):
             raise InputError(
                 f"train.learning_rate: with {self.settings.learning_rate:g} the training diverged in epoch "
                 f"{len(self.train_losses)} (loss {self.train_losses[-1]:g}); lower it"
             )
-        stop_loss = self.stop_losses[-1] if self.stop_losses else math.nan
-        self.on_epoch(len(self.train_losses), self.train_losses[-1], stop_loss)
+        val_loss = self.val_losses[-1] if self.val_losses else math.nan
+        self.on_epoch(len(self.train_losses), self.train_losses[-1], val_loss)
 
     def configure_optimizers(self) -> Any:
         """Return AdamW, with a cosine decay to zero over all steps if the settings ask for it."""
@@ -153,7 +136,7 @@ class Task(pl.LightningModule):
 
     def restore(self, epoch: int) -> None:
         """Put back the weights after an epoch (from 1), or after the last one if the training stopped before it."""
-        self.network.load_state_dict(self._kept[min(epoch, len(self.stop_losses))])
+        self.network.load_state_dict(self._kept[min(epoch, len(self.val_losses))])
 
 
 def train(
@@ -180,14 +163,14 @@ def train(
     # Lightning says at each fit which devices it found; the progress display says what matters.
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     task = Task(network, settings, epochs * len(data.train), on_epoch, keep)
-    stopping = data.stop is not None and settings.patience is not None
+    stopping = data.choosing is not None and settings.patience is not None
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator=accelerator(settings.device),
         devices=1,
         gradient_clip_val=settings.gradient_clip,
-        callbacks=[EarlyStopping("stop_loss", patience=settings.patience or 0)] if stopping else [],
-        limit_val_batches=None if data.stop is not None else 0,
+        callbacks=[EarlyStopping("val_loss", patience=settings.patience or 0)] if stopping else [],
+        limit_val_batches=None if data.choosing is not None else 0,
         num_sanity_val_steps=0,
         logger=False,
         enable_checkpointing=False,
@@ -197,15 +180,3 @@ def train(
     trainer.fit(task, datamodule=data)
     network.cpu().eval()
     return task
-
-
-def accelerator(device: str) -> str:
-    """Return the name by which Lightning knows a device: ``cuda`` is a ``gpu`` there.
-
-    Raises:
-        InputError: the device asked for is not there.
-    """
-    there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[device]:
-        raise InputError(f"train.device: got {device!r}, which this machine lacks; use 'auto' or 'cpu'")
-    return "gpu" if device == "cuda" else device

@@ -1,4 +1,4 @@
-"""Windows as strided views of a log, and the data module that feeds them to a trainer in batches."""
+"""Windows as strided views of a log, and passes over them in batches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -107,20 +106,3 @@ class Batches:
         for start in range(0, len(rows), self.size):
             batch = slice(start, start + self.size)
             yield self.windows.at(rows[batch]), counts[batch]
-
-
-class WindowModule(pl.LightningDataModule):
-    """Feeds the training rows in random order and, where given, the rows that stop the training."""
-
-    def __init__(self, train: Batches, stop: Batches | None = None) -> None:
-        super().__init__()
-        self.train = train
-        self.stop = stop
-
-    def train_dataloader(self) -> Batches:
-        """Return the batches to learn from."""
-        return self.train
-
-    def val_dataloader(self) -> Batches | list[Batches]:
-        """Return the batches whose loss chooses the number of epochs; none in a refit."""
-        return self.stop if self.stop is not None else []

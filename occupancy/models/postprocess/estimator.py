@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,10 @@ from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.rolling import samples_of
-from occupancy.models.estimator import NO_STEPS, SETTINGS, Make, Steps, read_settings
+from occupancy.data.table import Log
+from occupancy.models.base import EstimatorBase
+from occupancy.models.estimator import NO_STEPS, Make, Steps, read_settings
 from occupancy.models.memory import runs
-from occupancy.models.mixture import MixtureEstimator
 from occupancy.models.postprocess.calibration import Calibrator, label_shares
 from occupancy.models.postprocess.decoding import Emissions, decode, learn_exponents
 from occupancy.models.postprocess.durations import AGE_EDGES_S, Durations, learn_durations
@@ -27,7 +27,7 @@ BASE = "base"
 """The folder of the model itself in that of a saved one."""
 
 
-class RefinedEstimator:
+class PostprocessedEstimator(EstimatorBase):
     """Wraps the model of an experiment as ``decoding`` and ``calibration`` ask for.
 
     Both learn from the same rows: those that the model learns from, each predicted by a model that left out its
@@ -43,11 +43,9 @@ class RefinedEstimator:
             config: the experiment.
             make: returns the unfitted model of an experiment that asks for neither decoding nor calibration.
         """
-        self.config = config
+        super().__init__(config)
         self.make = make
         self.base = make(_bare(config))
-        self.history = self.base.history
-        self.chosen_epochs = 0
         self.step_s = np.nan
         self.durations: Durations | None = None
         self.emissions: Emissions | None = None
@@ -64,9 +62,17 @@ class RefinedEstimator:
         chain = 2 + self.durations.hazards.size + self.durations.destinations.size if self.durations else 0
         return self.base.parameters + chain + (4 if self.calibrator else 0)
 
+    def check(self, log: Log) -> None:
+        """Check that a log has the sensors that the model itself needs.
+
+        Raises:
+            InputError: if it lacks one without which the model cannot work.
+        """
+        self.base.check(log)
+
     def fit(self, fold: Fold, steps: Steps) -> None:
         """Learn from a fold; the class says from which rows. A step is the fit of a model, with some rows left out."""
-        rows = fold.train | fold.validation if self.config.learns_validation else fold.train
+        rows = self.learned(fold)
         groups = left_out(fold, rows)
         probs = self._fit_base(fold, groups, steps)
         self.history, self.chosen_epochs = self.base.history, self.base.chosen_epochs
@@ -106,8 +112,7 @@ class RefinedEstimator:
         learned = {"durations": self.durations, "emissions": self.emissions, "calibrator": self.calibrator}
         settings = {name: None if value is None else value.to_settings() for name, value in learned.items()}
         step_s = None if np.isnan(self.step_s) else self.step_s
-        tree = {"config": self.config.shown(), "step_s": step_s, **settings}
-        (folder / SETTINGS).write_text(json.dumps(tree, indent=2), encoding="utf-8")
+        self.write(folder, step_s=step_s, **settings)
         (folder / BASE).mkdir()
         self.base.save(folder / BASE)
 
@@ -129,7 +134,7 @@ class RefinedEstimator:
 
     def _fit_base(self, fold: Fold, groups: Ints, steps: Steps) -> Floats:
         """Fit the model itself, and return the probabilities (N, C) of each grouped row by one that left it out."""
-        if isinstance(self.base, MixtureEstimator) and self.base.settings.weights == "learned":
+        if self.base.cross_fits:
             self.base.fit(fold, steps)
             assert self.base.held_out is not None
             return self.base.held_out

@@ -19,8 +19,9 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 
 from occupancy.config import BNN, Train
 from occupancy.models.neural.bnn import BayesianNetwork
-from occupancy.models.neural.task import Sizes, train
-from occupancy.models.neural.windows import Batches, WindowModule, Windows
+from occupancy.models.neural.network import Sizes
+from occupancy.models.neural.task import WindowModule, train
+from occupancy.models.neural.windows import Batches, Windows
 
 Guide = Literal["diagonal", "low_rank"]
 GUIDES: list[Guide] = ["diagonal", "low_rank"]
@@ -448,9 +449,9 @@ def test_the_repositorys_trainer_trains_it_and_shows_its_kl() -> None:
     with seeded(1):
         settings = Train(learning_rate=1e-2, weight_decay=0.0, device="cpu")
         task = train(network, data, settings, 3, lambda *epoch: told.append(epoch), "best")
-    assert len(task.stop_losses) == len(told) == 3
-    assert task.stop_outputs[0].shape == (20, C)
-    task.restore(int(np.argmin(task.stop_losses)) + 1)
-    x, y = next(iter(data.stop or []))
-    assert network.loss(x, y).item() == pytest.approx(min(task.stop_losses), rel=1e-5)
+    assert len(task.val_losses) == len(told) == 3
+    assert task.val_outputs[0].shape == (20, C)
+    task.restore(int(np.argmin(task.val_losses)) + 1)
+    x, y = next(iter(data.choosing or []))
+    assert network.loss(x, y).item() == pytest.approx(min(task.val_losses), rel=1e-5)
     assert network.monitored()["kl"] > 0

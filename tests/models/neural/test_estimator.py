@@ -23,7 +23,7 @@ from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import NO_STEPS, SETTINGS, Epoch
 from occupancy.models.neural.estimator import WEIGHTS, Build, NetworkEstimator
 from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 from occupancy.prediction import Prediction
 from tests.counted import Counted
 
@@ -214,7 +214,7 @@ def test_the_residual_variance_is_that_of_the_search_on_the_validation_rows() ->
     # Without a refit the networks of the search are the ones that predict, as they were after the chosen epoch.
     fold = fold_of()
     estimator = fit(config_of(refit=False, max_epochs=12, members=3, learning_rate=0.1, schedule="constant"), fold)
-    losses = estimator.history.pivot_table("stop_loss", "epoch", "member")
+    losses = estimator.history.pivot_table("val_loss", "epoch", "member")
     assert estimator.chosen_epochs == losses.mean(axis=1).idxmin() != 12
     assert set(losses.idxmin()) != {estimator.chosen_epochs}, "a member likes another epoch best"
     frame = fold.log.frame.drop(columns="people")
@@ -230,8 +230,8 @@ def test_the_history_has_the_fields_of_an_epoch_and_a_row_for_each() -> None:
     search, final = (estimator.history[estimator.history["stage"] == stage] for stage in ("search", "final"))
     assert search.groupby("member")["epoch"].apply(list).tolist() == [[1, 2, 3]] * 2
     assert final.groupby("member")["epoch"].apply(list).tolist() == [[*range(1, estimator.chosen_epochs + 1)]] * 2
-    assert search["stop_loss"].notna().all()
-    assert final["stop_loss"].isna().all()
+    assert search["val_loss"].notna().all()
+    assert final["val_loss"].isna().all()
 
 
 @pytest.mark.parametrize("refit", [True, False])
@@ -264,7 +264,7 @@ def test_the_members_of_the_report_are_kept_as_they_were_after_the_epoch_that_th
     changes: dict[str, Any] = {"max_epochs": 12, "members": 3, "learning_rate": 0.1, "schedule": "constant"}
     fold = fold_of()
     estimator = fit(config_of("classification", protocol="report", **changes), fold)
-    losses = estimator.history.pivot_table("stop_loss", "epoch", "member")
+    losses = estimator.history.pivot_table("val_loss", "epoch", "member")
     assert set(losses.idxmin()) != {estimator.chosen_epochs}, "a member likes another epoch best"
     samples = predicted(estimator, fold.test).samples
     assert samples is not None
@@ -315,7 +315,7 @@ def test_each_number_of_epochs_to_choose_from_is_trained_to_its_own_end() -> Non
     estimator = fit(config_of(max_epochs=4, epoch_choices=[1, 3, 9]))
     searched = estimator.history[estimator.history["stage"] == "search"]
     assert searched.groupby("epochs")["epoch"].max().to_dict() == {1: 1, 3: 3, 4: 4}  # 9 is beyond max_epochs
-    ends = searched[searched["epoch"] == searched["epochs"]].set_index("epochs")["stop_loss"]
+    ends = searched[searched["epoch"] == searched["epochs"]].set_index("epochs")["val_loss"]
     assert estimator.chosen_epochs == ends.idxmin()
     final = estimator.history[estimator.history["stage"] == "final"]
     assert final["epoch"].tolist() == list(range(1, estimator.chosen_epochs + 1))
@@ -324,8 +324,8 @@ def test_each_number_of_epochs_to_choose_from_is_trained_to_its_own_end() -> Non
 def test_a_choice_without_refit_keeps_the_networks_of_the_chosen_training() -> None:
     kept = fit(config_of(epoch_choices=[2], refit=False, max_epochs=2))
     alone = fit(config_of(refit=False, max_epochs=2))
-    last = alone.history["stop_loss"].iloc[-1]
-    assert kept.history["stop_loss"].iloc[-1] == last
+    last = alone.history["val_loss"].iloc[-1]
+    assert kept.history["val_loss"].iloc[-1] == last
     assert kept.chosen_epochs == 2
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from occupancy.config import LSTM, RandomForest
 from occupancy.models.neural.heads import ClassificationHead, OrdinalHead, make_head
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 
 Head = ClassificationHead | OrdinalHead
 Floats = NDArray[np.float64]
@@ -187,5 +187,5 @@ def test_a_head_is_balanced_by_its_sizes_only_if_its_settings_ask_for_it(head: s
 
 @pytest.mark.parametrize("model", [LSTM, RandomForest])
 def test_balance_is_refused_for_a_regression(model: type[LSTM | RandomForest]) -> None:
-    with pytest.raises(ValidationError, match="balanced conflicts with head 'regression', which knows no labels; drop"):
+    with pytest.raises(ValidationError, match="balanced conflicts with head 'regression', which has no labels; remove"):
         model(head="regression", balanced=True)

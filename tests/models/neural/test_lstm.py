@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from occupancy.config import LSTM
 from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 
 Head = Literal["regression", "classification", "ordinal"]
 Cell = Literal["lstm", "gru"]

@@ -19,7 +19,7 @@ from occupancy.errors import InputError
 from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.mlp_crf import ChainEstimator, ChainNetwork
-from occupancy.models.neural.task import Sizes
+from occupancy.models.neural.network import Sizes
 from occupancy.prediction import Prediction
 
 Seen = tuple[Tensor, Tensor]
@@ -310,6 +310,6 @@ def test_long_sequences_teach_a_chain_that_changes_its_label_inside_them(fold: F
 def test_the_report_protocol_keeps_the_epoch_that_the_test_rows_liked_best(fold: Fold) -> None:
     estimator = make_estimator(config_of(protocol="report", max_epochs=3))
     estimator.fit(fold, NO_STEPS)
-    losses = estimator.history["stop_loss"]
+    losses = estimator.history["val_loss"]
     assert estimator.chosen_epochs == losses.argmin() + 1
     assert (estimator.history["stage"] == "search").all()

@@ -19,11 +19,10 @@ from occupancy.features.inputs import fit_inputs
 from occupancy.features.sensors import Features
 from occupancy.models import make_estimator
 from occupancy.models.estimator import NO_STEPS
-from occupancy.models.neural import estimator, pretraining
+from occupancy.models.neural import members, pretraining
 from occupancy.models.neural.estimator import NetworkEstimator
 from occupancy.models.neural.pretraining import APART, EPOCHS, SPREAD, simulated
-from occupancy.models.neural.task import Task, train
-from occupancy.models.neural.windows import WindowModule
+from occupancy.models.neural.task import Task, WindowModule, train
 
 ROOMS = 3
 
@@ -109,14 +108,14 @@ def test_every_training_begins_with_the_rooms_and_goes_on_with_the_same_network(
     calls: list[tuple[str, nn.Module, bool, int, int]] = []
 
     def note(where: str) -> Any:
-        def noted(module: nn.Module, data: WindowModule, settings: Train, epochs: int, told: Any) -> Task:
+        def noted(module: nn.Module, data: WindowModule, settings: Train, epochs: int, *rest: Any) -> Task:
             calls.append((where, module, module.training, len(data.train.rows), epochs))
-            return train(module, data, settings, epochs, told)
+            return train(module, data, settings, epochs, *rest)
 
         return noted
 
     monkeypatch.setattr(pretraining, "train", note("rooms"))
-    monkeypatch.setattr(estimator, "train", note("log"))
+    monkeypatch.setattr(members, "train", note("log"))
     fold = fold_of()
     rows = sum(len(frame) for frame in rooms_by_hand(60.0))
     fit(config_of(members=2), fold)
@@ -146,7 +145,7 @@ def test_the_inputs_stay_scaled_on_the_log_and_the_history_is_that_of_the_log() 
 
 def test_a_pretrained_network_needs_less_of_the_log() -> None:
     few = config_of(0, max_epochs=1, batch_size=32)
-    losses = [fit(config).history["stop_loss"].iloc[0] for config in (few, config_of(8, max_epochs=1, batch_size=32))]
+    losses = [fit(config).history["val_loss"].iloc[0] for config in (few, config_of(8, max_epochs=1, batch_size=32))]
     assert losses[1] < losses[0]
 
 

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from occupancy.config import LSTM, Train
 from occupancy.errors import InputError
 from occupancy.models.neural.lstm import LSTMNetwork
-from occupancy.models.neural.task import Keep, Sizes, Task, accelerator, train
-from occupancy.models.neural.windows import Batches, WindowModule, Windows
+from occupancy.models.neural.network import Sizes
+from occupancy.models.neural.runtime import accelerator
+from occupancy.models.neural.task import Keep, Task, WindowModule, train
+from occupancy.models.neural.windows import Batches, Windows
 from tests.places import ROOT
 
 ROWS, STOPPING = 64, 16
@@ -121,11 +123,11 @@ def test_training_is_a_plain_loop_of_adamw(clip: float | None, schedule: str) ->
 
 def test_training_solves_a_problem_that_can_be_solved() -> None:
     network, data = line(), data_of()
-    before = loss_on(network, data.stop)
+    before = loss_on(network, data.choosing)
     task, _ = run(network, data, 60)
     assert before > 1
     assert task.train_losses[-1] < 0.01
-    assert loss_on(network, data.stop) < 0.01
+    assert loss_on(network, data.choosing) < 0.01
     assert network.linear.weight[0].tolist() == pytest.approx([2, -1], abs=0.1)
 
 
@@ -133,49 +135,49 @@ def test_every_epoch_is_told_with_its_losses() -> None:
     task, told = run(line(), data_of(), 4)
     assert [epoch for epoch, _, _ in told] == [1, 2, 3, 4]
     assert [loss for _, loss, _ in told] == task.train_losses
-    assert [loss for _, _, loss in told] == task.stop_losses
-    assert len(task.stop_outputs) == 4
+    assert [loss for _, _, loss in told] == task.val_losses
+    assert len(task.val_outputs) == 4
 
 
 def test_the_stopping_loss_of_an_epoch_is_that_of_the_whole_part() -> None:
     # Batches of 7, 7 and 2 rows must not weigh the same; and the epoch's weights are those after it.
     network, data = line(), data_of()
     task, _ = run(network, data, 1)
-    assert task.stop_losses == pytest.approx([loss_on(network, data.stop)], rel=1e-5)
+    assert task.val_losses == pytest.approx([loss_on(network, data.choosing)], rel=1e-5)
 
 
 def test_the_outputs_kept_are_the_networks_for_the_stopping_rows_in_order() -> None:
     network, data = line(), data_of()
     task, _ = run(network, data, 1)
-    assert data.stop is not None
+    assert data.choosing is not None
     with torch.no_grad():
-        expected = torch.cat([network(x) for x, _ in data.stop])
-    torch.testing.assert_close(task.stop_outputs[0], expected)
+        expected = torch.cat([network(x) for x, _ in data.choosing])
+    torch.testing.assert_close(task.val_outputs[0], expected)
 
 
 def test_without_stopping_rows_no_stopping_loss_is_told() -> None:
     task, told = run(line(), data_of(stop=False), 2)
     assert [math.isnan(loss) for _, _, loss in told] == [True, True]
-    assert task.stop_losses == []
+    assert task.val_losses == []
 
 
 def test_the_weights_after_any_epoch_are_put_back_and_the_last_where_training_stopped_before_it() -> None:
     network, data = line(), data_of(misleading=True)
     task, _ = run(network, data, 12, keep="all")
-    assert task.stop_losses[-1] > 1.5 * min(task.stop_losses)
+    assert task.val_losses[-1] > 1.5 * min(task.val_losses)
     for epoch in (3, 12, 1, 40):
         task.restore(epoch)
-        assert loss_on(network, data.stop) == pytest.approx(task.stop_losses[min(epoch, 12) - 1], rel=1e-5)
+        assert loss_on(network, data.choosing) == pytest.approx(task.val_losses[min(epoch, 12) - 1], rel=1e-5)
 
 
 def test_the_best_weights_alone_are_kept_where_no_more_is_asked_for() -> None:
     network, data = line(), data_of(misleading=True)
     task, _ = run(network, data, 12, keep="best")
-    best = int(np.argmin(task.stop_losses)) + 1
+    best = int(np.argmin(task.val_losses)) + 1
     assert list(task._kept) == [best]
-    assert loss_on(network, data.stop) == pytest.approx(task.stop_losses[-1], rel=1e-5)
+    assert loss_on(network, data.choosing) == pytest.approx(task.val_losses[-1], rel=1e-5)
     task.restore(best)
-    assert loss_on(network, data.stop) == pytest.approx(min(task.stop_losses), rel=1e-5)
+    assert loss_on(network, data.choosing) == pytest.approx(min(task.val_losses), rel=1e-5)
     assert not run(line(), data, 2)[0]._kept
 
 
@@ -189,13 +191,13 @@ def test_the_stopping_rows_change_no_weight_by_themselves() -> None:
 @pytest.mark.parametrize("patience", [1, 3])
 def test_training_stops_when_patience_is_out(patience: int) -> None:
     task, told = run(line(), data_of(misleading=True), 30, patience=patience)
-    best = int(np.argmin(task.stop_losses)) + 1
+    best = int(np.argmin(task.val_losses)) + 1
     assert len(told) == best + patience < 30
 
 
 def test_training_goes_on_to_the_end_without_patience() -> None:
     task, told = run(line(), data_of(misleading=True), 10, patience=None)
-    assert np.argmin(task.stop_losses) < 5
+    assert np.argmin(task.val_losses) < 5
     assert len(told) == 10
 
 
@@ -257,7 +259,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
     again, repeated = train_lstm(1)
     other, _ = train_lstm(2)
     assert torch.equal(weights, again)
-    assert (task.train_losses, task.stop_losses) == (repeated.train_losses, repeated.stop_losses)
+    assert (task.train_losses, task.val_losses) == (repeated.train_losses, repeated.val_losses)
     assert not torch.equal(weights, other)
 
 

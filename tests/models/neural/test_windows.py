@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from occupancy.arrays import OUTSIDE, Ints
-from occupancy.models.neural.windows import Batch, Batches, WindowModule, Windows, sequences
+from occupancy.models.neural.task import WindowModule
+from occupancy.models.neural.windows import Batch, Batches, Windows, sequences
 
 
 def numbered(rows: int, features: int = 2) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ from occupancy.models.estimator import NO_STEPS
 from occupancy.models.postprocess.calibration import Calibrator
 from occupancy.models.postprocess.decoding import Mode, decode
 from occupancy.models.postprocess.durations import AGE_EDGES_S
-from occupancy.models.postprocess.estimator import BASE, LEAST, RefinedEstimator
+from occupancy.models.postprocess.estimator import BASE, LEAST, PostprocessedEstimator
 from occupancy.models.postprocess.out_of_fold import left_out
 from tests.counted import Counted
 from tests.models.made_visits import (
@@ -59,15 +59,15 @@ EACH_MODE = pytest.mark.parametrize("mode", MODES)
 FOREST = RandomForest(trees=5, head="classification")
 
 
-def fit(model: Any = FOREST, fold: Fold | None = None, **changes: Any) -> RefinedEstimator:
+def fit(model: Any = FOREST, fold: Fold | None = None, **changes: Any) -> PostprocessedEstimator:
     estimator = make_estimator(config_of(model, **changes))
-    assert isinstance(estimator, RefinedEstimator)
+    assert isinstance(estimator, PostprocessedEstimator)
     estimator.fit((fold or simulated_fold()).sealed(), NO_STEPS)
     return estimator
 
 
 def predicted(
-    estimator: RefinedEstimator, log: Log | None = None, rows: Rows | None = None, past: Rows | None = None
+    estimator: PostprocessedEstimator, log: Log | None = None, rows: Rows | None = None, past: Rows | None = None
 ) -> pd.DataFrame:
     log = log or simulated()
     return estimator.predict(sensors(log), everything(log) if rows is None else rows, past).to_frame()
@@ -77,7 +77,7 @@ def probs_of(table: pd.DataFrame) -> Floats:
     return table[[f"p{count}" for count in range(4)]].to_numpy(np.float64)
 
 
-def decoded_by_hand(estimator: RefinedEstimator, log: Log) -> tuple[Floats, Ints]:
+def decoded_by_hand(estimator: PostprocessedEstimator, log: Log) -> tuple[Floats, Ints]:
     """Return probabilities and path of each recording by `decoding`, from those of the model itself."""
     assert estimator.durations is not None
     assert estimator.emissions is not None
@@ -264,9 +264,9 @@ def told_fold(sure: float, wrong: float, visits: int = 60) -> Fold:
     return fold_of(log_of(counts, told(probs)), test=slice(len(counts) - 20, len(counts)))
 
 
-def refined(fold: Fold, **changes: Any) -> RefinedEstimator:
+def refined(fold: Fold, **changes: Any) -> PostprocessedEstimator:
     config = config_of(data=DATA.model_copy(update={"max_gap": MAX_GAP}), **changes)
-    estimator = RefinedEstimator(config, Told)
+    estimator = PostprocessedEstimator(config, Told)
     estimator.fit(fold.sealed(), NO_STEPS)
     return estimator
 
@@ -315,7 +315,7 @@ def test_a_saved_model_predicts_the_same_to_the_last_digit(mode: Mode, weights: 
     estimator.save(tmp_path)
     assert (tmp_path / BASE / "member_3" / "forest.skops").is_file()
     loaded = load_estimator(tmp_path)
-    assert isinstance(loaded, RefinedEstimator)
+    assert isinstance(loaded, PostprocessedEstimator)
     pd.testing.assert_frame_equal(predicted(loaded), predicted(estimator), check_exact=True)
     assert loaded.parameters == estimator.parameters
     assert loaded.history_s == estimator.history_s
@@ -336,7 +336,7 @@ def test_one_refinement_alone_survives_being_saved(refinement: dict[str, Any], t
     estimator = fit(**refinement)
     estimator.save(tmp_path)
     loaded = load_estimator(tmp_path)
-    assert isinstance(loaded, RefinedEstimator)
+    assert isinstance(loaded, PostprocessedEstimator)
     pd.testing.assert_frame_equal(predicted(loaded), predicted(estimator), check_exact=True)
 
 
@@ -361,14 +361,14 @@ def test_the_epochs_kept_are_those_of_the_model_in_use(tmp_path: Path) -> None:
 @pytest.mark.parametrize("refinement", [{"decoding": Decoding()}, {"calibration": Calibration()}], ids=str)
 def test_the_reports_protocol_is_refused_with_what_it_would_learn(refinement: dict[str, Any]) -> None:
     name = next(iter(refinement))
-    with pytest.raises(ValidationError, match=f"protocol 'report' conflicts with {name}, which is learned without"):
+    with pytest.raises(ValidationError, match=f"protocol 'report' conflicts with {name}, which must be fitted without"):
         config_of(protocol="report", **refinement)
     with pytest.raises(ValidationError, match=r"protocol 'report' conflicts with model\.weights"):
         config_of(Mixture(members=MEMBERS, weights="learned"), protocol="report")
 
 
 def test_a_model_without_refinements_is_itself() -> None:
-    assert not isinstance(make_estimator(config_of(FOREST)), RefinedEstimator)
+    assert not isinstance(make_estimator(config_of(FOREST)), PostprocessedEstimator)
 
 
 def test_calibration_counts_its_numbers_and_decoding_its_chain() -> None:

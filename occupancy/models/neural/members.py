@@ -1,0 +1,63 @@
+"""Training of a model's members: networks that are equal but for their seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import nn
+
+from occupancy.config import Config
+from occupancy.models.estimator import Epoch
+from occupancy.models.neural.network import Monitored
+from occupancy.models.neural.pretraining import pretrain
+from occupancy.models.neural.runtime import seeded
+from occupancy.models.neural.task import Keep, Task, WindowModule, train
+from occupancy.models.neural.windows import Batches
+
+
+def train_members(
+    config: Config,
+    build: Callable[[], nn.Module],
+    learning: Batches,
+    choosing: Batches | None,
+    rooms: Batches | None,
+    epochs: int,
+    on_epoch: Callable[[Epoch], None],
+    keeps: bool,
+) -> list[Task]:
+    """Return the trained members, as many as ``train.members`` says.
+
+    Args:
+        config: the experiment.
+        build: returns an untrained network.
+        learning: the rows to learn from.
+        choosing: the rows whose loss chooses the number of epochs; None in a refit.
+        rooms: simulated rooms to learn from first; None for a start from nothing.
+        epochs: how many at most.
+        on_epoch: told of every epoch.
+        keeps: whether the members keep their weights for `Task.restore`.
+    """
+    stage: Literal["search", "final"] = "final" if choosing is None else "search"
+    # One member alone chooses its best epoch: only those weights are kept, not those after a thousand epochs.
+    keep: Keep = "nothing" if not keeps else "best" if config.train.members == 1 else "all"
+
+    def report(epoch: int, train_loss: float, val_loss: float, member: int, network: nn.Module) -> None:
+        monitored = network.monitored() if isinstance(network, Monitored) else {}
+        on_epoch(Epoch(stage, member, epoch, epochs, train_loss, val_loss, monitored))
+
+    tasks = []
+    for member in range(config.train.members):
+        # The same seed gives a member the same start in the search and in the refit.
+        with seeded(config.seed, member):
+            network = build()
+            order = torch.Generator().manual_seed(torch.initial_seed())
+            if rooms is not None:
+                pretrain(network, dataclasses.replace(rooms, order=order), config.train)
+            data = WindowModule(dataclasses.replace(learning, order=order), choosing)
+            told = partial(report, member=member, network=network)
+            tasks.append(train(network, data, config.train, epochs, told, keep))
+    return tasks
