@@ -18,7 +18,6 @@ from occupancy.data.table import validate
 from occupancy.errors import InputError
 from occupancy.models import load_estimator
 from occupancy.models.estimator import SETTINGS, Estimator
-from occupancy.models.neural.mlp_crf import ChainEstimator
 
 SCHEMA_FILE = "schema.json"
 """The columns of the log beside the model, since the file that described them may not travel with it."""
@@ -54,6 +53,8 @@ class ServedModel:
         Raises:
             InputError: the model has no chain.
         """
+        from occupancy.models.neural.mlp_crf import ChainEstimator  # noqa: PLC0415 (late: other models need no torch)
+
         if not isinstance(self.estimator, ChainEstimator):
             config = self.estimator.config
             name = config.model.name
