@@ -208,23 +208,13 @@ def test_units_give_on_workers_what_they_give_here_to_the_last_digit_and_only_th
     fine = [*units_of(6), *networks, failing, Unit(model_of(Majority()), room, "test")]
     deadly, unlucky = killer(always, deaths=99), killer(once, deaths=1)
     with Cluster(manned.address, PATIENCE_S) as cluster:
-        ended = list(cluster.execute([*fine[:3], deadly, unlucky, *fine[3:]]))
+        ended = list(cluster.execute([deadly, unlucky, *fine]))
     outcomes = dict(ended)
     assert len(ended) == len(outcomes) == len(fine) + 2
     for unit in [*fine, unlucky]:
         assert_equal(outcomes[unit], carry_out(unit))
     assert outcomes[deadly] == Failure(DIED, passing=True)
     assert len([*always.iterdir()]) == 2
-
-
-def test_a_worker_killed_from_outside_costs_no_unit(manned: Site) -> None:
-    with Cluster(manned.address, PATIENCE_S) as cluster:
-        run = cluster.execute(units_of(12))
-        ended = [next(run)]
-        os.kill(manned.wait_for_workers(2)[0], signal.SIGKILL)
-        ended += run
-    assert Counter(unit.config.seed for unit, _ in ended) == Counter(range(12))
-    assert all(isinstance(outcome, Scores) for _, outcome in ended)
 
 
 def test_folds_are_sent_once_for_all_batches_and_forgotten_at_the_end(
@@ -328,6 +318,16 @@ def test_the_scheduler_needs_neither_torch_nor_this_package(manned: Site) -> Non
     with manned.client() as client:
         modules = client.run_on_scheduler(lambda: list(sys.modules))
     assert not {"torch", "occupancy"} & set(modules)
+
+
+def test_a_worker_killed_from_outside_costs_no_unit(manned: Site) -> None:
+    with Cluster(manned.address, PATIENCE_S) as cluster:
+        run = cluster.execute(units_of(12))
+        ended = [next(run)]
+        os.kill(manned.wait_for_workers(2)[0], signal.SIGKILL)
+        ended += run
+    assert Counter(unit.config.seed for unit, _ in ended) == Counter(range(12))
+    assert all(isinstance(outcome, Scores) for _, outcome in ended)
 
 
 def test_without_workers_or_scheduler_a_run_ends_in_one_line_that_says_how_to_go_on(manned: Site) -> None:
