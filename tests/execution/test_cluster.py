@@ -343,10 +343,10 @@ def test_without_workers_or_scheduler_a_run_ends_in_one_line_that_says_how_to_go
             next(run)
         for process in manned.workers:
             kill(process)
+        begun = time.monotonic()
         with pytest.warns(InputWarning, match="no worker; waiting 0.2 s for"):
             assert "has had no worker for 0.2 s; start some with `dask worker" in end(runs[0])
         kill(manned.scheduler)
-        begun = time.monotonic()
         told = end(runs[1])
         assert "does not answer any more" in told
         assert told.endswith("start the scheduler again and give the same command")
