@@ -1,23 +1,27 @@
-"""`python -m occupancy.tune` as a user runs it: stopped in every way, and taken up again."""
+"""`occupancy tune` as a user runs it: stopped in every way, and taken up again."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 import psutil
 import pytest
 
+from occupancy.errors import Interrupted
+from occupancy.execution.in_process import InProcess
+from occupancy.execution.unit import OnShare, Outcome, Unit, ignore
 from occupancy.tune import main
 from tests.places import ROOT
 
@@ -58,21 +62,57 @@ pytestmark = [
 ]
 
 
-def start(folder: Path, *arguments: str, search: str = SEARCH) -> subprocess.Popen[str]:
+Ended = tuple[int, str, str]
+"""Exit code, standard output and standard error of a command."""
+
+
+class Stopping(InProcess):
+    """Carries units out in this process, until the user stops it.
+
+    Attributes:
+        left: how many units are still carried out before that.
+    """
+
+    left: ClassVar[int] = 0
+
+    def execute(self, units: Sequence[Unit], on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
+        for carried in super().execute(units, on_share):
+            if Stopping.left == 0:
+                raise Interrupted
+            Stopping.left -= 1
+            yield carried
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "occupancy.tune", "--config", str(prepared(folder, SEARCH)), *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def prepared(folder: Path, search: str) -> Path:
+    """Return the file of a search in a folder, which is made."""
     folder.mkdir(exist_ok=True)
     (folder / "quick.yaml").write_text(search)
-    command = [sys.executable, "-m", "occupancy.tune", "--config", "quick.yaml", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return folder / "quick.yaml"
+
+
+def call(folder: Path, search: str, stop_after: int | None = None) -> Ended:
+    """Run the command in this process, which spares it the imports, and stop it after some units."""
+    arguments = ["--config", str(prepared(folder, search)), store_in(folder), "--json", "--workers", "1"]
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()) as output,
+        contextlib.redirect_stderr(io.StringIO()) as errors,
+    ):
+        if stop_after is not None:
+            patch.setattr(Stopping, "left", stop_after)
+            patch.setattr("occupancy.execution.in_process.InProcess", Stopping)
+        code = main(arguments)
+    return code, output.getvalue(), errors.getvalue()
 
 
 def store_in(folder: Path) -> str:
     """Return the override that names a store by its whole path: MLflow keeps what a relative one first meant."""
     return f"tracking.uri=sqlite:///{folder / 'mlflow.db'}"
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, errors = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, output, errors
 
 
 def ask(folder: Path, question: str) -> list[Any]:
@@ -99,39 +139,42 @@ def wait_for(folder: Path, units: int, process: subprocess.Popen[str]) -> None:
 
 @dataclass
 class Told:
-    """What became of one search that was let be, and of the same one stopped three times."""
+    """What became of one search that was let be, and of the same one that was stopped four times."""
 
-    whole: tuple[int, str, str] = (-1, "", "")
-    folder: Path = Path()
+    folder: Path
+    whole: Ended = (-1, "", "")
     recorded: list[int] = field(default_factory=list)
-    interrupted: tuple[int, str, str] = (-1, "", "")
+    interrupted: list[Ended] = field(default_factory=list)
     orphans: list[psutil.Process] = field(default_factory=list)
-    resumed: tuple[int, str, str] = (-1, "", "")
+    resumed: Ended = (-1, "", "")
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], str]) -> Told:
+    """A search that is killed and one that is interrupted, each with two processes of its own; the rest runs here."""
     whole, folder = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("stopped")
     new_store(whole / "mlflow.db")
-    told = Told(folder=folder)
-    undisturbed = start(whole, "--json", "--workers", "2")
-    for units, number in ((1, signal.SIGKILL), (5, signal.SIGINT), (TRIALS * FOLDS + 1, signal.SIGKILL)):
-        process = start(folder, "--json", "--workers", "1")
+    told = Told(folder)
+    for units, number in ((1, signal.SIGKILL), (5, signal.SIGINT)):
+        process = start(folder, store_in(folder), "--json", "--workers", "2")
         wait_for(folder, units, process)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
-        ended = end(process)
-        told.recorded.append(len(finished(folder)))
+        output, errors = process.communicate(timeout=PATIENCE_S)
         if number == signal.SIGINT:
-            told.interrupted = ended
+            told.interrupted.append((process.returncode, output, errors))
+        told.recorded.append(len(finished(folder)))
         _, alive = psutil.wait_procs(children, timeout=20)
         told.orphans += alive
-    told.whole = end(undisturbed)
-    told.resumed = end(start(folder, "--json", "--workers", "1"))
+    for units in (1, TRIALS * FOLDS + 1 - told.recorded[-1]):  # while settings are tried, and while choices are tested
+        told.interrupted.append(call(folder, SEARCH, stop_after=units))
+        told.recorded.append(len(finished(folder)))
+    told.resumed = call(folder, SEARCH)
+    told.whole = call(whole, SEARCH)
     return told
 
 
-def result(ended: tuple[int, str, str]) -> dict[str, Any]:
+def result(ended: Ended) -> dict[str, Any]:
     code, output, errors = ended
     assert (code, errors) == (0, "")
     assert output.count("\n") == 1
@@ -140,14 +183,12 @@ def result(ended: tuple[int, str, str]) -> dict[str, Any]:
     return tree
 
 
-def test_stopped_three_times_and_with_fewer_processes_it_gives_the_same_to_the_last_digit(
-    told: Told,
-) -> None:
+def test_stopped_four_times_and_with_fewer_processes_it_gives_the_same_to_the_last_digit(told: Told) -> None:
     assert result(told.resumed) == result(told.whole)
 
 
 def test_what_was_recorded_is_not_done_again(told: Told) -> None:
-    assert 1 <= told.recorded[0] < told.recorded[1] < told.recorded[2]
+    assert 1 <= told.recorded[0] < told.recorded[1] < told.recorded[2] < TRIALS * FOLDS < told.recorded[3]
     keys = finished(told.folder)
     nested = ask(told.folder, "select run_uuid from tags where key = 'group' and value in ('nested', 'shared')")
     assert len(set(keys)) <= TRIALS * FOLDS + 2 * FOLDS
@@ -159,7 +200,8 @@ def test_a_stopped_search_leaves_no_process_behind(told: Told) -> None:
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(told: Told) -> None:
-    assert told.interrupted == (130, "", "occupancy tune: interrupted; what was recorded so far is kept\n")
+    said = "occupancy tune: interrupted; what was recorded so far is kept\n"
+    assert told.interrupted == [(130, "", said)] * 3
 
 
 def test_the_record_is_one_parent_with_trials_and_folds_that_all_ended_well(told: Told) -> None:
@@ -210,16 +252,13 @@ def test_a_finished_search_is_told_again_and_not_run_again(told: Told, capsys: p
     assert len(ask(told.folder, "select 1 from runs")) == before
 
 
-def test_an_adaptive_search_that_was_killed_gives_the_same_with_another_number_of_processes(tmp_path: Path) -> None:
+def test_an_adaptive_search_that_was_stopped_gives_the_same_as_one_that_was_let_be(tmp_path: Path) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "stopped"
-    undisturbed = start(whole, "--json", "--workers", "2", search=ADAPTIVE)
-    process = start(folder, "--json", "--workers", "1", search=ADAPTIVE)
-    wait_for(folder, 5, process)  # the second proposals of each fold have begun
-    process.kill()
-    end(process)
+    assert call(folder, ADAPTIVE, stop_after=5)[0] == 130  # the second proposals of each fold have begun
     before = finished(folder)
-    resumed = result(end(start(folder, "--json", "--workers", "1", search=ADAPTIVE)))
-    assert resumed == result(end(undisturbed))
+    resumed = result(call(folder, ADAPTIVE))
+    assert resumed == result(call(whole, ADAPTIVE))
+    assert len(before) == 5
     assert {*before} < {*finished(folder)}
     assert {status for (status,) in ask(folder, "select status from runs")} == {"FINISHED"}
     names = [name for (name,) in ask(folder, "select name from runs")]
@@ -271,7 +310,8 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written(
     with contextlib.suppress(SystemExit):
         assert main(arguments) == 2
     output, errors = capsys.readouterr()
-    assert (output, errors.count("\n")) == ("", 1)
+    assert output in {"", "searching quick: loading the log\n"}
+    assert errors.count("\n") == 1
     assert text in errors
     assert [path.name for path in tmp_path.iterdir()] == ["quick.yaml"]
 
