@@ -65,7 +65,10 @@ def _serve(uri: str, port: int) -> None:
     stores = ["--backend-store-uri", uri, "--registry-store-uri", uri]
     # Without a lifespan, of which MLflow's does nothing here: Uvicorn prints a traceback of it where Ctrl-C ends it.
     uvicorn = ["--workers", "1", "--uvicorn-opts", "--log-level=warning --lifespan=off"]
-    cli.main(["ui", *stores, "--host", _HOST, "--port", str(port), *uvicorn], standalone_mode=False)
+    cli.main(
+        ["ui", "--app-name", "occupancy", *stores, "--host", _HOST, "--port", str(port), *uvicorn],
+        standalone_mode=False,
+    )
 
 
 def _check_free(port: int) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from occupancy.config import Tracking
 from occupancy.errors import InputError
@@ -100,4 +102,7 @@ def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: 
     model = client.get_logged_model(model_id)
     made = client.create_model_version(name, model.model_uri, run_id, dict(tags), model_id=model_id)
     client.set_registered_model_alias(name, CURRENT, made.version)
+    # What MLflow's page of the model says it is registered as.
+    versions = [*json.loads(model.tags.get(MLFLOW_MODEL_VERSIONS, "[]")), {"name": name, "version": made.version}]
+    client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
     return str(made.version)

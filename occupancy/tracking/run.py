@@ -21,6 +21,7 @@ from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from occupancy.errors import InputError
+from occupancy.tracking import view
 
 FINISHED, FAILED, KILLED, RUNNING = (
     RunStatus.to_string(status)
@@ -148,14 +149,18 @@ def write(
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> None:
-    """Write into a run at once: metrics that could be computed, settings and tags; what is too long is cut off."""
+    """Write into a run at once: metrics that could be computed, settings and tags; what is too long is cut off.
+
+    Scores are written as tags too, rounded; see `view.scores`.
+    """
     now = int(time.time() * 1000)
+    tags = {**view.scores(metrics or {}), **(tags or {})}
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in (params or {}).items()}
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, now, 0) for name, value in defined(metrics or {}).items()],
         params=[Param(name, text[:_LONGEST]) for name, text in texts.items()],
-        tags=[RunTag(name, text[:_LONGEST]) for name, text in (tags or {}).items()],
+        tags=[RunTag(name, text[:_LONGEST]) for name, text in tags.items()],
     )
 
 

@@ -133,10 +133,13 @@ def test_the_parent_is_tagged_with_what_a_comparison_groups_by(config: Config, r
     assert parent.data.tags["folds_digest"] == digest_of(result.plan.folds)
 
 
-def test_a_new_experiment_says_what_to_compare_and_brings_a_view_that_shows_it(config: Config, parent: Run) -> None:
+@pytest.mark.parametrize("name", ["scores", "folds"])
+def test_a_new_experiment_says_what_to_compare_and_brings_views_that_show_it(
+    config: Config, parent: Run, name: str
+) -> None:
     tags = MlflowClient(config.tracking.uri).get_experiment(parent.info.experiment_id).tags
-    assert tags["mlflow.note.content"].startswith("Compare `mse_avg`")
-    saved = json.loads(tags["mlflow.sharedViewState.scores"])
+    assert tags["mlflow.note.content"].startswith("Compare `mse`")
+    saved = json.loads(tags[f"mlflow.sharedViewState.{name}"])
     state = json.loads(saved["state"])
     kinds: dict[str, Any] = {"metrics": parent.data.metrics, "params": parent.data.params, "tags": parent.data.tags}
     shown = [column.replace("`", "").partition(".") for column in state["selectedColumns"]]
@@ -144,6 +147,32 @@ def test_a_new_experiment_says_what_to_compare_and_brings_a_view_that_shows_it(c
     assert [
         chart["metricKey"] for chart in state["compareRunCharts"] if chart["metricKey"] not in kinds["metrics"]
     ] == []
+
+
+def test_the_view_of_scores_finds_experiments_alone_and_sorts_them_by_a_score_of_theirs(
+    config: Config, parent: Run
+) -> None:
+    client = MlflowClient(config.tracking.uri)
+    tags = client.get_experiment(parent.info.experiment_id).tags
+    state = json.loads(json.loads(tags["mlflow.sharedViewState.scores"])["state"])
+    order = f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"
+    found = client.search_runs([parent.info.experiment_id], state["searchFilter"], order_by=[order])
+    assert parent.info.run_id in {run.info.run_id for run in found}
+    assert all("mlflow.parentRunId" not in run.data.tags for run in found)
+    scores = [run.data.metrics["mse_avg"] for run in found]
+    assert scores == sorted(scores)
+
+
+def test_scores_are_tags_too_rounded_for_people_beside_metrics_with_all_digits(
+    result: Result, parent: Run, children: list[Run]
+) -> None:
+    metrics = result.metrics
+    told = {"mse": metrics["mse_avg"], "f1_macro": metrics["f1_macro_avg"], "mse_pooled": metrics["mse_pooled"]}
+    assert parent.data.tags.items() >= {name: f"{value:.4f}" for name, value in told.items()}.items()
+    for child, fold in zip(children, result.folds, strict=True):
+        expected = {name: f"{fold.metrics[name]:.4f}" for name in ("mse", "f1_macro")}
+        assert child.data.tags.items() >= expected.items()
+        assert "mse_pooled" not in child.data.tags
 
 
 def test_the_parent_holds_every_setting_by_its_dotted_key(config: Config, parent: Run) -> None:

@@ -52,7 +52,7 @@ def test_an_experiment_is_made_once_with_its_files_beside_the_store(tracking: Tr
 
 def test_the_description_of_an_experiment_is_the_users_to_change(tracking: Tracking) -> None:
     client, made = open_experiment(tracking)
-    assert client.get_experiment(made).tags["mlflow.note.content"].startswith("Compare `mse_avg`")
+    assert client.get_experiment(made).tags["mlflow.note.content"].startswith("Compare `mse`")
     client.set_experiment_tag(made, "mlflow.note.content", "mine")
     open_experiment(tracking)
     assert client.get_experiment(made).tags["mlflow.note.content"] == "mine"

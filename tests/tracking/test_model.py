@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -123,6 +124,8 @@ def test_each_version_of_a_registered_model_becomes_the_current_one(
         current = client.get_model_version_by_alias("office", CURRENT)
         assert (str(current.version), current.run_id, current.tags) == (number, run_id, {"rows": number})
     assert mlflow.pyfunc.load_model("models:/office@current").metadata.model_id == model_id
+    told = json.loads(client.get_logged_model(model_id).tags["mlflow.modelVersions"])
+    assert [(version["name"], str(version["version"])) for version in told] == [("office", "1"), ("office", "2")]
 
 
 def test_a_name_that_the_registry_does_not_take_is_not_taken_for_one_that_is_there(
