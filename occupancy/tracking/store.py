@@ -160,7 +160,8 @@ def is_made(path: Path) -> bool:
 @contextmanager
 def impatient() -> Iterator[None]:
     """Let MLflow ask a server once and briefly; it would ask a broken one for minutes."""
-    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{PATIENCE_S:.0f}"}
+    # The server is there: it may be busy, since a first question loads what it needs.
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{3 * PATIENCE_S:.0f}"}
     before = {name: os.environ.get(name) for name in limits}
     os.environ.update(limits)
     try:

@@ -294,7 +294,7 @@ def test_the_closing_table_gives_the_scores_the_log_the_run_and_how_to_look_at_i
     assert len(folds) == 2
     assert f"run      {parent} in {history.store}\n" in output
     assert "log      simulated, 864 rows, digest " in output
-    assert output.endswith("look     occupancy ui\n"), "protocol report leaves no model to use"
+    assert output.endswith(f"look     occupancy ui tracking.uri={history.store}\n"), "protocol report leaves no model"
 
 
 def test_the_report_protocol_is_a_tag_of_every_run_and_a_caution_below_the_table(history: History) -> None:

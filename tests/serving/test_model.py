@@ -163,14 +163,14 @@ def test_earlier_rows_serve_as_history_and_later_ones_do_not(served: ServedModel
         (lambda frame: frame.drop(columns="S5_CO2"), "missing column S5_CO2"),
         (lambda frame: frame.drop(columns="Time"), "missing column Time"),
         (lambda frame: frame.rename(columns={"S1_Temp": "S1_Tmp"}), "unknown column S1_Tmp; did you mean S1_Temp"),
-        (lambda frame: frame.assign(S1_Temp="warm"), r"no number \(288\): row 0 S1_Temp 'warm'"),
+        (lambda frame: frame.assign(S1_Temp="warm"), r"not a number \(288\): row 0 S1_Temp 'warm'"),
         (lambda frame: frame.assign(S1_Temp=np.nan), r"missing \(288\)"),
         (lambda frame: frame.assign(S1_Temp=np.inf), r"infinite \(288\)"),
         (lambda frame: frame.assign(Date="2024-01-01"), r"unreadable time \(288\).*data.time_format='%Y-%m-%d"),
         (lambda frame: frame.iloc[::-1], r"unsorted time \(287\)"),
         (lambda frame: pd.concat([frame, frame.tail(1)]), r"duplicate time \(1\): row 288"),
-        (lambda frame: frame.head(0), "holds no rows"),
-        (lambda frame: frame[[]], "holds no rows"),
+        (lambda frame: frame.head(0), "has no rows"),
+        (lambda frame: frame[[]], "has no rows"),
     ],
 )
 def test_a_frame_that_does_not_pass_the_gate_is_refused(

@@ -106,7 +106,8 @@ class Home:
         """Make a logged model the newest version of a registered one."""
         if name not in {known.name for known in self.client.search_registered_models()}:
             self.client.create_registered_model(name)
-        version = self.client.create_model_version(name, f"models:/{model}", model_id=model)
+        location = self.client.get_logged_model(model).artifact_location  # MLflow looks `models:/` up in its own store
+        version = self.client.create_model_version(name, location, model_id=model)
         if alias is not None:
             self.client.set_registered_model_alias(name, alias, version.version)
 

@@ -168,7 +168,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         lambda home: in_store(home, f"http://127.0.0.1:{closed_port()}"),
         "can't be reached (no connection)",
     ),
-    "folder that is not there": (lambda _: ["--model", "none", "--csv", written("a.csv", b"a")], "holds a header"),
+    "folder that is not there": (lambda _: ["--model", "none", "--csv", written("a.csv", b"a")], "has a header"),
     "folder without a model": (
         lambda home: ["--model", ".", "--csv", str(home.folder / "log.csv")],
         ".: holds no model, neither settings.json nor MLmodel",
