@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -106,8 +107,10 @@ class Home:
         """Make a logged model the newest version of a registered one."""
         if name not in {known.name for known in self.client.search_registered_models()}:
             self.client.create_registered_model(name)
-        location = self.client.get_logged_model(model).artifact_location  # MLflow looks `models:/` up in its own store
-        version = self.client.create_model_version(name, location, model_id=model)
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(self.uri)  # where MLflow looks the model up
+        version = self.client.create_model_version(name, f"models:/{model}", model_id=model)
+        mlflow.set_tracking_uri(before)
         if alias is not None:
             self.client.set_registered_model_alias(name, alias, version.version)
 
