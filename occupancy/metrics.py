@@ -1,4 +1,4 @@
-"""Every figure by which a model is judged, defined once: per fold, over folds and pooled."""
+"""The metrics, each defined once: per fold, over folds and pooled."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sklearn.metrics import accuracy_score, f1_score
 from occupancy.arrays import Floats, Ints
 from occupancy.prediction import Prediction
 
-HOLD_S = 150.0  # a change is answered once the label has been right for this long
+HOLD_S = 150.0  # a change is answered when the label stays right for this long
 
 _NANOSECONDS = 1e9
 
 
 def score(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> dict[str, float]:
-    """Return every metric over the rows of all parts together, by key; nan where a metric is undefined.
+    """Return every metric over the rows of all parts together, by key; nan if a metric is undefined.
 
     Args:
         parts: predictions, each with the true counts of its rows; a fold is one part, pooled scores take all folds.
-        max_gap: seconds between two rows beyond which they belong to different recordings.
+        max_gap: seconds; a longer step between rows begins a new recording.
     """
     assert all(len(prediction) == len(truth) for prediction, truth in parts)
     assert sum(len(truth) for _, truth in parts) > 0, "no rows to score"
@@ -35,7 +35,7 @@ def score(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> dict[str,
     )
     risk = risk_coverage(np.square(label - truth).astype(np.float64), std)
     changes = [change_latencies(prediction, truth, max_gap) for prediction, truth in parts]
-    # The delay is part of an answer; a change that was never answered takes its run's length and no more.
+    # The delay counts for answered changes only; a change that was never answered counts the length of its run.
     delays = [prediction.delay_s * answered for (prediction, _), (_, answered) in zip(parts, changes, strict=True)]
     seconds = np.concatenate([seconds for seconds, _ in changes]) + np.concatenate(delays)
     answered = np.concatenate([answered for _, answered in changes])
@@ -56,7 +56,7 @@ def score(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> dict[str,
 
 
 def aggregate(folds: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return ``<key>_avg`` and ``<key>_std`` (ddof 0) of each metric over the folds where it is defined.
+    """Return ``<key>_avg`` and ``<key>_std`` (ddof 0) of each metric over the folds in which it is defined.
 
     Args:
         folds: the scores of each fold, all with the same keys.
@@ -72,16 +72,16 @@ def aggregate(folds: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def risk_coverage(errors: Floats, std: Floats) -> Floats:
-    """Return the mean error of the k surest rows for k = 1..N, (N,).
+    """Return the mean error of the k most certain rows for k = 1..N, (N,).
 
-    Rows of equal std count with the mean error of their group, so their order does not matter: it is the
-    curve to expect when ties are broken at random. Its mean is the area under it (Geifman and El-Yaniv, 2017).
+    Rows with equal ``std`` count with the mean error of their group, so their order does not matter: this is the
+    expected curve if ties are broken at random. Its mean is the area under it (Geifman and El-Yaniv, 2017).
 
     Args:
         errors: (N,) error of each row, in any unit.
-        std: (N,) how unsure each row is.
+        std: (N,) uncertainty of each row.
     """
-    # Identical rows may differ in the last bits, by how a matrix product splits its work.
+    # Equal rows may differ in the last bits, depending on how a matrix product is divided.
     _, group, size = np.unique(std.round(9), return_inverse=True, return_counts=True)
     group_error = np.bincount(group, weights=errors) / size
     return np.asarray(np.cumsum(np.repeat(group_error, size)) / np.arange(1, len(errors) + 1))
@@ -90,15 +90,15 @@ def risk_coverage(errors: Floats, std: Floats) -> Floats:
 def change_latencies(prediction: Prediction, truth: Ints, max_gap: float) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the seconds from each true change to its answer, (K,), and whether there was one, (K,).
 
-    A change is a row whose count differs from that of the row before it, at most ``max_gap`` earlier.
-    Its run of equal counts ends at the next change, or one step after the last row before a gap or the
-    end. The answer is the first row of the run from which the label is right on every row of the next
-    ``HOLD_S`` seconds, or of what is left of the run. A change without an answer takes its run's length.
+    A change is a row whose count differs from that of the row before it, if that is at most ``max_gap`` earlier. Its
+    run of equal counts ends at the next change, or one step after the last row before a gap or the end of the log. The
+    answer is the first row of the run from which the label is right on every row of the next ``HOLD_S`` seconds, or of
+    the rest of the run. A change without an answer counts the length of its run.
 
     Args:
         prediction: N rows in order of time.
         truth: (N,) true counts.
-        max_gap: seconds between two rows beyond which they belong to different recordings.
+        max_gap: seconds; a longer step between rows begins a new recording.
     """
     assert prediction.times.is_monotonic_increasing
     if len(truth) < 2:
@@ -115,13 +115,13 @@ def change_latencies(prediction: Prediction, truth: Ints, max_gap: float) -> tup
     answer = np.append(held, len(truth))[np.searchsorted(held, starts)]
     answered = answer < stops
     seconds = (np.where(answered, np.append(times, 0)[answer], ends) - times[starts]) / _NANOSECONDS
-    # The first run and those after a gap start without a change.
+    # The first run, and each run after a gap, starts without a change.
     changed = ~np.append(True, after_gap[:-1])
     return seconds[changed], answered[changed]
 
 
 def _held_rows(right: NDArray[np.bool_], times: Ints, stops: Ints, starts: Ints) -> Ints:
-    """Return the rows from which the label is right for ``HOLD_S`` seconds or to the end of the row's run."""
+    """Return the rows from which the label is right for ``HOLD_S`` seconds, or to the end of the row's run."""
     rows = np.arange(len(right))
     next_wrong = np.minimum.accumulate(np.where(right, len(right), rows)[::-1])[::-1]
     hold_stop = np.searchsorted(times, times + int(HOLD_S * _NANOSECONDS), side="right")
@@ -129,7 +129,7 @@ def _held_rows(right: NDArray[np.bool_], times: Ints, stops: Ints, starts: Ints)
 
 
 def _answer_scores(parts: Sequence[tuple[Prediction, Ints]]) -> dict[str, float]:
-    """Return the share of rows that a model answered and the mean squared error of these, where it may abstain."""
+    """Return the share of answered rows and their mean squared error; nothing for a model that answers every row."""
     given = [(prediction.answered, np.square(prediction.label - truth)) for prediction, truth in parts]
     if any(answered is None for answered, _ in given):
         return {}
@@ -152,12 +152,12 @@ def _label_scores(label: Ints, truth: Ints, classes: int) -> dict[str, float]:
 
 def _probability_scores(probs: Floats, truth: Ints) -> dict[str, float]:
     """Return the scores of the probabilities: log loss in nats, Brier score, calibration error of the top label."""
-    # Late: they take seconds to import, and whoever only predicts does not need them.
+    # Late: they take seconds to import, and predicting does not need them.
     import torch  # noqa: PLC0415
     from torchmetrics.functional.classification import multiclass_calibration_error  # noqa: PLC0415
 
     true_probs = probs[np.arange(len(truth)), truth]
-    # torchmetrics gives a probability of exactly 1 a sixteenth bin, and takes one above 1, as by rounding, for a logit.
+    # torchmetrics puts a probability of exactly 1 into a sixteenth bin, and takes one above 1 (rounding) for a logit.
     below_one = torch.from_numpy(probs.clip(0.0, 1.0 - 1e-6))
     ece = multiclass_calibration_error(below_one, torch.from_numpy(truth), probs.shape[1], n_bins=15, norm="l1")
     return {
@@ -168,7 +168,7 @@ def _probability_scores(probs: Floats, truth: Ints) -> dict[str, float]:
 
 
 def _interval_scores(lower: Floats, upper: Floats, truth: Ints, classes: int) -> dict[str, float]:
-    """Return the intervals' coverage, of all and of occupied rows, mean width in people and mean number of labels."""
+    """Return coverage of all and of occupied rows, mean width in people and mean number of labels of the intervals."""
     inside = (lower <= truth) & (truth <= upper)
     occupied = truth > 0
     labels = np.arange(classes)

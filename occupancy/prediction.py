@@ -1,4 +1,4 @@
-"""What every model returns: for each row a count, its probabilities and an interval."""
+"""Predictions: for each row a count, its probabilities and an interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from occupancy.arrays import Floats, Ints, Rows
 
 INTERVAL = 0.90
 COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")
-"""What a table of predictions holds before the probabilities; all but the time in people."""
+"""The columns of a table of predictions before the probabilities; all but the time in people."""
 
 _OF_ROWS = (
     "label",
@@ -37,18 +37,18 @@ class Prediction:
 
     Attributes:
         times: (N,) time of each row.
-        label: (N,) the count one would act on.
+        label: (N,) the count to act on.
         probs: (N, C) probability of each count 0..C-1.
         mean: (N,) mean of the predictive distribution, in people.
         std: (N,) its standard deviation, in people.
-        lower: (N,) lower end of the 90 % interval, in people: central, or as calibration made it.
-        upper: (N,) upper end of it.
-        causal: whether every row rests on rows up to its own time alone.
+        lower: (N,) lower end of the 90 % interval, in people: of the central one, or as calibrated.
+        upper: (N,) its upper end.
+        causal: whether every row uses rows up to its own time only.
         samples: (S, N) sampled means in people, or (S, N, C) sampled probabilities.
-        shares: (N, C) share of a classifier's samples whose likeliest label is each.
-        disagreement: (N,) how far the samples disagree, in people, where they themselves are not kept.
-        answered: (N,) whether the row is sure enough to be answered; None for a model that always answers.
-        delay_s: how long after a row's time its prediction can be had.
+        shares: (N, C) share of a classifier's samples in which each label is the most likely one.
+        disagreement: (N,) standard deviation between samples, in people, if the samples are not kept.
+        answered: (N,) whether the row is certain enough to be answered; None for a model that answers every row.
+        delay_s: seconds after a row's time at which its prediction can be had.
     """
 
     times: pd.DatetimeIndex
@@ -71,9 +71,9 @@ class Prediction:
 
     @property
     def epistemic(self) -> Floats:
-        """The part of ``std`` that more training rows would lower, (N,) in people: how far the samples disagree.
+        """The part of ``std`` that more training rows would reduce, (N,) in people: the spread between samples.
 
-        It is ``std`` at most: members of a pool may lie farther apart than the pool thinks possible.
+        It is at most ``std``: the members of a pool may differ by more than the standard deviation of the pool.
         """
         if self.samples is None:
             return np.zeros(len(self)) if self.disagreement is None else np.minimum(self.disagreement, self.std)
@@ -82,7 +82,7 @@ class Prediction:
 
     @property
     def aleatoric(self) -> Floats:
-        """The part of ``std`` that stays, (N,) in people; the squares of the two parts add up to that of ``std``."""
+        """The part of ``std`` that remains, (N,) in people; the squares of both parts add up to that of ``std``."""
         return np.asarray(np.sqrt(np.maximum(np.square(self.std) - np.square(self.epistemic), 0.0)))
 
     def at(self, rows: slice | Rows) -> Prediction:
@@ -92,7 +92,7 @@ class Prediction:
         return dataclasses.replace(self, samples=None if self.samples is None else self.samples[:, rows], **taken)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the table people read: `COLUMNS`, then p0..p{C-1}, and `answered` where a model may abstain."""
+        """Return a table for people: `COLUMNS`, then p0..p{C-1}, and ``answered`` with selective prediction."""
         columns = (
             self.times,
             self.label,
@@ -113,8 +113,8 @@ class Prediction:
 
 
 def join(parts: Iterable[Prediction]) -> Prediction:
-    """Return the predictions of successive rows as one, without the samples, which are most of what it weighs."""
-    # One at a time: the samples of a part are gone before those of the next are drawn.
+    """Return the predictions of successive rows as one, without the samples, which take most of the memory."""
+    # One part at a time: its samples are dropped before those of the next part are drawn.
     bare = [dataclasses.replace(part, samples=None, disagreement=part.epistemic) for part in parts]
     given = [name for name in _OF_ROWS if getattr(bare[0], name) is not None]
     joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in bare]) for name in given}
@@ -128,22 +128,22 @@ def from_people(
 ) -> Prediction:
     """Return the prediction of a regressor.
 
-    The predictive distribution is Normal: its mean is the samples' mean, its variance their spread
-    (what the model does not know) plus the residual variance (what no model could know). Counts
-    get the Normal mass between half-integers, the outermost ones the tails too.
+    The predictive distribution is Normal: its mean is the mean of the samples, its variance their variance (epistemic)
+    plus the residual variance (aleatoric). A count gets the Normal mass between the half-integers around it; the
+    smallest and the largest count get the tails too.
 
     Args:
         times: (N,) time of each row.
         samples: (S, N) sampled counts, in people.
-        residual_var: mean square of count minus mean, people squared, on rows that are not tested; to be
-            honest, on rows that the model was not fitted on.
+        residual_var: mean square of count minus mean, people squared, on rows that are not tested; under the honest
+            protocol, rows that the model was not fitted on.
         max_count: the largest count, C - 1.
-        causal: whether every row rests on rows up to its own time alone.
+        causal: whether every row uses rows up to its own time only.
     """
     mean = samples.mean(axis=0)
     std = np.sqrt(samples.var(axis=0) + residual_var)
     half_integers = np.arange(max_count) + 0.5
-    # A std of zero (one sample, no residual) means certainty; norm.cdf would give nan at 0/0.
+    # A std of 0 (one sample, no residual variance) means certainty; norm.cdf would give nan for 0/0.
     below = norm.cdf(half_integers, mean[:, None], np.maximum(std, 1e-9)[:, None])  # (N, C-1)
     probs = np.diff(below, axis=1, prepend=0.0, append=1.0)
     label = np.clip(np.rint(mean), 0, max_count).astype(np.int64)
@@ -157,12 +157,12 @@ def from_probabilities(times: pd.DatetimeIndex, samples: Floats, causal: bool = 
     Args:
         times: (N,) time of each row.
         samples: (S, N, C) sampled probabilities.
-        causal: whether every row rests on rows up to its own time alone.
+        causal: whether every row uses rows up to its own time only.
     """
     probs = samples.mean(axis=0)
     counts = np.arange(probs.shape[1])
     mean = probs @ counts
-    # Not E[c^2] - mean^2: probabilities in single precision sum to 1 +- 1e-7, and a sure row would get a std of 1e-3.
+    # Not E[c^2] - mean^2: probabilities in single precision sum to 1 +- 1e-7, so a certain row would get a std of 1e-3.
     std = np.sqrt((probs * np.square(counts - mean[:, None])).sum(axis=1))
     lower, upper = central_interval(probs)
     shares = class_shares(samples)
@@ -170,18 +170,18 @@ def from_probabilities(times: pd.DatetimeIndex, samples: Floats, causal: bool = 
 
 
 def floor(probs: Floats, least: float) -> Floats:
-    """Return probabilities (..., C) of which none is much less than a least one, so that none has a wild logarithm."""
+    """Return probabilities (..., C) of which none is much below ``least``, so that all logarithms are moderate."""
     floored: Floats = probs.clip(least)
     floored /= floored.sum(axis=-1, keepdims=True)
     return floored
 
 
 def decide(prediction: Prediction, disagreement: Floats | None = None) -> Prediction:
-    """Return a prediction whose label is the count next to its mean, which has the least expected squared error.
+    """Return a prediction whose label is the count nearest to its mean, which has the smallest expected squared error.
 
     Args:
-        prediction: of a classifier, whose label is the likeliest count.
-        disagreement: (N,) how far its parts disagree, in people, in place of its samples.
+        prediction: of a classifier, whose label is the most likely count.
+        disagreement: (N,) standard deviation between its parts, in people, which replaces its samples.
     """
     last = prediction.probs.shape[1] - 1
     label = np.clip(np.rint(prediction.mean), 0, last).astype(np.int64)
@@ -191,20 +191,20 @@ def decide(prediction: Prediction, disagreement: Floats | None = None) -> Predic
 
 
 def class_shares(samples: Floats) -> Floats:
-    """Return the share of samples whose arg-max is each label, (N, C), from (S, N, C) probabilities."""
+    """Return the share of samples in which each label is the arg-max, (N, C), from probabilities (S, N, C)."""
     classes = samples.shape[-1]
     return np.stack([(samples.argmax(axis=-1) == c).mean(axis=0) for c in range(classes)], axis=-1)
 
 
 def central_interval(probs: Floats, level: float = INTERVAL) -> tuple[Floats, Floats]:
-    """Return the ends (N,), (N,) of the central interval of counts that holds at least ``level``.
+    """Return the ends (N,), (N,) of the central interval of counts that holds at least the probability ``level``.
 
-    They are the (1 - level)/2 and (1 + level)/2 quantiles of the distribution over counts, so an
-    interval always holds a whole count, also where a regressor's Normal is narrow.
+    They are the (1 - level)/2 and (1 + level)/2 quantiles of the distribution over counts. So an interval always holds
+    a whole count, also where a regressor's Normal is narrow.
     """
     cumulative = probs.cumsum(axis=1)
     tail = (1 - level) / 2
-    # The sum may fall short of 1 by rounding; without slack a certain row would get a label too many.
+    # By rounding the sum may be below 1; without slack the interval of a certain row would hold one label more.
     lower = (cumulative < tail - 1e-12).sum(axis=1)
     upper = (cumulative < 1 - tail - 1e-12).sum(axis=1)
     last = probs.shape[1] - 1

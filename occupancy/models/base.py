@@ -1,4 +1,4 @@
-"""What estimators share: the fields of the contract, and a fit in one step for models without epochs."""
+"""Base classes of estimators: the fields of the contract, and a fit in one step for models without epochs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from occupancy.models.estimator import SETTINGS, Steps
 
 
 class EstimatorBase:
-    """The fields that every estimator has, as they are before a fit."""
+    """The fields of an estimator before its fit, and what most estimators do."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -28,12 +28,12 @@ class EstimatorBase:
 
     @property
     def cross_fits(self) -> bool:
-        """Whether a fit makes models that leave visits out; none does unless a model says otherwise."""
+        """Whether the fit makes models that leave visits out; it does not, unless a model overrides this."""
         return False
 
     @property
     def history_s(self) -> float:
-        """Seconds of earlier rows that one prediction needs; none unless a model says otherwise."""
+        """Seconds of earlier rows that one prediction needs; 0 unless a model overrides this."""
         return 0.0
 
     @property
@@ -60,10 +60,9 @@ class EstimatorBase:
 
 
 class OneStepEstimator(EstimatorBase, ABC):
-    """An estimator that learns in one step: there are no epochs to choose.
+    """An estimator that learns in one step, without epochs.
 
-    Such a model learns from training and validation rows together under either protocol, unless
-    ``train.refit`` keeps the validation rows out.
+    It learns from training and validation rows together under both protocols, unless ``train.refit`` is false.
     """
 
     def fit(self, fold: Fold, steps: Steps) -> None:

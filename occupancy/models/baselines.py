@@ -1,4 +1,4 @@
-"""What any model has to beat: label shares alone, and what the clock tells."""
+"""Baselines that every model should beat: the label shares, and the label shares by hour of the week."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DAYS, HOURS = 7, 24
 
 
 class MajorityEstimator(OneStepEstimator):
-    """Gives every row the shares of the labels among the learned rows."""
+    """Predicts for every row the label shares of the learned rows."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -50,10 +50,10 @@ class MajorityEstimator(OneStepEstimator):
 
 
 class ClockEstimator(OneStepEstimator):
-    """Gives a row the shares of the labels at its hour of the week among the learned rows.
+    """Predicts for a row the label shares of the learned rows at its hour of the week.
 
-    Each share backs off by additive smoothing: that of an hour on one weekday to that of the hour on
-    any day, this to that of all rows, and this to equal shares.
+    Additive smoothing pulls the shares of an hour on one weekday towards those of the hour on any day, these towards
+    those of all rows, and these towards equal shares.
     """
 
     def __init__(self, config: Config, settings: Clock) -> None:
@@ -78,7 +78,7 @@ class ClockEstimator(OneStepEstimator):
         self.shares = _smooth(labels, hourly, prior_rows)  # (7, 24, C)
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
-        """Return what the clock tells of the given rows (N,) of a frame, whose sensors are not looked at."""
+        """Return predictions for the given rows (N,) of a frame by their times; its sensors are not used."""
         times = pd.DatetimeIndex(frame.index)[rows]
         return from_probabilities(times, self.shares[times.dayofweek, times.hour][None])
 
@@ -92,6 +92,6 @@ class ClockEstimator(OneStepEstimator):
 
 
 def _smooth(labels: Floats, wider: Floats, prior_rows: float) -> Floats:
-    """Return shares (..., C) of labels counted (..., C), to which ``prior_rows`` rows of wider shares are added."""
+    """Return label shares (..., C) from counts (..., C), with ``prior_rows`` rows of wider shares (..., C) added."""
     smoothed: Floats = (labels + prior_rows * wider) / (labels.sum(axis=-1, keepdims=True) + prior_rows)
     return smoothed

@@ -1,4 +1,4 @@
-"""What every model looks like from outside, whatever is in it."""
+"""The contract that every model keeps, and the progress of its fit."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from occupancy.data.table import Log
 from occupancy.prediction import Prediction
 
 SETTINGS = "settings.json"
-"""The file of a saved model that holds at least the experiment, under the key ``config``."""
+"""The file of a saved model with the experiment under the key ``config``, and what else the model writes."""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """Return what a saved model's settings hold, by key."""
+    """Return the settings of a saved model by key."""
     settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     return settings
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of training, finished.
+    """A finished epoch of training.
 
     Attributes:
-        stage: ``search`` for the epochs that choose their number, ``final`` for the fit that is used.
-        member: which of the averaged networks, from 0.
-        epoch: which epoch, from 1.
-        epochs: how many there are to be at most.
+        stage: ``search`` if the training chooses the number of epochs, ``final`` if it refits for that number.
+        member: number of the network among the averaged ones, from 0.
+        epoch: number of the epoch, from 1.
+        epochs: most epochs that the training may take.
         train_loss: mean loss over the training batches.
         val_loss: mean loss over the rows that choose the number of epochs; NaN in a refit.
-        monitored: what else the network shows of itself after each epoch, by name.
+        monitored: other values that the network shows after each epoch, by name.
     """
 
     stage: Literal["search", "final"]
@@ -50,10 +50,10 @@ class Epoch:
 
 
 class Steps(Protocol):
-    """The progress of a fit. A step is the fit of one model inside another; of a network, one epoch."""
+    """The progress of a fit. One step is one inner fit, such as that of a member; for a network, one epoch."""
 
     def plan(self, steps: int) -> None:
-        """Add steps to those still to come; a negative number takes some away, when training ends early."""
+        """Add steps that are still to come; a negative number removes some, when training ends early."""
 
     def done(self) -> None:
         """Count one step as done."""
@@ -75,18 +75,17 @@ class Estimator(Protocol):
     """Anything that learns counts from a fold and predicts them for rows of a frame."""
 
     config: Config
-    """The experiment that made it."""
+    """The experiment."""
     history: pd.DataFrame
-    """One row an epoch, the fields of `Epoch` and what it monitored as columns; empty for a model without epochs."""
+    """One row for each epoch: the fields of `Epoch` and the monitored values; empty for a model without epochs."""
     chosen_epochs: int
-    """How many epochs the used fit took; 0 for a model without epochs."""
-
+    """The number of epochs of the fit that is used; 0 for a model without epochs."""
     held_out: Floats | None
-    """(N, C) probabilities of the learned rows, each by a model that left its visit out, if the fit `cross_fits`."""
+    """(N, C) out-of-fold probabilities of the learned rows, if the fit makes them (`cross_fits`)."""
 
     @property
     def cross_fits(self) -> bool:
-        """Whether a fit makes models that leave visits out, and keeps what they give in `held_out`."""
+        """Whether the fit makes models that leave visits out, and keeps their predictions in `held_out`."""
 
     @property
     def history_s(self) -> float:
@@ -114,14 +113,14 @@ class Estimator(Protocol):
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows of a frame of sensors; the sensors of earlier rows serve as history.
 
-        A row asked for alone is predicted as it is among others.
+        The prediction of a row does not depend on which other rows are asked for.
 
         Args:
-            frame: the sensors of N rows.
+            frame: the sensors of N rows, in order of time.
             rows: (N,) rows to predict.
-            past: (N,) rows that a model with memory, such as a decoder, may run over besides them; None for all. An
-                honest test leaves out the rows that the model has learned from: a memory that began with them would
-                hold their labels. Models without memory do not look at it.
+            past: (N,) rows that a model with memory, such as a decoder, may use besides them; None for all rows. An
+                honest test excludes the rows that the model has learned from, because a memory that starts with them
+                would in effect know their labels. Models without memory ignore it.
         """
 
     def save(self, folder: Path) -> None:
@@ -132,4 +131,4 @@ class Estimator(Protocol):
 
 
 Make = Callable[[Config], Estimator]
-"""Returns the unfitted model of an experiment; those that wrap others are given it."""
+"""Returns the unfitted model of an experiment; estimators that wrap others are given it."""

@@ -1,4 +1,4 @@
-"""The random forest on the sensors of a row, saved without pickle."""
+"""Random forest on the inputs of single rows, saved without pickle."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
 FOREST = "forest.skops"
-# The one type in a forest that skops does not vouch for: the arrays of a tree, which compiled code reads.
+# The only type in a forest that skops does not trust by itself: the arrays of a tree, which compiled code reads.
 EXPECTED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
 Matrix = NDArray[np.float32]
@@ -49,9 +49,9 @@ class ForestEstimator(OneStepEstimator):
     def _fit(self, fold: Fold) -> None:
         """Learn from a fold's rows.
 
-        A regressor's residual variance is the error on the validation rows of a forest grown without
-        them. Out-of-bag rows would save that forest, but their neighbours, half a minute away and all
-        but equal to them, are in the bag.
+        A regressor's residual variance is the mean squared error on the validation rows of a forest grown without
+        them. Out-of-bag rows would need no second forest, but their neighbours, half a minute away and almost equal,
+        are in the bag.
         """
         if self.settings.head == "regression" or not self.config.learns_validation:
             self._grow(fold, fold.train)
@@ -67,7 +67,7 @@ class ForestEstimator(OneStepEstimator):
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
-            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
         settings = self.config.data
@@ -89,7 +89,7 @@ class ForestEstimator(OneStepEstimator):
         """Become the model that `save` wrote into a folder.
 
         Raises:
-            InputError: the file of the forest holds another type than a forest's.
+            InputError: if the file of the forest holds objects of other types than a forest's.
         """
         from skops.io import get_untrusted_types, load  # noqa: PLC0415 (as above)
 
@@ -100,8 +100,8 @@ class ForestEstimator(OneStepEstimator):
         unexpected = sorted(set(get_untrusted_types(file=path)) - EXPECTED_TYPES)
         if unexpected:
             raise InputError(
-                f"{path}: got objects of {', '.join(unexpected)}, expected those of a random forest alone; "
-                "don't load this file, save the model anew"
+                f"{path}: got objects of {', '.join(unexpected)}, expected only those of a random forest; "
+                "do not load this file, save the model again"
             )
         self.forest = load(path, trusted=sorted(EXPECTED_TYPES))
 
@@ -122,7 +122,7 @@ class ForestEstimator(OneStepEstimator):
         self.forest.fit(inputs, fold.counts(rows))
 
     def _inputs(self, frame: pd.DataFrame, seen: Rows, max_gap: float) -> Matrix:
-        """Return the inputs of all rows of a frame, (N, F), whose trailing columns look at the rows seen (N,) alone."""
+        """Return the inputs of all rows of a frame, (N, F); trailing columns are computed from the rows seen (N,)."""
         return self.features.transform(frame, stretches(pd.DatetimeIndex(frame.index), seen, max_gap))
 
     def _samples(self, inputs: Matrix) -> Floats:
@@ -132,5 +132,7 @@ class ForestEstimator(OneStepEstimator):
             return np.stack([tree.predict(inputs) for tree in trees])
         samples = np.zeros((len(trees), len(inputs), self.classes))
         for tree, probs in zip(trees, samples, strict=True):
-            probs[:, self.forest.classes_] = tree.predict_proba(inputs)  # a label that was not learned keeps 0
+            probs[:, self.forest.classes_] = tree.predict_proba(
+                inputs
+            )  # a label that does not occur in the learned rows keeps 0
         return samples

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression on the inputs of a row, saved as the numbers that it is."""
+"""Multinomial logistic regression on the inputs of single rows, saved as plain numbers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_probabilities
 
-ITERATIONS = 2000  # of the optimizer at most; on some thousand rows it takes some ten
+ITERATIONS = 2000  # limit of the optimizer; on some thousand rows it needs about ten
 
 
 class LogisticEstimator(OneStepEstimator):
-    """Scikit-learn's multinomial logistic regression with a ridge penalty, labels weighed equally if asked to.
+    """Scikit-learn's multinomial logistic regression with a ridge penalty; ``balanced`` gives all labels equal weight.
 
     The penalty is on standardised inputs, so that it does not depend on their units.
     """
@@ -32,7 +32,7 @@ class LogisticEstimator(OneStepEstimator):
         super().__init__(config)
         self.settings = settings
         self.features: Inputs
-        self.weights: Floats = np.empty((0, 0))  # (C, F + 1) of the inputs and of a constant 1
+        self.weights: Floats = np.empty((0, 0))  # (C, F + 1), for the inputs and for a constant 1
 
     @property
     def history_s(self) -> float:
@@ -50,8 +50,8 @@ class LogisticEstimator(OneStepEstimator):
         self.features = fit_inputs(fold.log, rows, self.config.features)
         inputs = self.features.transform(fold.log.frame, stretches(fold.log.times, rows, fold.log.max_gap))[rows]
         counts = fold.counts(rows)
-        self.weights = np.full((self.classes, inputs.shape[1] + 1), -np.inf)  # a label that is not learned keeps 0
-        if len(labels := np.unique(counts)) == 1:  # scikit-learn refuses them; nothing else may be expected
+        self.weights = np.full((self.classes, inputs.shape[1] + 1), -np.inf)  # a label without rows keeps probability 0
+        if len(labels := np.unique(counts)) == 1:  # scikit-learn refuses a single label
             self.weights[labels] = 0.0
             return
         scaler = StandardScaler().fit(inputs.astype(np.float64))
@@ -62,7 +62,7 @@ class LogisticEstimator(OneStepEstimator):
         ).fit(scaler.transform(inputs.astype(np.float64)), counts)
         slopes = model.coef_ / scaler.scale_
         known = np.column_stack([slopes, model.intercept_ - slopes @ scaler.mean_])
-        if len(known) == 1:  # of two labels scikit-learn keeps one set of weights, the other's are 0
+        if len(known) == 1:  # for two labels scikit-learn keeps one row of weights; the other is 0
             known = np.vstack([np.zeros_like(known), known])
         self.weights[model.classes_] = known
 
@@ -70,7 +70,7 @@ class LogisticEstimator(OneStepEstimator):
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
-            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
         max_gap = self.config.data.max_gap
@@ -83,7 +83,7 @@ class LogisticEstimator(OneStepEstimator):
         return from_probabilities(times[rows], probs[None], not self.config.looks_ahead)
 
     def save(self, folder: Path) -> None:
-        """Write inputs and weights as JSON into a folder; those of a label that was not learned as null."""
+        """Write inputs and weights as JSON into a folder; the weights of a label without rows are null."""
         weights = [row.tolist() if np.isfinite(row).all() else None for row in self.weights]
         self.write(folder, features=self.features.to_settings(), weights=weights)
 

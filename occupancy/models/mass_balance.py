@@ -1,4 +1,4 @@
-"""The count that explains the CO2 of a room: what people breathe out stays or is aired."""
+"""The count that explains the CO2 of a room, from the mass balance of breathing and ventilation."""
 
 from __future__ import annotations
 
@@ -21,25 +21,24 @@ from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_people
 
-USUAL_VAR = 1.0  # people squared, where the log has no empty rows to be wrong at
+USUAL_VAR = 1.0  # residual variance, people squared, if the learned rows hold no empty ones to measure it
 
 
 class MassBalanceEstimator(OneStepEstimator):
     """Solves the mass balance of CO2 in a well-mixed room for the people in it.
 
-    ``V dC/dt = G N - k V (C - C0)``, with ``N`` people, ``C`` the CO2 and ``C0`` that of the air outdoors.
-    The slope is that of a line through a trailing span and ``C`` the mean over it, since averaging leaves
-    a linear equation as it is; so ``N`` is a mean over that span too. Where no motion sensor fired of late,
-    ``N`` is 0.
+    ``V dC/dt = G N - k V (C - C0)``, with ``N`` people, CO2 ``C`` in the room and ``C0`` outdoors. The slope is that of
+    a line fitted to a trailing span, and ``C`` is the mean over the span: a linear equation also holds for averages,
+    so ``N`` is a mean over the span too. If no motion sensor fired recently, ``N`` is 0.
 
-    ``V`` and ``G`` are settings. ``C0`` is a low quantile of the learned rows' CO2. ``k`` is what makes the
-    balance of an empty room come out, and to find its rows is all that labels are used for.
+    ``V`` and ``G`` are settings. ``C0`` is a low quantile of the CO2 in the learned rows. ``k`` is the value that
+    balances the equation in the empty room; labels are used only to find its rows.
     """
 
     def __init__(self, config: Config, settings: MassBalance) -> None:
         super().__init__(config)
         self.settings = settings
-        self.features: Features  # in the units of the sensors: not scaled
+        self.features: Features  # not scaled: in the units of the sensors
         self.air: Air
         self.centred = config.looks_ahead
         self.residual_var = USUAL_VAR
@@ -71,15 +70,15 @@ class MassBalanceEstimator(OneStepEstimator):
     def _fit(self, fold: Fold) -> None:
         """Learn from a fold's rows.
 
-        The residual variance is the mean square of the people found in the empty room, before gate and
-        clipping: the error where the truth is known without asking how many. It holds for all rows. That a gated
-        row is surer, and an occupied one less sure as people breathe differently, only labels could tell.
+        The residual variance is the mean square of the people found in the empty room, before gate and clipping,
+        and is used for all rows. A gated row is more certain than that, and an occupied row less certain, because
+        people breathe differently; but that could be learned only from labels of how many people there were.
 
         Warns:
-            InputWarning: there is no motion sensor, or the log tells no air-change rate.
+            InputWarning: if there is no motion sensor, or the air-change rate cannot be found in the log.
 
         Raises:
-            InputError: there is no CO2 sensor, or ``features`` leaves it out.
+            InputError: if there is no CO2 sensor, or ``features`` leaves it out.
         """
         log, learned = fold.log, self.learned(fold)
         self.check(log)
@@ -100,7 +99,7 @@ class MassBalanceEstimator(OneStepEstimator):
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
-            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
         settings = self.config.data
@@ -125,12 +124,12 @@ class MassBalanceEstimator(OneStepEstimator):
         self.residual_var = settings["residual_var"]
 
     def _people(self, frame: pd.DataFrame, stretch: Ints) -> Floats:
-        """Return the people that the balance finds in each row, (N,), negative where noise makes them so."""
+        """Return the people that the balance gives for each row, (N,); noise can make them negative."""
         co2_ppm = self._read("co2", frame, stretch)
         return self.air.people(span_of(co2_ppm, stretch, self.features.step_s, self.settings.slope_s, self.centred))
 
     def _moved(self, frame: pd.DataFrame, stretch: Ints) -> Rows:
-        """Return whether a motion sensor fired of late, (N,); always so in a room without one."""
+        """Return whether a motion sensor fired recently, (N,); True everywhere in a room without one."""
         if all(column.kind != "motion" for column in self.features.columns):
             return np.ones(len(frame), bool)
         motion = self._read("motion", frame, stretch)
@@ -148,7 +147,7 @@ def _kinds(log: Log, config: Config) -> list[Kind]:
     if any(column.kind == "motion" for column in columns_of(log, config.features)):
         return ["co2", "motion"]
     warnings.warn(
-        "mass_balance: no column of kind motion is among the features, so no count is set to 0 for want of motion",
+        "mass_balance: the features have no column of kind motion, so counts are not set to 0 where nothing moves",
         InputWarning,
         stacklevel=4,
     )

@@ -16,21 +16,21 @@ from occupancy.data.table import Log
 from occupancy.data.times import label_runs
 from occupancy.models.base import EstimatorBase
 from occupancy.models.estimator import NO_STEPS, Make, Steps, read_settings
-from occupancy.models.postprocess.out_of_fold import NONE, count_groups, left_out, out_of_fold
+from occupancy.models.postprocess.out_of_fold import UNGROUPED, count_groups, left_out, out_of_fold
 from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
-LEAST = 1e-3  # what a member's probability counts for at least: no member may rule a count out by itself
-SPREAD = 0.5  # of the logarithm of a weight about that of equal weights, before any label run was seen
+MEMBER_FLOOR = 1e-3  # lowest probability of a member: no member rules a count out by itself
+WEIGHT_STD = 0.5  # prior standard deviation of the logarithm of a weight, around that of equal weights
 
 
 class MixtureEstimator(EstimatorBase):
-    """Pools its members' probabilities: their mean (a linear pool), or their product (a logarithmic pool).
+    """Pools the probabilities of its members: their mean (a linear pool), or their product (a logarithmic pool).
 
-    Weights are equal, or those by which the pool gives the labels of the learned rows the largest probability,
-    each row predicted by members that did not learn from its visit (stacking, Wolpert 1992). Under a prior
-    about equal weights each label run counts once, for its rows are all but the same.
+    Weights are equal, or learned (stacking, Wolpert 1992): they maximise the probability that the pool gives the labels
+    of the learned rows, each row predicted by members that left out its visit. Against a prior around equal weights,
+    each label run counts once, because its rows are almost the same.
 
-    A row's label is the count next to the mean: of all counts it has the least expected squared error.
+    A row's label is the count nearest to the mean, which has the smallest expected squared error.
     """
 
     def __init__(self, config: Config, settings: Mixture, make: Make) -> None:
@@ -47,13 +47,13 @@ class MixtureEstimator(EstimatorBase):
 
     @property
     def parameters(self) -> int:
-        """How many numbers all members learned, and the weights."""
+        """How many numbers all members learned, and the weights if they are learned."""
         learned = sum(member.parameters for member in self.members)
         return learned + (len(self.members) if self.cross_fits else 0)
 
     @property
     def cross_fits(self) -> bool:
-        """Whether the fit predicts learned rows by members that left them out: it does to learn the weights."""
+        """Whether the fit makes members that leave visits out: it does if it learns the weights."""
         return self.settings.weights == "learned"
 
     def check(self, log: Log) -> None:
@@ -66,14 +66,14 @@ class MixtureEstimator(EstimatorBase):
             member.check(log)
 
     def fit(self, fold: Fold, steps: Steps) -> None:
-        """Learn from a fold; a step is the fit of a member, on all rows or with some left out."""
+        """Learn from a fold; each fit of a member, on all rows or with some left out, is a step."""
         steps.plan(len(self.members))
         if self.cross_fits:
             groups, held_out = self._cross_fit(fold, steps)
             self.weights = self._learn(held_out, groups, fold)
             self.held_out = np.full(held_out.shape[1:], np.nan)
-            for group in np.unique(groups[groups != NONE]):
-                others = np.where(groups == group, NONE, groups)
+            for group in np.unique(groups[groups != UNGROUPED]):
+                others = np.where(groups == group, UNGROUPED, groups)
                 self.held_out[groups == group] = pool(
                     held_out[:, groups == group], self._learn(held_out, others, fold), self.settings.pool
                 )
@@ -87,7 +87,7 @@ class MixtureEstimator(EstimatorBase):
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
-            InputError: the frame lacks a sensor that a member was trained on, or has another step.
+            InputError: if the frame lacks a sensor that a member was trained on, or has another step.
         """
         predictions = [member.predict(frame, rows, past) for member in self.members]
         probs = np.stack([prediction.probs for prediction in predictions])
@@ -96,7 +96,7 @@ class MixtureEstimator(EstimatorBase):
         return decide(pooled, disagreement=(probs @ np.arange(self.classes)).std(axis=0))
 
     def save(self, folder: Path) -> None:
-        """Write the weights as JSON into a folder, and each member into a folder of its own in it."""
+        """Write the weights as JSON into a folder, and each member into its own folder inside it."""
         self.write(folder, weights=self.weights.tolist())
         for number, member in enumerate(self.members, start=1):
             (folder / f"member_{number}").mkdir()
@@ -113,20 +113,20 @@ class MixtureEstimator(EstimatorBase):
         return [self.config.model_copy(update={"model": member}) for member in self.settings.members]
 
     def _cross_fit(self, fold: Fold, steps: Steps) -> tuple[Ints, Floats]:
-        """Return which model left out each row, (N,), and each member's probabilities of the learned rows (M, N, C)."""
+        """Return the group that each row was left out with, (N,), and each member's probabilities of it (M, N, C)."""
         groups = left_out(fold, self.learned(fold))
         configs = self._configs()
         steps.plan(len(configs) * count_groups(groups))
         return groups, np.stack([out_of_fold(config, fold, groups, self.make, steps) for config in configs])
 
     def _learn(self, held_out: Floats, groups: Ints, fold: Fold) -> Floats:
-        """Return the weights (M,) that the rows of some groups (N,) ask for, by members' probabilities (M, N, C)."""
-        rows = groups != NONE
+        """Return the weights (M,) learned from the grouped rows (N,) and each member's probabilities (M, N, C)."""
+        rows = groups != UNGROUPED
         return learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
 
 
 def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:
-    """Return the epochs of several models as one table, in which their networks are numbered one after another."""
+    """Return the epochs of several models as one table, in which all networks are numbered in sequence."""
     sizes = [0, *(int(history["member"].max()) + 1 for history in histories)]
     numbered = [
         history.assign(member=history["member"] + before)
@@ -137,22 +137,22 @@ def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:
 
 def pool(probs: Floats, weights: Floats, how: str) -> Floats:
     """Return the pooled probabilities (N, C) of members (M, N, C) with weights (M,): their ``mean`` or ``product``."""
-    floored = floor(probs, LEAST)
+    floored = floor(probs, MEMBER_FLOOR)
     if how == "mean":
         return np.asarray(np.tensordot(weights / weights.sum(), floored, 1))
     return np.asarray(np.exp(log_softmax(np.tensordot(weights, np.log(floored), 1), axis=1)))
 
 
 def learn_weights(probs: Floats, counts: Ints, how: str) -> Floats:
-    """Return the weights (M,) by which a pool of members (M, N, C) gives counts (N,) the largest probability.
+    """Return the weights (M,) with which a pool of members (M, N, C) gives counts (N,) the largest probability.
 
-    Those of a product need not add up to 1: a smaller sum makes all members less sure, as a temperature does.
+    The weights of a product need not add up to 1: a smaller sum makes the pool less certain, like a temperature.
     """
     equal = np.log(1 / len(probs))
     runs = int(label_runs(counts)[-1]) + 1
 
     def loss(logarithms: Floats) -> float:
         pooled = pool(probs, np.exp(logarithms), how)[np.arange(len(counts)), counts]
-        return float(-runs * np.log(pooled).mean() + np.square((logarithms - equal) / SPREAD).sum() / 2)
+        return float(-runs * np.log(pooled).mean() + np.square((logarithms - equal) / WEIGHT_STD).sum() / 2)
 
     return np.asarray(np.exp(minimize(loss, np.full(len(probs), equal), method="L-BFGS-B").x))

@@ -131,6 +131,8 @@ def variant(name: str, part: str) -> Estimator:
     other.base = pooled(base) if part.startswith("pooled") else base
     mode = "filter" if part.startswith("pooled") else part
     decoding = None if part == "calibrated" else Decoding.model_validate({"mode": mode, "lag": 900.0})
+    assert whole.decoder is not None
+    other.decoder = None if decoding is None else dataclasses.replace(whole.decoder, settings=decoding)
     other.config = other.base.config.model_copy(update={"decoding": decoding, "calibration": Calibration()})
     return other
 
@@ -147,7 +149,7 @@ each_case = pytest.mark.parametrize(("name", "part"), CASES)
 
 @pytest.fixture(autouse=True)
 def _few_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(out_of_fold, "MOST", 2)
+    monkeypatch.setattr(out_of_fold, "MAX_GROUPS", 2)
 
 
 def predict(estimator: Estimator, frame: pd.DataFrame, rows: Rows | None = None) -> Prediction:

@@ -148,5 +148,5 @@ def test_a_file_with_anything_but_a_forest_is_refused(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {SETTINGS, FOREST}
     dump([estimator.forest, Stranger()], tmp_path / FOREST)
     loaded = ForestEstimator(estimator.config, estimator.settings)
-    with pytest.raises(InputError, match=r"got objects of .*Stranger, expected those of a random forest alone"):
+    with pytest.raises(InputError, match=r"got objects of .*Stranger, expected only those of a random forest"):
         loaded.load(tmp_path)

@@ -14,7 +14,7 @@ from occupancy.config.model import Single
 from occupancy.data.folds import Fold
 from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import NO_STEPS, Estimator
-from occupancy.models.mixture import LEAST, SPREAD, MixtureEstimator, learn_weights, pool
+from occupancy.models.mixture import MEMBER_FLOOR, WEIGHT_STD, MixtureEstimator, learn_weights, pool
 from occupancy.models.postprocess.out_of_fold import left_out
 from tests.counted import Counted
 from tests.models.made_visits import (
@@ -36,7 +36,7 @@ TWO: list[Single] = [Majority(), Clock()]
 BOTH = pytest.mark.parametrize("how", ["mean", "product"])
 
 
-def random_probs(members: int, rows: int, seed: int = 0, least: float = LEAST) -> Floats:
+def random_probs(members: int, rows: int, seed: int = 0, least: float = MEMBER_FLOOR) -> Floats:
     probs = np.random.default_rng(seed).dirichlet(np.full(4, 0.7), (members, rows)).clip(least)
     return np.asarray(probs / probs.sum(axis=2, keepdims=True))
 
@@ -107,7 +107,7 @@ def test_no_other_weights_are_better_by_the_labels_and_the_prior(how: str) -> No
 
     def loss(weights: Floats) -> float:
         true = pool(probs, weights, how)[np.arange(len(counts)), counts]
-        return float(-40 * np.log(true).mean() + np.square(np.log(2 * weights) / SPREAD).sum() / 2)
+        return float(-40 * np.log(true).mean() + np.square(np.log(2 * weights) / WEIGHT_STD).sum() / 2)
 
     best = learn_weights(probs, counts, how)
     for factor in np.exp(np.random.default_rng(0).normal(0.0, 0.3, (50, 2))):

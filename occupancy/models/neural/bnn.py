@@ -1,4 +1,4 @@
-"""A Bayesian multi-layer perceptron: Pyro defines model and guide, the ELBO is computed without its tracing."""
+"""A Bayesian multi-layer perceptron: Pyro defines model and guide; the ELBO is computed without Pyro's tracing."""
 
 from __future__ import annotations
 
@@ -17,37 +17,36 @@ from occupancy.config import BNN
 from occupancy.models.neural.network import Sizes
 
 FIXED_DRAWS = 32
-"""Draws behind a prediction without chance; the same ones each time."""
+"""Number of fixed draws of the weights for a prediction without chance."""
 
 START_STD = 0.1
-"""Every weight's standard deviation in the untrained guide: about that of the prior, so that the KL divergence does
-not rule the first epochs, and small beside the weights that one draw needs to learn from another."""
+"""Standard deviation of every weight in the untrained guide. It is close to that of the prior, so that the KL
+divergence does not dominate the first epochs, and small compared with the weights, so that draws are similar."""
 
-RANK = 10  # Pyro's default, the root of the number of weights, makes a step ten times as long with long windows
+RANK = 10  # with Pyro's default, the root of the number of weights, a step with long windows takes ten times as long
 
 
 class BayesianNetwork(nn.Module):
     """Hidden ReLU layers over a flattened window; their weights have a distribution instead of values.
 
-    The prior of every weight and bias is Normal around 0 with the standard deviation prior_std / sqrt(fan-in),
-    so that it says the same about the outputs of layers of any width (Neal 1996). The posterior is
-    approximated by a Pyro guide, trained on the evidence lower bound by reparameterised draws (Blundell et
-    al. 2015, Kucukelbir et al. 2017). The optimizer must not decay weights: the prior does, and a guide's
-    scales are no weights.
+    The prior of every weight and bias is Normal with mean 0 and standard deviation prior_std / sqrt(fan-in), so that
+    it means the same for the outputs of layers of any width (Neal 1996). The posterior is approximated by a Pyro
+    guide, trained on the evidence lower bound with reparameterised draws (Blundell et al. 2015, Kucukelbir et al.
+    2017). The optimizer must not use weight decay: the prior does that, and the scales of a guide are not weights.
 
-    Only the constructor lets Pyro run the guide. Everything else asks the guide for its posterior, which
-    neither touches Pyro's global parameters nor costs what tracing a model does.
+    Pyro runs the guide only in the constructor. Everything else uses the posterior of the guide, which does not touch
+    Pyro's global parameters and avoids the cost of tracing.
 
     Attributes:
         guide: the approximate posterior over all weights in one vector (D,).
     """
 
     def __init__(self, settings: BNN, sizes: Sizes) -> None:
-        """Build the network; the guide's location is drawn by torch's generator.
+        """Build the network; torch's generator draws the location of the guide.
 
         Args:
             settings: layers, window, prior and guide.
-            sizes: of what goes in and comes out, and the training rows that the prior is weighed against.
+            sizes: of input and output, with the number of training rows against which the prior is weighted.
         """
         super().__init__()
         self.settings = settings
@@ -59,10 +58,10 @@ class BayesianNetwork(nn.Module):
         self.guide = self._untrained_guide()
 
     def model(self, x: Tensor, y: Tensor) -> None:
-        """Tell Pyro how weights, and with them counts (B,) at windows (B, T, F), come about."""
+        """Define for Pyro the distribution of the weights, and of counts (B,) given windows (B, T, F)."""
         weights = pyro.sample("weights", self.prior())
         logits = self._logits(x, weights[None])[0]
-        with pyro.plate("rows", self.rows, subsample=torch.arange(len(x))):  # a plate given its rows draws none
+        with pyro.plate("rows", self.rows, subsample=torch.arange(len(x))):  # with given rows, the plate draws none
             pyro.sample("count", distributions.Categorical(logits=logits), obs=y)
 
     def prior(self) -> TorchDistribution:
@@ -75,15 +74,15 @@ class BayesianNetwork(nn.Module):
         return posterior
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return probabilities (B, C) from windows (B, T, F), averaged over draws that are always the same."""
+        """Return probabilities (B, C) from windows (B, T, F), averaged over fixed draws of the weights."""
         return self._log_probs(x).exp()
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the loss for windows (B, T, F) with counts (B,), nats a row.
+        """Return the loss for windows (B, T, F) with counts (B,), nats per row.
 
-        In training mode it is an unbiased estimate of the negative evidence lower bound of all training
-        rows, divided by their number; of its two parts the KL divergence is exact. In evaluation mode it
-        is the negative log-probability that `forward` gives the counts, without the KL divergence.
+        In training mode it is an unbiased estimate of the negative evidence lower bound of all training rows, divided
+        by their number; the KL divergence in it is exact. In evaluation mode it is the negative log-probability of
+        the counts under `forward`, without the KL divergence.
         """
         if not self.training:
             return functional.nll_loss(self._log_probs(x), y)
@@ -103,14 +102,14 @@ class BayesianNetwork(nn.Module):
             return {"kl": float(self._kl(self.posterior()))}
 
     def _kl(self, posterior: TorchDistribution) -> Tensor:
-        """Return KL(posterior || prior), exact for any posterior of known entropy, since the prior is diagonal."""
+        """Return KL(posterior || prior), exact for a posterior of known entropy, because the prior is diagonal."""
         second_moments = posterior.mean.square() + posterior.variance
         surprises = 0.5 * second_moments / self.prior_std.square() + (self.prior_std * math.sqrt(2 * math.pi)).log()
         kl: Tensor = surprises.sum() - posterior.entropy()
         return kl
 
     def _log_probs(self, x: Tensor) -> Tensor:
-        """Return log-probabilities (B, C) of the predictive distribution by the fixed draws."""
+        """Return log-probabilities (B, C) of the predictive distribution with the fixed draws."""
         with torch.random.fork_rng():
             torch.manual_seed(0)
             weights = self.posterior().rsample(torch.Size([FIXED_DRAWS]))
@@ -131,12 +130,12 @@ class BayesianNetwork(nn.Module):
         """Return the guide, around random weights of He et al. (2015) and biases of 0."""
         parts = [(torch.randn(fan_in * out) * math.sqrt(2 / fan_in), torch.zeros(out)) for fan_in, out in self.shapes]
         start = init_to_value(values={"weights": torch.cat([*itertools.chain.from_iterable(parts)])})
-        # Pyro would enter the guide's parameters into its global store, where two networks' are one.
+        # Otherwise Pyro would keep the parameters in its global store, where two networks would share them.
         with pyro.settings.context(module_local_params=True):
             guide: AutoContinuous = (
                 AutoDiagonalNormal(self.model, start, START_STD)  # type: ignore[no-untyped-call]
                 if self.settings.guide == "diagonal"
                 else AutoLowRankMultivariateNormal(self.model, start, START_STD, RANK)  # type: ignore[no-untyped-call]
             )
-            guide(torch.zeros(1, self.shapes[0][0]), torch.zeros(1, dtype=torch.long))  # makes its parameters
+            guide(torch.zeros(1, self.shapes[0][0]), torch.zeros(1, dtype=torch.long))  # creates its parameters
         return guide

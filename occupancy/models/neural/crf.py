@@ -1,13 +1,13 @@
-"""Linear-chain conditional random fields (Lafferty, McCallum and Pereira 2001) in log2(T) batched steps.
+"""Linear-chain conditional random fields (Lafferty, McCallum and Pereira 2001) in log2(T) batched operations.
 
-A step is a matrix of log-potentials [label before, label after], a stretch of steps the product of its
-matrices: in the semiring (log-sum-exp, +) for probabilities, in (max, +) for the best path. A balanced
-tree of products holds every stretch that a sweep down it needs: for the messages that reach each step
-(Blelloch 1990), for the labels between two that are known. Products work on logarithms throughout, since
-scaled probabilities lose paths that a later step revives.
+A step is a matrix of log-potentials [label before, label after], and a span of steps is the product of its matrices:
+in the semiring (log-sum-exp, +) for probabilities, in (max, +) for the best path. A balanced tree of products holds
+every span that a sweep down the tree needs: for the messages that arrive at each step (Blelloch 1990), or for the
+label between two known labels. All products are computed on logarithms, because scaled probabilities lose paths that
+a later step makes likely again.
 
-Inside, labels come first, (C, C, T, B), and the steps lie in an order in which the left and the right
-children of a level are two blocks, so that every operation runs over long stretches of memory.
+Inside, labels come first, (C, C, T, B), and the steps are stored in an order in which the left and the right children
+of a level are two blocks, so that every operation works on long contiguous memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 
 
 class Chain(NamedTuple):
-    """Finite log-potentials that all sequences share; ``transitions[i, j]`` goes from label i to label j."""
+    """Finite log-potentials of all sequences; ``transitions[i, j]`` is for the move from label i to label j."""
 
     start: Tensor  # (C,)
     transitions: Tensor  # (C, C)
@@ -32,7 +32,7 @@ class Chain(NamedTuple):
 def nll(chain: Chain, emissions: Tensor, labels: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the negative log-likelihood of label paths (B, T), nats, (B,); differentiable once.
 
-    It is `log_normaliser` less `path_score`, which see, at the cost of the former alone.
+    It is `log_normaliser` minus `path_score`, at the cost of the former only.
     """
     total: Tensor = _LogNormaliser.apply(emissions, mask, _known(labels, emissions, mask), *chain)  # type: ignore[no-untyped-call]
     return total
@@ -42,16 +42,16 @@ def log_normaliser(chain: Chain, emissions: Tensor, mask: Tensor | None = None) 
     """Return the logarithm of the sum over all label paths of exp(score), (B,); differentiable once.
 
     Args:
-        chain: the potentials that all sequences share.
-        emissions: (B, T, C) finite log-potentials of each step's labels; masked steps may hold anything.
-        mask: (B, T) true on the first steps of each sequence, at least one; None for all.
+        chain: the potentials of all sequences.
+        emissions: (B, T, C) finite log-potentials of the labels at each step; the values at masked steps are ignored.
+        mask: (B, T) true on the first steps of each sequence, at least one; None for all steps.
     """
     total: Tensor = _LogNormaliser.apply(emissions, mask, None, *chain)  # type: ignore[no-untyped-call]
     return total
 
 
 def path_score(chain: Chain, emissions: Tensor, labels: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Return the summed log-potentials of label paths (B, T), (B,); masked steps may hold any label."""
+    """Return the summed log-potentials of label paths (B, T), (B,); labels at masked steps are ignored."""
     lengths, labels = _lengths(chain, emissions, mask), _known(labels, emissions, mask)
     emitted = emissions.gather(2, labels[..., None])[..., 0]
     moved = chain.transitions[labels[:, :-1], labels[:, 1:]]
@@ -74,11 +74,11 @@ def marginals(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Te
 def filtered(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the probability of each label given the emissions up to its step, (B, T, C); 0 on masked steps.
 
-    Step t has the last marginal of the chain that ends at t, so the potential ``end`` counts at every step.
+    The value at step t is the last marginal of a chain that ends at t, so the potential ``end`` counts at every step.
     """
     steps = _steps(chain, emissions, mask)
     levels, _, _ = _sum_tree(steps.leaves)
-    messages = steps.first  # (C, 1, n, B), what reaches each node from before it
+    messages = steps.first  # (C, 1, n, B), the message that arrives at each node
     for level in reversed(levels[:-1]):
         left, _, _ = _children(level)
         through = (messages[:, :, : left.shape[2]] + left).logsumexp(0)[:, None]
@@ -89,7 +89,7 @@ def filtered(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Ten
 @torch.no_grad()
 def viterbi(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return a label path of the highest score, (B, T); -1 on masked steps."""
-    # Single precision rounds the sum over a long path by more than two paths may differ.
+    # In single precision, the sum over a long path is rounded by more than the difference between two paths.
     steps = _steps(Chain(*(part.double() for part in chain)), emissions.double(), mask)
     levels = [steps.leaves]
     while levels[-1].shape[2] > 1:
@@ -109,9 +109,9 @@ def viterbi(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Tens
 
 
 class _LogNormaliser(torch.autograd.Function):
-    """The log-normaliser, less the score of label paths where they are given.
+    """The log-normaliser, minus the score of label paths if they are given.
 
-    Its gradient is how often each potential is used in expectation, less how often the path uses it.
+    The gradient is the expected number of uses of each potential, minus the number of uses by the path.
     """
 
     @staticmethod
@@ -144,7 +144,7 @@ class _LogNormaliser(torch.autograd.Function):
 
 
 def _lengths(chain: Chain, emissions: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the number of steps of each sequence, (B,), after a look at all shapes."""
+    """Return the number of steps of each sequence, (B,), after checking all shapes."""
     batch, steps, classes = emissions.shape
     shapes = [part.shape for part in chain]
     assert shapes == [(classes,), (classes, classes), (classes,)], f"potentials {shapes} for {classes} labels"
@@ -158,7 +158,7 @@ def _lengths(chain: Chain, emissions: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _known(labels: Tensor, emissions: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the labels (B, T), those of masked steps replaced by one that exists."""
+    """Return the labels (B, T), with a valid label at masked steps."""
     assert labels.shape == emissions.shape[:2], f"labels {tuple(labels.shape)} for {tuple(emissions.shape)} emissions"
     labels = labels if mask is None else labels.where(mask, 0)
     least, most = labels.aminmax()
@@ -169,10 +169,10 @@ def _known(labels: Tensor, emissions: Tensor, mask: Tensor | None) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _order(steps: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Return which step lies at each place in memory, the step after each of these, and each step's place, (T,).
+    """Return the step at each place in memory, the step after each of these, and the place of each step, (T,).
 
-    Left children come before right ones, both in the order of their parents. Of an odd number, the parent
-    that is last in memory has a left child alone.
+    Left children come before right children, both in the order of their parents. With an odd number of children, the
+    parent that is last in memory has only a left child.
     """
     order = torch.zeros(1, dtype=torch.long, device=device)
     if steps > 1:
@@ -189,16 +189,16 @@ def _in_time(values: Tensor) -> Tensor:
 
 
 class _Steps(NamedTuple):
-    first: Tensor  # (C, 1, 1, B), log-potentials of the first step's labels
-    leaves: Tensor  # (C, C, T, B), the matrix out of each step: on to the next, or from the last to the end
-    moves: Tensor  # (T, B), 1 where a leaf leads to a next step, else 0
-    last: Tensor  # (T, B), 1 where a leaf leaves the last step, else 0
+    first: Tensor  # (C, 1, 1, B), log-potentials of the labels at the first step
+    leaves: Tensor  # (C, C, T, B), the matrix out of each step: to the next step, or from the last step to the end
+    moves: Tensor  # (T, B), 1 if a leaf leads to a next step, else 0
+    last: Tensor  # (T, B), 1 if a leaf leaves the last step, else 0
 
 
 def _steps(chain: Chain, emissions: Tensor, mask: Tensor | None) -> _Steps:
-    """Return the chain as a product of T matrices, whatever the length of a sequence.
+    """Return the chain as a product of T matrices, for sequences of any length.
 
-    The end, and every masked step after it, leads to C labels that mean nothing and share one weight.
+    The end, and every masked step after it, leads to C labels without meaning, which share one weight.
     """
     order, following, _ = _order(emissions.shape[1], emissions.device)
     left = _lengths(chain, emissions, mask) - order[:, None]  # (T, B)
@@ -210,7 +210,7 @@ def _steps(chain: Chain, emissions: Tensor, mask: Tensor | None) -> _Steps:
 
 
 def _children(level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a level's (C, C, n, B) left children that have a right one, the one that has none, the right ones."""
+    """Return the left children of a level (C, C, n, B), a left child without a right one, and the right children."""
     pairs, odd = divmod(level.shape[2], 2)
     left, alone, right = level.split_with_sizes([pairs, odd, pairs], dim=2)
     return left, alone, right
@@ -220,17 +220,17 @@ def _sum_tree(leaves: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
     """Return the products of leaves (C, C, T, B) in the semiring (log-sum-exp, +).
 
     Returns:
-        The products (C, C, n, B), from n = T leaves to the root; for each product the probability of the
-        label between its factors, (C, C, C, n // 2, B); what was taken out of the root, (B,).
+        The products (C, C, n, B), from n = T leaves to the root; for each product the probability of the label
+        between its factors, (C, C, C, n // 2, B); the logarithm that was subtracted from the root, (B,).
     """
     levels, weights, scales = [leaves], [], [leaves.new_zeros(1, leaves.shape[3])]
     while levels[-1].shape[2] > 1:
         left, alone, right = _children(levels[-1])
         terms = left.unsqueeze(2) + right
         weights.append(terms.softmax(1))
-        # The largest weight is never below 1/C, so that its logarithm is safe.
+        # The largest weight is at least 1/C, so its logarithm is safe.
         product = terms.amax(1).sub_(weights[-1].amax(1).log_())
-        if len(levels) % 4 == 0:  # before sums over a long stretch leave single precision too few digits
+        if len(levels) % 4 == 0:  # before sums over a long span lose digits in single precision
             scales.append(product.amax((0, 1)))
             product -= scales[-1]
         levels.append(torch.cat([product, alone], dim=2) if alone.shape[2] else product)
@@ -238,7 +238,7 @@ def _sum_tree(leaves: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
 
 
 def _pairs(whole: Tensor, weights: list[Tensor]) -> Tensor:
-    """Return the probability of the labels around each leaf, (C, C, T, B), from that around the root, (C * C, 1, B)."""
+    """Return the probability of the labels around each leaf, (C, C, T, B), given those of the root, (C * C, 1, B)."""
     classes = math.isqrt(len(whole))
     level = whole.view(classes, classes, 1, -1)
     for weight in reversed(weights):

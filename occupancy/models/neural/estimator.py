@@ -1,4 +1,4 @@
-"""The estimator that trains any network, and the protocol by which it chooses when to stop."""
+"""The estimator that trains networks, and how it chooses the number of epochs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from occupancy.prediction import Prediction, from_people, from_probabilities
 if TYPE_CHECKING:
     from occupancy.models.neural.task import Task
 
-EVALUATION_BATCH = 1024  # rows at once where nothing is learned
+EVALUATION_BATCH = 1024  # rows at once when nothing is learned
 WEIGHTS = "weights.pt"
 
 Build = Callable[[Sizes], nn.Module]
@@ -39,11 +39,11 @@ OnEpoch = Callable[[Epoch], None]
 class NetworkEstimator(EstimatorBase):
     """Trains networks on windows and averages them.
 
-    Under ``protocol: honest`` the validation rows choose the number of epochs: the one with the lowest
-    loss, averaged over the members. With ``train.refit`` new networks are then trained on training and
-    validation rows together for that many epochs; without it, the members of the search are used, with the
-    weights that each had after that epoch. Under ``protocol: report`` the members train on both parts, and
-    the **test** rows choose the epoch whose weights are kept, as in the reproduced report.
+    Under ``protocol: honest`` the validation rows choose the number of epochs: the one with the lowest loss, averaged
+    over the members. With ``train.refit`` new networks are then trained on training and validation rows together for
+    that many epochs; without it, the members of the search are used, with the weights that each had after that epoch.
+    Under ``protocol: report`` the members train on both parts, and the **test** rows choose the epoch whose weights
+    are kept, as in the reproduced report.
     """
 
     def __init__(self, config: Config, build: Build, window: int, passes: int = 0) -> None:
@@ -51,9 +51,9 @@ class NetworkEstimator(EstimatorBase):
 
         Args:
             config: the experiment.
-            build: makes a network of the sizes given.
-            window: T, samples that a prediction sees.
-            passes: S, samples that each network draws for a prediction; with none, it predicts without chance.
+            build: returns an untrained network of given sizes.
+            window: T, samples that a prediction uses.
+            passes: S, random samples that each network draws for a prediction; 0 for a prediction without chance.
         """
         super().__init__(config)
         self.build = build
@@ -74,7 +74,7 @@ class NetworkEstimator(EstimatorBase):
         return sum(weight.numel() for network in self.networks for weight in network.parameters())
 
     def fit(self, fold: Fold, steps: Steps) -> None:
-        """Learn from a fold; the class says what each protocol does with its parts. A step is an epoch."""
+        """Learn from a fold, see the class; each epoch of a network is a step."""
         epochs: list[Epoch] = []
 
         def report(epoch: Epoch) -> None:
@@ -93,7 +93,7 @@ class NetworkEstimator(EstimatorBase):
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
-            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
         windows = self._layout(frame)
@@ -157,13 +157,13 @@ class NetworkEstimator(EstimatorBase):
             member.restore(self.chosen_epochs)
         self._correct(steps, [members])
         self.networks = [member.network for member in members]
-        # The test rows ended the training, so the error on them is no measure; that on the learned rows has to do.
+        # The test rows chose the epoch, so the error on them would be too small; the learned rows have to be used.
         fitted = self.predict(fold.log.frame, learned, learned)
         regresses = fitted.samples is not None and fitted.samples.ndim == 2
         self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
 
     def _correct(self, steps: Steps, trainings: Sequence[Sequence[Task]]) -> None:
-        """Correct the planned steps, the most there may be, once the number of epochs is chosen."""
+        """Correct the planned steps, which were the most possible, after the number of epochs is chosen."""
         searched = sum(len(member.train_losses) for members in trainings for member in members)
         refit = self.config.protocol == "honest" and self.config.train.refit
         steps.plan(searched + refit * self.config.train.members * self.chosen_epochs - self.config.epochs)
@@ -171,14 +171,14 @@ class NetworkEstimator(EstimatorBase):
     def _train(
         self, fold: Fold, fitting: Rows, choosing: Rows | None, epochs: int, on_epoch: OnEpoch, keeps: bool = False
     ) -> list[Task]:
-        """Train every member anew on the fitting rows, to which the features are fitted too.
+        """Fit the features, then train new members, on the same rows.
 
         Args:
-            fold: the rows.
+            fold: the fold.
             fitting: (N,) rows to learn from.
             choosing: (N,) rows whose loss chooses the number of epochs; None in a refit.
-            epochs: how many at most.
-            on_epoch: told of every epoch.
+            epochs: most epochs of a member.
+            on_epoch: called after each epoch.
             keeps: whether the members keep their weights for `Task.restore`.
         """
         # Late: only training needs Lightning, which takes seconds to import.
@@ -187,12 +187,12 @@ class NetworkEstimator(EstimatorBase):
 
         self.features = fit_inputs(fold.log, fitting, self.config.features)
         learning = self._batches(fold, fitting, self.config.train.batch_size)
-        # The window of a choosing row may look back into the fitting rows: their sensors are its past.
-        chooses = None if choosing is None else self._batches(fold, choosing, EVALUATION_BATCH, past=fitting)
+        # The window of a choosing row may contain fitting rows: their sensors are its past.
+        val = None if choosing is None else self._batches(fold, choosing, EVALUATION_BATCH, past=fitting)
         labels = fold.labels(fitting, self.classes).tolist()
         rooms = simulated(self.config, self.features, self.window) if self.config.train.pretrain_rooms else None
         build = partial(self._network, labels)
-        return train_members(self.config, build, learning, chooses, rooms, epochs, on_epoch, keeps)
+        return train_members(self.config, build, learning, val, rooms, epochs, on_epoch, keeps)
 
     def _layout(self, frame: pd.DataFrame) -> Windows:
         """Return the windows of a frame."""
@@ -205,8 +205,8 @@ class NetworkEstimator(EstimatorBase):
         return self.build(Sizes(len(self.features.names), self.classes, sum(labels) or 1, tuple(labels)))
 
     def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
-        """Return the given rows in batches to learn from, or, with a past to look back into, to stop on."""
-        counts = torch.from_numpy(fold.counts(rows))  # first: it refuses rows that may not be read
+        """Return rows (N,) in batches; their windows may contain rows of the past (N,) too."""
+        counts = torch.from_numpy(fold.counts(rows))  # first, because it refuses sealed rows
         return Batches(self._windows(fold, rows, past), np.flatnonzero(rows), counts, size)
 
     def _windows(self, fold: Fold, rows: Rows, past: Rows | None) -> Windows:
@@ -219,7 +219,7 @@ class NetworkEstimator(EstimatorBase):
         chunks = []
         for rows in np.split(positions, range(EVALUATION_BATCH, len(positions), EVALUATION_BATCH)):
             x = windows.at(rows)
-            # Every chunk anew: where it is weights that are drawn, all rows share them.
+            # The same seed for every chunk: if weights are drawn, all rows share them.
             with seeded(self.config.seed, member):
                 chunks.append(network.sample(x, self.passes) if self.passes else network(x)[None])
         return torch.cat(chunks, dim=1)

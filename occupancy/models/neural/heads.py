@@ -1,4 +1,4 @@
-"""Heads of a network: what a code of what the sensors say becomes, and the loss that goes with it."""
+"""Heads of a network: the output computed from its code, and the loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from occupancy.models.neural.network import Sizes
 
 
 class RegressionHead(nn.Module):
-    """Predicts people as a number; squared error."""
+    """Predicts people as a real number; squared error."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -28,10 +28,10 @@ class RegressionHead(nn.Module):
 
 
 class ClassificationHead(nn.Module):
-    """Predicts the probability of each count; cross-entropy, weighed by label."""
+    """Predicts the probability of each count; cross-entropy, weighted by label."""
 
     def __init__(self, hidden: int, weights: Tensor) -> None:
-        """Build the head for as many counts as there are weights (C,), by which the loss weighs the labels."""
+        """Build the head for C counts, with the weight of each in the loss, (C,)."""
         super().__init__()
         self.linear = nn.Linear(hidden, len(weights))
         self.weights: Tensor
@@ -48,25 +48,25 @@ class ClassificationHead(nn.Module):
 
 
 class OrdinalHead(nn.Module):
-    """Predicts the probability of each count from one number and thresholds (McCullagh 1980); negative log-likelihood.
+    """Predicts the probability of each count from one score and thresholds (McCullagh 1980); negative log-likelihood.
 
-    The number is people's log-odds: P(count > k) = sigmoid(number - threshold k), the same number for all k
-    (proportional odds). Thresholds are the first and positive steps from it, so that they keep their order. In the
-    untrained head they give a number of 0 equal probabilities of all counts.
+    P(count > k) = sigmoid(score - threshold k), with the same score for all k (proportional odds). The thresholds are
+    the first one and positive steps, so that they keep their order. In the untrained head, a score of 0 gives all
+    counts equal probability.
     """
 
     def __init__(self, hidden: int, weights: Tensor) -> None:
-        """Build the head for as many counts as there are weights (C,), by which the loss weighs the labels."""
+        """Build the head for C counts, with the weight of each in the loss, (C,)."""
         super().__init__()
-        self.linear = nn.Linear(hidden, 1, bias=False)  # the first threshold stands for a bias
+        self.linear = nn.Linear(hidden, 1, bias=False)  # the first threshold replaces the bias
         equal = torch.linspace(0, 1, len(weights) + 1)[1:-1].logit()
         self.first = nn.Parameter(equal[:1])
-        self.steps = nn.Parameter(equal.diff().expm1().log())  # what softplus makes the differences of
+        self.steps = nn.Parameter(equal.diff().expm1().log())  # the inverse of softplus
         self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
 
     def thresholds(self) -> Tensor:
-        """Return the thresholds (C - 1,), in rising order."""
+        """Return the thresholds (C - 1,), in increasing order."""
         return torch.cat([self.first, functional.softplus(self.steps)]).cumsum(0)
 
     def forward(self, code: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class OrdinalHead(nn.Module):
         return functional.nll_loss(self._log_probs(code), y, self.weights, reduction="sum") / len(y)
 
     def _log_probs(self, code: Tensor) -> Tensor:
-        """Return log-probabilities (B, C); differences of sigmoids as products, which keep their digits in the tails.
+        """Return log-probabilities (B, C), differences of sigmoids, as products that are precise in the tails too.
 
         sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)).
         """
@@ -90,7 +90,7 @@ class OrdinalHead(nn.Module):
 
 
 def make_head(settings: LSTM, sizes: Sizes) -> RegressionHead | ClassificationHead | OrdinalHead:
-    """Return the head that settings ask for, its loss balanced by the training rows of each label if they do."""
+    """Return the head in the settings; a balanced loss is weighted by the training rows of each label."""
     if settings.head == "regression":
         return RegressionHead(settings.hidden)
     weights = sizes.label_weights if settings.balanced else torch.ones(sizes.classes)

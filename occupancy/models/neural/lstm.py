@@ -1,4 +1,4 @@
-"""LSTM or GRU over a window of sensor samples, with a head that regresses the count or gives each a probability."""
+"""LSTM or GRU over a window of sensor samples, with a head that regresses or classifies the count."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from occupancy.models.neural.network import Sizes
 
 
 class Dropout(nn.Dropout):
-    """Dropout with masks from uniform numbers, which most processors draw several times faster than Bernoulli ones."""
+    """Dropout with masks from uniform random numbers, which most processors draw much faster than Bernoulli numbers."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return values of any shape; in training mode each is 0 with probability p, else scaled by 1 / (1 - p)."""
@@ -26,8 +26,8 @@ class Dropout(nn.Dropout):
 class LSTMNetwork(nn.Module):
     """LSTM or GRU layers with dropout after each: between the layers and before the head.
 
-    The dropout layers are modules of their own because ``nn.LSTM``'s and ``nn.GRU``'s built-in dropout can't be
-    switched on by itself, which Monte-Carlo dropout (Gal and Ghahramani 2016) needs.
+    The dropout layers are separate modules, because Monte-Carlo dropout (Gal and Ghahramani 2016) switches on dropout
+    alone, and the built-in dropout of ``nn.LSTM`` and ``nn.GRU`` cannot be switched on alone.
     """
 
     def __init__(self, settings: LSTM, sizes: Sizes) -> None:
@@ -35,7 +35,7 @@ class LSTMNetwork(nn.Module):
 
         Args:
             settings: cell, layers, hidden size, dropout and head.
-            sizes: of what goes in and comes out, and the training rows of each label if the settings balance them.
+            sizes: of input and output, with the training rows of each label for a balanced loss.
         """
         super().__init__()
         inputs = [sizes.features, *[settings.hidden] * (settings.layers - 1)]
@@ -54,12 +54,12 @@ class LSTMNetwork(nn.Module):
         return self.head.loss(self._encode(self._first(x)), y)
 
     def sample(self, x: Tensor, n: int) -> Tensor:
-        """Return n passes with dropout at work: people (S, B) or probabilities (S, B, C).
+        """Return n passes with dropout: people (S, B) or probabilities (S, B, C).
 
-        Only the dropout layers are switched on, and every module's mode is put back afterwards.
+        Only the dropout layers are switched to training mode, and their modes are restored afterwards.
         """
         with _dropout_at_work(self.dropouts), torch.no_grad():
-            first = self._first(x)  # no mask acts before it, so all passes share it
+            first = self._first(x)  # no dropout before it, so all passes share it
             return torch.stack([self.head(self._encode(first)) for _ in range(n)])
 
     def _first(self, x: Tensor) -> Tensor:

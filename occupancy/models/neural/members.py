@@ -1,4 +1,4 @@
-"""Training of a model's members: networks that are equal but for their seeds."""
+"""Training of the members of a model: networks that differ only by their seeds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def train_members(
     config: Config,
     build: Callable[[], nn.Module],
     learning: Batches,
-    choosing: Batches | None,
+    val: Batches | None,
     rooms: Batches | None,
     epochs: int,
     on_epoch: Callable[[Epoch], None],
@@ -34,15 +34,15 @@ def train_members(
     Args:
         config: the experiment.
         build: returns an untrained network.
-        learning: the rows to learn from.
-        choosing: the rows whose loss chooses the number of epochs; None in a refit.
-        rooms: simulated rooms to learn from first; None for a start from nothing.
-        epochs: how many at most.
-        on_epoch: told of every epoch.
+        learning: the training rows.
+        val: the rows whose loss chooses the number of epochs; None in a refit.
+        rooms: simulated rooms to learn from before the log; None for none.
+        epochs: most epochs of a member.
+        on_epoch: called after each epoch.
         keeps: whether the members keep their weights for `Task.restore`.
     """
-    stage: Literal["search", "final"] = "final" if choosing is None else "search"
-    # One member alone chooses its best epoch: only those weights are kept, not those after a thousand epochs.
+    stage: Literal["search", "final"] = "final" if val is None else "search"
+    # A single member chooses its own best epoch, so only those weights are kept, not those of a thousand epochs.
     keep: Keep = "nothing" if not keeps else "best" if config.train.members == 1 else "all"
 
     def report(epoch: int, train_loss: float, val_loss: float, member: int, network: nn.Module) -> None:
@@ -51,13 +51,13 @@ def train_members(
 
     tasks = []
     for member in range(config.train.members):
-        # The same seed gives a member the same start in the search and in the refit.
+        # With the same seed, a member starts from the same weights in the search and in the refit.
         with seeded(config.seed, member):
             network = build()
             order = torch.Generator().manual_seed(torch.initial_seed())
             if rooms is not None:
                 pretrain(network, dataclasses.replace(rooms, order=order), config.train)
-            data = WindowModule(dataclasses.replace(learning, order=order), choosing)
+            data = WindowModule(dataclasses.replace(learning, order=order), val)
             told = partial(report, member=member, network=network)
             tasks.append(train(network, data, config.train, epochs, told, keep))
     return tasks

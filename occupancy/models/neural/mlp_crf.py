@@ -1,4 +1,4 @@
-"""A multi-layer perceptron with a linear-chain CRF over its outputs, trained on sequences and decoded as a whole."""
+"""A multi-layer perceptron with a linear-chain CRF over its outputs, trained on sequences."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from occupancy.prediction import Prediction, from_probabilities
 
 
 class ChainNetwork(nn.Module):
-    """Emissions of each row by a perceptron, transitions between rows by a CRF (Lafferty et al. 2001).
+    """A perceptron gives the emissions of each row, a CRF the transitions between rows (Lafferty et al. 2001).
 
-    pytorch-crf holds and initialises the transitions; `occupancy.models.neural.crf` does the sums over paths.
+    pytorch-crf holds and initialises the transitions; `occupancy.models.neural.crf` computes the sums over paths.
     """
 
     def __init__(self, settings: MLPCRF, sizes: Sizes) -> None:
@@ -36,7 +36,7 @@ class ChainNetwork(nn.Module):
 
         Args:
             settings: window, hidden layers and dropout.
-            sizes: of what goes in and comes out.
+            sizes: of input and output.
         """
         super().__init__()
         widths = [settings.window * sizes.features, *settings.hidden]
@@ -50,7 +50,7 @@ class ChainNetwork(nn.Module):
 
     @property
     def chain(self) -> Chain:
-        """The potentials that all rows share."""
+        """The potentials that are the same for all rows."""
         return Chain(self.crf.start_transitions, self.crf.transitions, self.crf.end_transitions)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class ChainNetwork(nn.Module):
         return emissions
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the negative log-likelihood, nats a row, of labels (B, T) from windows (B, T, W, F)."""
+        """Return the negative log-likelihood, nats per row, of labels (B, T) given windows (B, T, W, F)."""
         mask = y != PADDING
         return nll(self.chain, self(x), y, mask).sum() / mask.sum()
 
@@ -70,7 +70,7 @@ class ChainNetwork(nn.Module):
 
 
 class ChainEstimator(NetworkEstimator):
-    """Trains CRFs on sequences of rows, and decodes recordings from their start, never across a gap."""
+    """Trains CRFs on sequences of rows, and decodes each recording from the start of the permitted past."""
 
     def __init__(self, config: Config, settings: MLPCRF) -> None:
         super().__init__(config, partial(ChainNetwork, settings), settings.window)
@@ -80,20 +80,19 @@ class ChainEstimator(NetworkEstimator):
     def history_s(self) -> float:
         """Seconds of earlier rows that one prediction needs: those of a training sequence.
 
-        The filter starts where the recording does; what came before a sequence's length fades, by as
-        much as the chain was taught to forget.
+        The filter starts where the recording starts, but rows earlier than a training sequence have little influence.
         """
         return super().history_s + (self.settings.sequence - 1) * self.features.step_s
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
-        """Return predictions for the given rows (N,) of a frame of sensors; see ``model.decoding``.
+        """Return predictions for the given rows (N,) of a frame of sensors, see `Estimator.predict`.
 
-        Probabilities are each row's posterior marginals: given the rows up to it (``filter``), or given
-        its whole recording or window. With several networks they are averaged; a path is the best one
-        of the chain with their mean log-potentials.
+        The probabilities are the posterior marginals of each row: given the rows up to it (``decoding: filter``), or
+        given its whole recording (``viterbi``) or window (``windows``). With several networks they are averaged, and
+        the path is the best path of the chain with the mean log-potentials.
 
         Raises:
-            InputError: the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
         windows = self._layout(frame)
@@ -108,7 +107,7 @@ class ChainEstimator(NetworkEstimator):
         return dataclasses.replace(prediction, label=path[rows], causal=False)
 
     def _pieces(self, times: pd.DatetimeIndex, rows: Rows, past: Rows | None) -> list[Ints]:
-        """Return the positions of rows that are decoded together, as many arrays as there are such pieces."""
+        """Return the positions of rows that are decoded together, an array for each such piece."""
         pieces = runs(times, rows, past, self.config.data.max_gap, causal=self.settings.decoding == "filter")
         if self.settings.decoding != "windows":
             return pieces
@@ -119,7 +118,7 @@ class ChainEstimator(NetworkEstimator):
     def _decode(self, x: Tensor) -> tuple[Floats, Ints]:
         """Return each network's probabilities (S, T, C) and the common path (T,) from one piece's windows (T, W, F)."""
         networks: list[ChainNetwork] = self.networks  # type: ignore[assignment]
-        # Double: over a night of rows, sums of single precision would round by more than a transition weighs.
+        # Double precision: over a night of rows, sums in single precision would round by more than one transition.
         emissions = [network(x)[None].double() for network in networks]
         chains = [Chain(*(part.double() for part in network.chain)) for network in networks]
         posterior = filtered if self.settings.decoding == "filter" else marginals
@@ -130,14 +129,14 @@ class ChainEstimator(NetworkEstimator):
         return probs.numpy(), viterbi(mean, torch.stack(emissions).mean(dim=0))[0].numpy()
 
     def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
-        """Return the stretches of the given rows in batches of sequences."""
+        """Return the stretches of rows (N,) in batches of sequences."""
         stretch = stretches(fold.log.times, rows, fold.log.max_gap)
-        # Rows that choose the number of epochs all count, as test rows do.
+        # Of the rows that choose the number of epochs all count, as all test rows do.
         drop = self.settings.drop_incomplete and past is None
         positions, counted = sequences(stretch, self.settings.sequence, drop)
         if not len(positions):
             raise InputError(
-                f"model.sequence: got {self.settings.sequence}, but no stretch of the training rows is as long "
+                f"model.sequence: got {self.settings.sequence}, but no stretch of the training rows is that long "
                 f"(fold {fold.number}); shorten it, or keep incomplete sequences (model.drop_incomplete=false)"
             )
         counts = np.full(len(rows), PADDING)

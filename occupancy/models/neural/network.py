@@ -1,4 +1,4 @@
-"""What a network is told of its task, and what it may show of itself."""
+"""What a network knows of its data, and what it may report of itself."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a network has to fit.
+    """The sizes that a network has to fit.
 
     Attributes:
         features: F, columns of the input.
         classes: C, counts 0..C-1.
-        rows: training rows, to which a prior is weighed; a network that is only used needs none.
-        labels: training rows of each count, for a loss that balances them; likewise.
+        rows: number of training rows, against which a prior is weighted; not used after training.
+        labels: number of training rows of each count, for a balanced loss; not used after training.
     """
 
     features: int
@@ -27,9 +27,9 @@ class Sizes:
 
     @property
     def label_weights(self) -> Tensor:
-        """The weight of a row of each count, (C,): all counts together weigh the same, and a row 1 on average.
+        """The weight of a row of each count, (C,): all counts have the same total weight, and a row has 1 on average.
 
-        A count without training rows weighs 1, so that it still counts where it stops the training.
+        A count without training rows has weight 1, so that it still counts in the validation loss.
         """
         labels = torch.tensor(self.labels or [0] * self.classes)
         equal = labels.sum() / ((labels > 0).sum() * labels)
@@ -38,7 +38,7 @@ class Sizes:
 
 @runtime_checkable
 class Monitored(Protocol):
-    """A network that shows numbers of itself after each epoch."""
+    """A network that reports values of its own after each epoch."""
 
     def monitored(self) -> dict[str, float]:
-        """Return the numbers by name."""
+        """Return the values by name."""

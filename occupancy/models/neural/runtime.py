@@ -1,4 +1,4 @@
-"""The device that networks are trained on, and the random numbers that they draw."""
+"""The device that networks are trained on, and their random numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from occupancy.errors import InputError
 
 
 def accelerator(device: str) -> str:
-    """Return the name by which Lightning knows a device: ``cuda`` is a ``gpu`` there.
+    """Return Lightning's name of a device; it calls ``cuda`` a ``gpu``.
 
     Raises:
-        InputError: the device asked for is not there.
+        InputError: if this machine lacks the device.
     """
     there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[device]:
@@ -25,7 +25,7 @@ def accelerator(device: str) -> str:
 
 @contextmanager
 def seeded(*entropy: int) -> Iterator[None]:
-    """Draw torch's random numbers from these seeds, and leave the process's own generators as they were."""
+    """Seed torch's random numbers for a block, and leave the generators of the process as they were."""
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""The one LightningModule: it trains any network that has ``loss(x, y)``."""
+"""The only LightningModule: it trains every network that has ``loss(x, y)``."""
 
 from __future__ import annotations
 
@@ -18,33 +18,35 @@ from occupancy.models.neural.runtime import accelerator
 from occupancy.models.neural.windows import PADDING, Batch, Batches
 
 Keep = Literal["nothing", "best", "all"]
-"""After which epochs a training keeps the weights: that with the lowest loss on the choosing rows, or each."""
+"""The epochs whose weights a training keeps: none, the one with the lowest validation loss, or all."""
 
 
 class WindowModule(pl.LightningDataModule):
-    """Feeds the training rows in random order and, where given, the rows that stop the training."""
+    """Feeds the training rows in random order, and the validation rows if there are any."""
 
-    def __init__(self, train: Batches, choosing: Batches | None = None) -> None:
+    def __init__(self, train: Batches, val: Batches | None = None) -> None:
         super().__init__()
         self.train = train
-        self.choosing = choosing
+        self.val = val
 
     def train_dataloader(self) -> Batches:
         """Return the batches to learn from."""
         return self.train
 
     def val_dataloader(self) -> Batches | list[Batches]:
-        """Return the batches whose loss chooses the number of epochs; none in a refit."""
-        return self.choosing if self.choosing is not None else []
+        """Return the validation batches; an empty list if there are none, as in a refit."""
+        return self.val if self.val is not None else []
 
 
 class Task(pl.LightningModule):
-    """Trains a network and remembers what its choosing rows said after each epoch.
+    """Trains a network and keeps what the validation rows, if there are any, give after each epoch.
+
+    Validation rows are here the rows whose loss chooses the number of epochs, whatever part of the fold they are.
 
     Attributes:
         train_losses: mean loss over the training batches of each epoch.
-        val_losses: mean loss over the choosing rows after each epoch; empty without such rows.
-        val_outputs: the network's outputs for the choosing rows after each epoch.
+        val_losses: mean loss over the validation rows after each epoch; empty without such rows.
+        val_outputs: the network's outputs for the validation rows after each epoch.
     """
 
     def __init__(
@@ -60,10 +62,10 @@ class Task(pl.LightningModule):
         Args:
             network: has ``loss(x, y)`` and ``forward(x)``.
             settings: optimizer and schedule.
-            steps: training steps in all epochs together, over which the schedule runs.
-            on_epoch: told the epoch (from 1), its training loss, and its loss on the choosing rows (NaN without
-                such rows).
-            keep: after which epochs the weights are kept for `restore`.
+            steps: optimizer steps in all epochs together, over which the schedule runs.
+            on_epoch: called after each epoch with its number (from 1), its training loss and its validation loss (NaN
+                without validation rows).
+            keep: the epochs whose weights are kept for `restore`.
         """
         super().__init__()
         self.network = network
@@ -81,17 +83,17 @@ class Task(pl.LightningModule):
     def training_step(self, batch: Batch) -> Tensor:
         """Return the loss of a batch."""
         loss: Tensor = self.network.loss(*batch)  # type: ignore[operator]
-        self._batch_losses.append(loss.detach())  # read once an epoch: logging every step costs as much as the step
+        self._batch_losses.append(loss.detach())  # read once per epoch: logging each step takes as long as the step
         return loss
 
     def validation_step(self, batch: Batch) -> None:
-        """Keep loss and output of a batch of choosing rows."""
+        """Keep loss and output of a batch of validation rows."""
         x, y = batch
         known = (y != PADDING).sum()
         self._val_batches.append((self.network.loss(x, y) * known, known, self.network(x)))  # type: ignore[operator]
 
     def on_validation_epoch_end(self) -> None:
-        """Remember what the choosing rows say, and the weights if they are to be kept."""
+        """Keep the validation loss and outputs of the epoch, and its weights if they are to be kept."""
         losses, rows, outputs = zip(*self._val_batches, strict=True)
         self._val_batches.clear()
         self.val_outputs.append(torch.cat(outputs).cpu())
@@ -109,7 +111,7 @@ class Task(pl.LightningModule):
         """Report the epoch.
 
         Raises:
-            InputError: the training diverged.
+            InputError: if the training diverged.
         """
         self.train_losses.append(float(torch.stack(self._batch_losses).mean()))
         self._batch_losses.clear()
@@ -125,7 +127,7 @@ class Task(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return AdamW, with a cosine decay to zero over all steps if the settings ask for it."""
         settings = self.settings
-        # Fused: for networks this small, a call for each operation on each weight costs more than the operation.
+        # Fused: for networks this small, calling each operation for each weight takes longer than the operation.
         optimizer = torch.optim.AdamW(
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -135,7 +137,7 @@ class Task(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def restore(self, epoch: int) -> None:
-        """Put back the weights after an epoch (from 1), or after the last one if the training stopped before it."""
+        """Put back the weights after an epoch (from 1), or after the last epoch if the training stopped before it."""
         self.network.load_state_dict(self._kept[min(epoch, len(self.val_losses))])
 
 
@@ -147,30 +149,30 @@ def train(
     on_epoch: Callable[[int, float, float], None],
     keep: Keep = "nothing",
 ) -> Task:
-    """Train a network and return the task that did it; the network is on the CPU then, in evaluation mode.
+    """Train a network and return its task; afterwards the network is on the CPU, in evaluation mode.
 
     Args:
         network: changed in place.
-        data: the rows to learn from and, where there are any, to stop on.
+        data: training rows, and validation rows if there are any.
         settings: optimizer, schedule, patience, device.
-        epochs: how many at most.
-        on_epoch: told of every epoch, see `Task`.
-        keep: after which epochs the weights are kept, see `Task`.
+        epochs: most epochs.
+        on_epoch: called after each epoch, see `Task`.
+        keep: the epochs whose weights are kept, see `Task`.
 
     Raises:
-        InputError: the device asked for is not there.
+        InputError: if this machine lacks the device, or the training diverged.
     """
-    # Lightning says at each fit which devices it found; the progress display says what matters.
+    # Lightning logs at each fit which devices it found; the progress display is enough.
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     task = Task(network, settings, epochs * len(data.train), on_epoch, keep)
-    stopping = data.choosing is not None and settings.patience is not None
+    stopping = data.val is not None and settings.patience is not None
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator=accelerator(settings.device),
         devices=1,
         gradient_clip_val=settings.gradient_clip,
         callbacks=[EarlyStopping("val_loss", patience=settings.patience or 0)] if stopping else [],
-        limit_val_batches=None if data.choosing is not None else 0,
+        limit_val_batches=None if data.val is not None else 0,
         num_sanity_val_steps=0,
         logger=False,
         enable_checkpointing=False,

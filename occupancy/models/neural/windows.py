@@ -14,19 +14,19 @@ from occupancy.arrays import OUTSIDE, Ints, Rows
 
 Batch = tuple[Tensor, Tensor]
 PADDING = -1
-"""The count of a row that fills up a sequence and is no row of it."""
+"""The count of a row that only pads a sequence."""
 
 
 class Windows:
     """The window of ``length`` samples that ends at each row of a log.
 
-    The start of a stretch is padded by repeating its first row, so that every row has a window and
-    none reaches into another stretch. All windows are views of one padded array: a sample more of
-    length costs a row for each stretch, not one for each window.
+    The start of a stretch is padded with copies of its first row, so that every row has a window and no window contains
+    rows of another stretch. All windows are views of one padded array: a longer window needs more rows per stretch,
+    not per window.
     """
 
     def __init__(self, values: NDArray[np.float32], stretch: Ints, length: int) -> None:
-        """Lay out the padded array.
+        """Build the padded array.
 
         Args:
             values: (N, F) inputs.
@@ -37,30 +37,29 @@ class Windows:
         starts = np.diff(stretch[inside], prepend=OUTSIDE) != 0
         copies = np.where(starts, length, 1)
         padded = torch.from_numpy(values[inside.repeat(copies)])
-        # A window ends at its row's last copy; unfold numbers windows by their first sample.
+        # A window ends at the last copy of its row; unfold numbers windows by their first sample.
         self._window_of = np.full(len(values), OUTSIDE)
         self._window_of[inside] = np.cumsum(copies) - length
         self._views = padded.unfold(0, length, 1).transpose(1, 2)
 
     def at(self, rows: Ints) -> Tensor:
-        """Return the windows (..., T, F) that end at the given rows, by their positions (...)."""
+        """Return the windows (..., T, F) that end at rows, given by position (...)."""
         windows = self._window_of[rows]
         assert (windows >= 0).all(), "a window was asked for at a row outside every stretch"
         if rows.ndim == 1 and len(rows) and (np.diff(windows) == 1).all():
-            return self._views[windows[0] : windows[-1] + 1]  # consecutive rows need no copy
+            return self._views[windows[0] : windows[-1] + 1]  # for consecutive rows a view is enough
         return self._views[torch.from_numpy(windows)]
 
 
 def sequences(stretch: Ints, length: int, drop_incomplete: bool = False) -> tuple[Ints, Rows]:
-    """Return stretches cut into sequences: the rows of each by position, (M, T), and which of them count, (M, T).
+    """Return stretches cut into M sequences: the positions of their rows, (M, T), and which of these count, (M, T).
 
-    The last sequence of a stretch may be shorter; it is padded by repeating its last row, which does
-    not count then.
+    The last sequence of a stretch may be shorter. It is padded with copies of its last row, which do not count.
 
     Args:
         stretch: (N,) the stretch of each row, `OUTSIDE` for rows in no sequence.
         length: T, rows of a sequence.
-        drop_incomplete: whether a shorter sequence is left out.
+        drop_incomplete: whether shorter sequences are left out.
     """
     inside = np.flatnonzero(stretch != OUTSIDE)
     runs = np.split(inside, np.flatnonzero(np.diff(stretch[inside])) + 1)
@@ -76,15 +75,15 @@ def sequences(stretch: Ints, length: int, drop_incomplete: bool = False) -> tupl
 class Batches:
     """One pass over rows, or over sequences of rows, in batches of windows with their counts.
 
-    An iterator over tensors in memory: a loader with workers would spend more time passing these
-    small batches between processes than the networks need to learn from them.
+    It iterates over tensors in memory: a loader with workers would need more time to pass these small batches between
+    processes than the networks need to learn from them.
 
     Attributes:
         windows: the windows of the log.
-        rows: (M,) positions of the rows to go through, or (M, L) those of sequences of L rows.
-        counts: people at each, of the same shape; `PADDING` where a sequence is padded.
+        rows: (M,) positions of the rows, or (M, L) of sequences of L rows.
+        counts: people at each row, with the same shape; `PADDING` where a sequence is padded.
         size: B, rows or sequences in a batch; the last batch may be smaller.
-        order: draws a new order for each pass; without one, they come in theirs.
+        order: draws a new order for each pass; None keeps the order of the rows.
     """
 
     windows: Windows

@@ -1,4 +1,4 @@
-"""Probabilities that come true as often as they say, as far as rows that a model did not learn from can tell."""
+"""Calibration: probabilities, intervals and selective prediction, learned from rows that a model did not learn from."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from occupancy.config import Calibration
 from occupancy.data.times import label_runs
 from occupancy.prediction import INTERVAL, Prediction, central_interval, decide, from_probabilities
 
-LEAST = 1e-6  # a probability counts for at least: a 0 can't be mended by any temperature
-SLACK = 1e-9  # what rounding may do to a probability or a standard deviation
-SPREAD = 0.5  # of the logarithm of the exponent about 1, and of the prior's exponent about 0, before any label run
-MOST_TAIL = 0.2  # at each end; by leave-visits-out, intervals held 90 % of the rows up to there
+LOG_FLOOR = 1e-6  # lowest probability whose logarithm is taken: no temperature corrects a 0
+SLACK = 1e-9  # possible rounding error of a probability or a standard deviation
+CHANGE_STD = 0.5  # prior standard deviation of the logarithm of the temperature, and of the exponent of the shares
+MOST_TAIL = 0.2  # at each end; up to it, intervals held 90 % of the rows of left-out visits
 
 
 @dataclass(frozen=True)
 class Calibrator:
-    """What is done to probabilities, and what they are worth then.
+    """Changes probabilities by a temperature and a prior, sets intervals, and says which rows are answered.
 
-    No guarantee comes with it. Rows of one visit depend on each other and visits are few: a conformal bound of
-    90 % over visits would take nine of them, where a fold has three to eight with people in them. What holds is
-    said by the measured coverage, of occupied rows too.
+    There is no guarantee. The rows of one visit depend on each other, and visits are few: a conformal bound of 90 %
+    over visits needs at least nine visits, and a fold has three to eight with people in them. The measured coverage,
+    also that of occupied rows, says what was reached.
 
     Attributes:
-        exponent: of the probabilities; one over the temperature (Guo et al. 2017).
-        prior: exponent of the labels' shares, by which probabilities are multiplied.
+        temperature: the logarithms of the probabilities are divided by it (Guo et al. 2017).
+        prior: exponent of the label shares, by which the probabilities are multiplied.
         shares: (C,) share of each label in the rows learned from, above 0.
         tail: probability that an interval leaves out at each end.
-        most_std: of the rows that are answered, in people.
+        most_std: largest standard deviation of an answered row, in people.
     """
 
-    exponent: float
+    temperature: float
     prior: float
     shares: Floats
     tail: float
@@ -48,47 +48,46 @@ class Calibrator:
     def fit(
         cls, probs: Floats, counts: Ints, pieces: Sequence[Ints], settings: Calibration, path: Ints | None = None
     ) -> Self:
-        """Return the calibrator that rows ask for.
+        """Return the calibrator that fits rows which the model did not learn from.
 
-        The two exponents give the counts the largest probability, under a prior about changing nothing, against
-        which each label run counts once. The tail is the largest, up to `MOST_TAIL`, at which the
-        intervals hold 90 % of the rows and of the occupied rows: a model that is less sure than it could
-        be has too wide intervals at its own 90 %, one that is too sure has too narrow ones. The standard
-        deviation is the largest at which the surer rows have the mean squared error asked for.
+        Temperature and prior maximise the probability of the counts, under a weak prior around no change, against
+        which each label run counts once. The tail is the largest, up to `MOST_TAIL`, with which the intervals hold
+        90 % of the rows and of the occupied rows: at its own 90 %, an underconfident model has intervals that are too
+        wide, an overconfident one intervals that are too narrow. ``most_std`` is the largest standard deviation up to
+        which the rows have the mean squared error in the settings.
 
         Args:
             probs: (N, C) probabilities by models that did not learn from the row's visit.
             counts: (N,) people at these rows.
-            pieces: positions of the rows that follow each other.
-            settings: the label, and the error of answered rows.
-            path: (N,) the labels, where `apply` keeps them.
+            pieces: positions of rows that follow each other without a gap, one array for each such piece.
+            settings: which label is answered, and the error that answered rows should have.
+            path: (N,) labels of a decoded path, if `apply` keeps them.
         """
         shares = label_shares(counts, probs.shape[1])
         runs = sum(int(label_runs(counts[piece])[-1]) + 1 for piece in pieces)
 
         def loss(changes: Floats) -> float:
             true = _adjust(probs, np.exp(changes[0]), changes[1], shares)[np.arange(len(counts)), counts]
-            return float(-runs * true.mean() + np.square(changes / SPREAD).sum() / 2)
+            return float(-runs * true.mean() + np.square(changes / CHANGE_STD).sum() / 2)
 
         change, prior = minimize(loss, np.zeros(2), method="L-BFGS-B").x
         exponent = float(np.exp(change))
         adjusted = np.exp(_adjust(probs, exponent, float(prior), shares))
         tails = [_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any()]
         most_std = _most_std(adjusted, counts, settings, path)
-        return cls(exponent, float(prior), shares, min(*tails, MOST_TAIL), most_std)
+        return cls(1 / exponent, float(prior), shares, min(*tails, MOST_TAIL), most_std)
 
     def apply(self, prediction: Prediction, settings: Calibration, keep_label: bool = False) -> Prediction:
-        """Return a prediction with calibrated probabilities, intervals and answers.
+        """Return a prediction with calibrated probabilities and intervals, and with ``answered``.
 
-        Its ``std`` is that of the calibrated distribution. The part of it that more rows would lower is how far
-        members disagree, as far as that goes.
+        Its ``std`` is that of the calibrated distribution. The epistemic part of it stays what it was, up to ``std``.
 
         Args:
             prediction: of the model that the calibrator was fitted for.
-            settings: the label.
-            keep_label: whether the label stays, as that of a path must.
+            settings: which label is answered.
+            keep_label: whether the label stays as it is, as the label of a path must.
         """
-        probs = np.exp(_adjust(prediction.probs, self.exponent, self.prior, self.shares))
+        probs = np.exp(_adjust(prediction.probs, 1 / self.temperature, self.prior, self.shares))
         changed = from_probabilities(prediction.times, probs[None], prediction.causal)
         if keep_label:
             changed = dataclasses.replace(changed, label=prediction.label)
@@ -107,41 +106,44 @@ class Calibrator:
         )
 
     def to_settings(self) -> dict[str, Any]:
-        """Return what `from_settings` makes an equal calibrator from, as text can hold it."""
+        """Return plain values from which `from_settings` makes an equal calibrator."""
         most_std = None if np.isinf(self.most_std) else self.most_std
         return {**dataclasses.asdict(self), "shares": self.shares.tolist(), "most_std": most_std}
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the calibrator that `to_settings` described."""
+        """Return the calibrator that `to_settings` described, in this version or in those that held an exponent."""
         most_std = np.inf if settings["most_std"] is None else settings["most_std"]
-        return cls(**{**settings, "shares": np.array(settings["shares"]), "most_std": most_std})
+        values = {**settings, "shares": np.array(settings["shares"]), "most_std": most_std}
+        if "exponent" in values:
+            values["temperature"] = 1 / values.pop("exponent")
+        return cls(**values)
 
 
 def label_shares(counts: Ints, classes: int) -> Floats:
-    """Return the share of each label (C,) among counts (N,), half a row added to each so that none is 0."""
+    """Return the share of each label (C,) among counts (N,); half a row is added to each, so that none is 0."""
     return np.asarray((np.bincount(counts, minlength=classes) + 0.5) / (len(counts) + 0.5 * classes))
 
 
 def _adjust(probs: Floats, exponent: float, prior: float, shares: Floats) -> Floats:
-    """Return the logarithms of probabilities (N, C) to an exponent, times the shares (C,) to another."""
-    scores = exponent * np.log(probs.clip(LEAST)) + prior * np.log(shares)
+    """Return the logarithms of probabilities (N, C) to one power, times the label shares (C,) to another."""
+    scores = exponent * np.log(probs.clip(LOG_FLOOR)) + prior * np.log(shares)
     return np.asarray(log_softmax(scores, axis=1))
 
 
 def _tail(probs: Floats, counts: Ints) -> float:
-    """Return the largest probability that both ends of an interval may leave out for 90 % of the counts to be in it."""
+    """Return the largest probability left out at each end with which intervals hold 90 % of the counts."""
     cumulative = probs.cumsum(axis=1)
     rows = np.arange(len(counts))
     below = np.where(counts > 0, cumulative[rows, counts - 1], 0.0)
-    # A count is in its interval up to the tail that is as large as what lies on either side of it; where it is as
-    # large to the last digit, the upper end is below already.
+    # A count is in its interval if the tail is at most the smaller probability of (that count or lower) and (that
+    # count or higher). SLACK: with a tail equal to the last digit, rounding may put the upper end below the count.
     room = np.minimum(cumulative[rows, counts], 1 - below)
     return max(float(np.quantile(room, 1 - INTERVAL, method="lower")) - SLACK, 0.0)
 
 
 def _most_std(probs: Floats, counts: Ints, settings: Calibration, path: Ints | None) -> float:
-    """Return the largest standard deviation up to which rows have the mean squared error that is asked for."""
+    """Return the largest standard deviation up to which rows have the mean squared error in the settings."""
     labels = np.arange(probs.shape[1])
     mean = probs @ labels
     std = np.sqrt((probs * np.square(labels - mean[:, None])).sum(axis=1))
@@ -150,7 +152,7 @@ def _most_std(probs: Floats, counts: Ints, settings: Calibration, path: Ints | N
         label = np.rint(mean) if settings.label == "nearest" else probs.argmax(axis=1)
     order = np.argsort(std, kind="stable")
     risk = np.cumsum(np.square(label - counts)[order]) / np.arange(1, len(counts) + 1)
-    # Rows that are as sure as each other are answered together, or none of them is.
+    # Rows with equal standard deviations are answered together, or not at all.
     last = np.diff(std[order], append=np.inf) > SLACK
     within = np.flatnonzero(last & (risk <= settings.answered_mse))
     if not len(within):

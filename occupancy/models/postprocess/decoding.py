@@ -1,10 +1,10 @@
-"""Decoding in time: probabilities of each row alone to those given the rows around it.
+"""Decoding in time: from the probabilities of each row alone to probabilities given the rows around it.
 
-The chain comes from how long counts last and where they go (`durations`), the evidence from any model's
-probabilities of each row. Recursions go row by row over scaled probabilities: time grows with T * S ** 2 and
-memory with T * S, where products of matrices (`occupancy.models.neural.crf`) would take S times more of both.
-To scale is safe here, since every state leads to every other: a state whose probability is rounded to 0 is far
-less likely than those that lead to it.
+The chain says how long counts last and which count follows (`durations`); the evidence is any model's probabilities
+of each row. The recursions go row by row over scaled probabilities: time grows with T * S ** 2 and memory with T * S.
+Products of matrices (`occupancy.models.neural.crf`) would need S times more of both. Scaling is safe here because
+every state can follow every other: a state whose probability is rounded to 0 is far less likely than the states that
+lead to it.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import numpy as np
 
 from occupancy.arrays import Floats, Ints
 from occupancy.data.times import label_runs
-from occupancy.models.postprocess.durations import LEAST, Durations, Steps
+from occupancy.models.postprocess.durations import MOVE_FLOOR, AgeChain, Durations
 
 Mode = Literal["filter", "lag", "smooth", "viterbi"]
 
-EVIDENCE = (0.003, 3.0)  # the exponents of the evidence that are tried
-DIVISION = (0.0, 2.0)  # and the exponents of the labels' shares, as multiples of it
-MEMORY_S = 300.0  # rows this far apart are usually witnesses of their own: what sensors remember is a time
-SPREAD = np.array([0.3, 0.5])  # how far from the usual either may be, the evidence in logarithms
-POINTS, ROUNDS = 5, 6  # of a grid along each axis, and of ever finer grids
+EVIDENCE = (0.003, 3.0)  # range of the exponent of the evidence
+DIVISION = (0.0, 2.0)  # range of the exponent of the label shares, as a multiple of the exponent of the evidence
+MEMORY_S = 300.0  # rows this far apart usually have independent errors: sensors remember for a time, not for rows
+EXPONENT_STD = np.array([0.3, 0.5])  # prior standard deviation of the logarithm of the first and of the second
+GRID_POINTS, GRID_ROUNDS = 5, 6  # points along each axis of a grid, and how many ever finer grids
 
 
 @dataclass(frozen=True)
-class Emissions:
-    """How a model's probabilities of one row count in a chain that has seen the rows before.
+class Exponents:
+    """How strongly a model's probabilities of one row count in a chain that has seen the rows before it.
 
     Attributes:
-        evidence: the exponent of the probabilities.
-        prior: the exponent of the labels' shares, by which they are divided.
+        evidence: exponent of the probabilities.
+        prior: exponent of the label shares, by which the probabilities are divided.
         shares: (C,) share of each label in the rows that the model learned from, above 0.
     """
 
@@ -47,20 +47,20 @@ class Emissions:
         return self.evidence * log_probs - self.prior * np.log(self.shares)
 
     def to_settings(self) -> dict[str, Any]:
-        """Return what `from_settings` makes equal emissions from, as text can hold it."""
+        """Return plain values from which `from_settings` makes equal exponents."""
         return {"evidence": self.evidence, "prior": self.prior, "shares": self.shares.tolist()}
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the emissions that `to_settings` described."""
+        """Return the exponents that `to_settings` described."""
         return cls(settings["evidence"], settings["prior"], np.array(settings["shares"]))
 
 
 class Decoded(NamedTuple):
-    """What a decoder says of one recording."""
+    """The result of decoding one recording."""
 
     probs: Floats  # (T, C)
-    path: Ints | None  # (T,) labels of the best path, where one was asked for
+    path: Ints | None  # (T,) labels of the best path; None for modes without a path
 
 
 def decode(durations: Durations, emissions: Floats, step_s: float, mode: Mode, lag: int = 0) -> Decoded:
@@ -68,15 +68,15 @@ def decode(durations: Durations, emissions: Floats, step_s: float, mode: Mode, l
 
     Args:
         durations: how long labels last.
-        emissions: (T, C) finite log-potentials of the labels at the rows of one recording, at least one.
+        emissions: (T, C) finite log-potentials of the labels at the rows of one recording, at least one row.
         step_s: seconds between its rows.
-        mode: ``filter`` looks at the rows up to each, ``lag`` also at some after it, ``smooth`` at all;
-            ``viterbi`` does too, and its path has the labels of the likeliest path of labels and ages.
-        lag: how many rows after each one ``lag`` looks at, fewer near the end; its time grows with them.
+        mode: ``filter`` uses the rows up to each row, ``lag`` also some rows after it, ``smooth`` all rows;
+            ``viterbi`` uses all rows too, and its path holds the labels of the most likely path of labels and ages.
+        lag: how many rows after each row ``lag`` uses, fewer near the end; its time grows with this number.
     """
-    steps = durations.steps(step_s)
-    probs = posteriors(steps, emissions[:, None], mode, lag)[:, 0]
-    return Decoded(probs, best_path(steps, emissions) if mode == "viterbi" else None)
+    chain = durations.chain(step_s)
+    probs = posteriors(chain, emissions[:, None], mode, lag)[:, 0]
+    return Decoded(probs, best_path(chain, emissions) if mode == "viterbi" else None)
 
 
 def learn_exponents(
@@ -86,67 +86,67 @@ def learn_exponents(
     step_s: float,
     mode: Mode,
     lag: int = 0,
-) -> Emissions:
-    """Return the emissions whose decoded probabilities of the true labels are largest, in a geometric mean.
+) -> Exponents:
+    """Return the exponents with which the decoded probabilities of the true labels have the largest geometric mean.
 
-    What is averaged is the logarithm of the probability that the mode asked for gives the label of each
-    row: a proper score of what users see. It falls by much where neighbouring rows share their error and the
-    chain takes them for so many witnesses, so that exponents come out as small as those rows are dependent.
-    The likelihood of the whole label path would tell that too, but pays most for the rows at which labels
-    change exactly, and knows no mode. Against a weak prior the mean counts once per run of equal labels, not
-    once per row: the rows of a run are one example of how far the evidence may be trusted.
+    The score is the mean logarithm of the probability that the given mode gives the true label of each row, which is
+    a proper score of what users see. Where neighbouring rows share an error, a chain that counts each of them as
+    independent evidence loses much by this score, so the exponents become the smaller, the more rows depend on each
+    other. The likelihood of the whole label path would show that too, but it rewards most the exact row at which a
+    label changes, and does not know the mode. Against the weak prior the mean counts once for each run of equal
+    labels, not once for each row: the rows of a run are one example of how far the evidence can be trusted.
 
-    The prior is lognormal about the share of `MEMORY_S` that a step is, at most 1, and normal about dividing
-    by as much of the shares as the evidence has in it. The maximum is found on ever finer grids, of which
-    each is decoded at once; memory grows with the longest piece, by 25 times what `decode` takes.
+    The prior of the first exponent is lognormal around step / `MEMORY_S`, at most 1; that of the second is normal
+    around dividing by the shares as often as the evidence contains them. The maximum is found on ever finer grids.
+    All points of a grid are decoded at once; the memory for the longest piece is 25 times that of `decode`.
 
     Args:
         durations: how long labels last.
-        pieces: of each recording the log-probabilities (T, C), finite and by a model that did not learn
+        pieces: for each recording the log-probabilities (T, C), finite and by a model that did not learn
             from these rows, and the labels (T,).
-        shares: (C,) share of each label in the rows that a model learns from, above 0.
+        shares: (C,) share of each label in the rows that the model learns from, above 0.
         step_s: seconds between rows.
         mode: as in `decode`; ``viterbi`` has the probabilities of ``smooth``.
         lag: as in `decode`.
     """
-    steps = durations.steps(step_s)
+    chain = durations.chain(step_s)
     limits, usual = np.array([np.log(EVIDENCE), DIVISION]), np.array([np.log(min(step_s / MEMORY_S, 1.0)), 1.0])
     box = limits
-    for _ in range(ROUNDS):
-        axes = np.linspace(box[:, 0], box[:, 1], POINTS)
+    for _ in range(GRID_ROUNDS):
+        axes = np.linspace(box[:, 0], box[:, 1], GRID_POINTS)
         tried = np.stack(np.meshgrid(*axes.T), axis=-1).reshape(-1, 2)
         evidence = np.exp(tried[:, 0])
         exponents = np.stack([evidence, evidence * tried[:, 1]], axis=1)
-        log_prior = -0.5 * np.square((tried - usual) / SPREAD).sum(1)
-        scores = log_prior + _runs_mean(steps, pieces, shares, exponents, mode, lag)
+        log_prior = -0.5 * np.square((tried - usual) / EXPONENT_STD).sum(1)
+        scores = log_prior + _runs_mean(chain, pieces, shares, exponents, mode, lag)
         best = scores.argmax()
-        around = tried[best, :, None] + (box[:, 1:] - box[:, :1]) / (POINTS - 1) * [-1, 1]
+        around = tried[best, :, None] + (box[:, 1:] - box[:, :1]) / (GRID_POINTS - 1) * [-1, 1]
         box = around.clip(limits[:, :1], limits[:, 1:])
-    return Emissions(float(exponents[best, 0]), float(exponents[best, 1]), shares)
+    return Exponents(float(exponents[best, 0]), float(exponents[best, 1]), shares)
 
 
-def posteriors(steps: Steps, emissions: Floats, mode: Mode, lag: int = 0) -> Floats:
+def posteriors(chain: AgeChain, emissions: Floats, mode: Mode, lag: int = 0) -> Floats:
     """Return the probabilities of labels (T, B, C) from log-potentials (T, B, C) of B recordings; see `decode`."""
     assert np.isfinite(emissions).all(), "a log-potential that is not finite"
     length, batch, classes = emissions.shape
-    likelihoods = np.exp(emissions - emissions.max(2, keepdims=True)).repeat(len(steps.start) // classes, 2)
-    states = _forward(steps, likelihoods)
+    likelihoods = np.exp(emissions - emissions.max(2, keepdims=True)).repeat(len(chain.start) // classes, 2)
+    states = _forward(chain, likelihoods)
     if mode == "lag" and lag < length - 1:
-        states *= _ahead(steps, likelihoods, lag)
+        states *= _ahead(chain, likelihoods, lag)
     elif mode != "filter":
-        states *= _backward(steps, likelihoods)
+        states *= _backward(chain, likelihoods)
     labels: Floats = states.reshape(length, batch, classes, -1).sum(3)
     labels /= labels.sum(2, keepdims=True)
     return labels
 
 
-def best_path(steps: Steps, emissions: Floats) -> Ints:
-    """Return the labels (T,) of a likeliest path of labels and ages for log-potentials (T, C); see `decode`."""
+def best_path(chain: AgeChain, emissions: Floats) -> Ints:
+    """Return the labels (T,) of a most likely path of labels and ages for log-potentials (T, C); see `decode`."""
     length, classes = emissions.shape
-    ages = len(steps.start) // classes
-    arrivals, potentials = np.log(steps.moves).T.copy(), emissions.repeat(ages, 1)
+    ages = len(chain.start) // classes
+    arrivals, potentials = np.log(chain.moves).T.copy(), emissions.repeat(ages, 1)
     before = np.empty(potentials.shape, np.intp)
-    best, states = np.log(steps.start) + potentials[0], np.arange(len(steps.start))
+    best, states = np.log(chain.start) + potentials[0], np.arange(len(chain.start))
     for row in range(1, length):
         scores = arrivals + best
         before[row] = scores.argmax(1)
@@ -159,28 +159,28 @@ def best_path(steps: Steps, emissions: Floats) -> Ints:
     return path
 
 
-def _forward(steps: Steps, likelihoods: Floats) -> Floats:
+def _forward(chain: AgeChain, likelihoods: Floats) -> Floats:
     """Return the probabilities of states given the rows up to each, (T, B, S)."""
-    states, before = np.empty_like(likelihoods), steps.start
+    states, before = np.empty_like(likelihoods), chain.start
     for row, likelihood in enumerate(likelihoods):
-        weights = likelihood * (before if row == 0 else before @ steps.moves)
+        weights = likelihood * (before if row == 0 else before @ chain.moves)
         before = states[row] = weights / weights.sum(1, keepdims=True)
     return states
 
 
-def _backward(steps: Steps, likelihoods: Floats) -> Floats:
-    """Return how likely each state makes all rows after its own, (T, B, S), up to a factor a row."""
-    messages, back = np.ones_like(likelihoods), steps.moves.T.copy()
+def _backward(chain: AgeChain, likelihoods: Floats) -> Floats:
+    """Return the likelihood of all rows after each row, given its state, (T, B, S), up to a factor for each row."""
+    messages, back = np.ones_like(likelihoods), chain.moves.T.copy()
     for row in range(len(messages) - 1, 0, -1):
         message = (messages[row] * likelihoods[row]) @ back
         messages[row - 1] = message / message.sum(1, keepdims=True)
     return messages
 
 
-def _ahead(steps: Steps, likelihoods: Floats, lag: int) -> Floats:
-    """Return the same of the first ``lag`` rows after its own alone, for all rows at once."""
-    messages, back = np.ones_like(likelihoods), steps.moves.T.copy()
-    seen, width = np.empty_like(likelihoods), len(back)  # new memory at each turn would take most of the time
+def _ahead(chain: AgeChain, likelihoods: Floats, lag: int) -> Floats:
+    """Return the likelihood of the next ``lag`` rows after each row, given its state, (T, B, S), likewise."""
+    messages, back = np.ones_like(likelihoods), chain.moves.T.copy()
+    seen, width = np.empty_like(likelihoods), len(back)  # new memory for each product would take most of the time
     for ahead in range(lag, 0, -1):
         here, product = messages[:-ahead], seen[:-ahead]
         np.multiply(here, likelihoods[ahead:], out=product)
@@ -190,13 +190,13 @@ def _ahead(steps: Steps, likelihoods: Floats, lag: int) -> Floats:
 
 
 def _runs_mean(
-    steps: Steps, pieces: Sequence[tuple[Floats, Ints]], shares: Floats, exponents: Floats, mode: Mode, lag: int
+    chain: AgeChain, pieces: Sequence[tuple[Floats, Ints]], shares: Floats, exponents: Floats, mode: Mode, lag: int
 ) -> Floats:
-    """Return the mean log-probability (G,) of the labels under exponents (G, 2), times the number of label runs."""
+    """Return the mean log-probability of the labels for each of G exponents (G, 2), times the number of label runs."""
     total, rows, runs = np.zeros(len(exponents)), 0, 0
     for log_probs, labels in pieces:
         emissions = exponents[:, :1] * log_probs[:, None] - exponents[:, 1:] * np.log(shares)
-        true = posteriors(steps, emissions, mode, lag)[np.arange(len(labels)), :, labels]
-        total += np.log(true.clip(LEAST)).sum(0)
+        true = posteriors(chain, emissions, mode, lag)[np.arange(len(labels)), :, labels]
+        total += np.log(true.clip(MOVE_FLOOR)).sum(0)
         rows, runs = rows + len(labels), runs + int(label_runs(labels)[-1]) + 1
     return total * runs / rows

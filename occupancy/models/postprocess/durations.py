@@ -1,4 +1,4 @@
-"""How long a count of people lasts and which one follows, learned from labelled rows, as a Markov chain."""
+"""How long a count lasts and which count follows, learned from labelled rows, as a Markov chain."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from occupancy.arrays import Floats, Ints, Rows
 from occupancy.data.times import stretches
 
 AGE_EDGES_S = (0.0, 120.0, 600.0, 1800.0, 5400.0)
-"""Where the bins of age begin: someone looks in, a chat, a talk, a lesson or a meeting, a night."""
+"""Where the bins of age begin: a glance into the room, a chat, a talk, a lesson or a meeting, a night."""
 
-USUAL_S = 1800.0  # a count is left once in this time, where there are no data
-AGE_EVENTS = 1.0  # how many events the overall hazard is worth to that of one age
-LABEL_EVENTS = 2.0  # how many events the hazard of an age is worth to that of one label at it
-MOVES = 2.0  # how many moves the sizes of all labels' moves are worth to the moves of one label
-LEAST = 1e-12  # a probability that no step of a chain falls below
+USUAL_S = 1800.0  # without data, a count is expected to change once in this time
+AGE_EVENTS = 1.0  # weight of the overall hazard in the hazard of one age, in events
+LABEL_EVENTS = 2.0  # weight of the hazard of an age in the hazard of one label at that age, in events
+MOVES = 2.0  # weight of the sizes of all labels' moves in the moves of one label, in moves
+MOVE_FLOOR = 1e-12  # lowest probability of a move of the chain
 
 
-class Steps(NamedTuple):
-    """A Markov chain over S = C * K states, label by age bin with the age running fastest; no probability is 0."""
+class AgeChain(NamedTuple):
+    """A Markov chain over S = C * K states (label, age bin), in which the age bin changes fastest; no probability is 0.
+
+    The age of a label is the time since the count became this label.
+    """
 
     start: Floats  # (S,)
     moves: Floats  # (S, S), from the state before to the state after
@@ -33,28 +36,28 @@ class Steps(NamedTuple):
 
 @dataclass(frozen=True)
 class Durations:
-    """An explicit-duration model: a hazard for each label and age, and where one goes.
+    """An explicit-duration model: how often each label is left at each age, and for which label.
 
     Attributes:
         edges_s: (K,) seconds at which the bins of age begin, the first 0; the last bin has no end.
         hazards: (C, K) rate per second at which a label of that age is left, above 0.
-        destinations: (C, C) probability of each label when another is left; its diagonal is 0.
+        destinations: (C, C) probability of each next label (column) when a label (row) is left; the diagonal is 0.
     """
 
     edges_s: Floats
     hazards: Floats
     destinations: Floats
 
-    def steps(self, step_s: float) -> Steps:
-        """Return the chain between rows at a step.
+    def chain(self, step_s: float) -> AgeChain:
+        """Return the chain between rows that are ``step_s`` seconds apart.
 
-        The state is a Markov process in continuous time, looked at every ``step_s`` seconds: a label is left
-        at the rate of its age bin, for the first bin of another label; an age bin is left for the next at the
-        rate 1 / width. So the time in a bin is exponential with the width as its mean where it should be the
-        width itself (a phase-type approximation). In exchange the moves over 60 s are exactly those over 30 s
-        twice; a label is left within a step with the probability 1 - exp(-hazard * step_s); and the smallest
-        of steps may lead anywhere, which keeps logarithms finite. A recording starts as the process is after
-        a long time: nobody knows how old its first label is.
+        The state is a Markov process in continuous time, observed every ``step_s`` seconds: a label is left at the
+        rate of its age bin, for the first bin of another label; an age bin is left for the next bin at the rate
+        1 / width. So the time in a bin is exponential with the width as its mean, though it should be the width
+        itself (a phase-type approximation). In return, the moves over 60 s are exactly the moves over 30 s twice,
+        a label is left within a step with probability 1 - exp(-hazard * step_s), and even a short step can lead to
+        any state, so that all logarithms are finite. A recording starts with the stationary distribution, because
+        the age of its first label is unknown.
         """
         classes, ages = self.hazards.shape
         rates = np.zeros((classes, ages, classes, ages))
@@ -64,12 +67,12 @@ class Durations:
             rates[label, bins, label, bins + 1] = 1 / np.diff(self.edges_s)
         generator = rates.reshape(classes * ages, classes * ages)
         np.fill_diagonal(generator, -generator.sum(1))
-        # Of all vectors, the distribution that the process keeps solves start @ generator = 0, start.sum() = 1.
+        # The stationary distribution solves start @ generator = 0 with start.sum() = 1.
         start = np.linalg.solve((generator + 1).T, np.ones(classes * ages))
-        return Steps(_distributions(np.asarray(start, np.float64)), _distributions(expm(generator * step_s)))
+        return AgeChain(_distributions(np.asarray(start, np.float64)), _distributions(expm(generator * step_s)))
 
     def to_settings(self) -> dict[str, Any]:
-        """Return what `from_settings` makes equal durations from, as text can hold it."""
+        """Return plain values from which `from_settings` makes equal durations."""
         return {name: values.tolist() for name, values in vars(self).items()}
 
     @classmethod
@@ -78,11 +81,11 @@ class Durations:
         return cls(**{name: np.array(values) for name, values in settings.items()})
 
 
-class Lasting(NamedTuple):
-    """What was seen of C labels at K ages."""
+class Observed(NamedTuple):
+    """What was observed of C labels at K ages."""
 
     events: Floats  # (C, K), how often a label of that age was left
-    exposure_s: Floats  # (C, K), for how long one might have been
+    exposure_s: Floats  # (C, K), how long a label of that age was observed, in seconds
     moves: Floats  # (C, C), how often one label followed another
 
 
@@ -94,21 +97,21 @@ def learn_durations(
     classes: int,
     edges_s: Sequence[float] | Floats = AGE_EDGES_S,
 ) -> Durations:
-    """Return the durations that labelled rows tell, smoothed where they tell little.
+    """Return the durations learned from labelled rows, smoothed where there are few data.
 
-    Hazards have gamma priors: one with mean m that is worth n events counts as n events in n / m seconds, and
-    the hazard is events over seconds. The overall hazard is the geometric mean of the labels' at any age,
-    each smoothed by one event in `USUAL_S`; that of an age is the geometric mean of the labels' at it, each
-    smoothed by `AGE_EVENTS` at the overall hazard; that of a label and age is smoothed by `LABEL_EVENTS` at
-    the hazard of the age, which is all that a label has that was never seen. Labels have equal weight in the
-    means, for by time the nights of an empty room would tell how long people stay.
+    A hazard is events over seconds, with a gamma prior: a prior with mean m and the weight of n events adds n events
+    in n / m seconds. There are three levels. The overall hazard is the geometric mean over labels of each label's
+    hazard at any age, each smoothed by one event in `USUAL_S`. The hazard of an age is the geometric mean over labels
+    at that age, each smoothed by `AGE_EVENTS` at the overall hazard. The hazard of a label and age is smoothed by
+    `LABEL_EVENTS` at the hazard of the age; for a label that never occurred it is this hazard. All labels have equal
+    weight in the means: weighted by time, the nights of an empty room would say how long people stay.
 
-    A label's moves are smoothed by `MOVES` moves, spread over sizes (by how many people the count changes)
-    as all labels' moves are: for each size, how often it was taken among the times it could have been. That
-    in turn is smoothed by one time, of which a share of 2 ** -size was taken.
+    The moves of a label are smoothed by `MOVES` moves. These are spread over the sizes of a move (by how many people
+    the count changes) like the moves of all labels: for each size, how often it occurred among the times that it was
+    possible. That share is smoothed by one more possible time, of which 2 ** -size occurred.
 
     Args:
-        counts: (N,) people; those of other rows are not read.
+        counts: (N,) people; the counts of other rows are not read.
         times: (N,) sorted times.
         rows: (N,) the rows that may be read.
         max_gap: seconds; a longer step ends a recording.
@@ -128,16 +131,17 @@ def learn_durations(
 
 def observe(
     counts: Ints, times: pd.DatetimeIndex, rows: Rows, max_gap: float, classes: int, edges_s: Floats
-) -> Lasting:
+) -> Observed:
     """Return what labelled rows show of each label at each age; see `learn_durations` for the arguments.
 
-    Labels change halfway between two rows, but the event is shared by the bins that the step between them
-    lies in. A run of equal labels is watched from its first row on, for a run too short to have a row is not
-    seen at all; without these rules hazards per second would depend on the step. A run that a stretch (see
-    `stretches`) breaks off is watched up to its last row and has no event. Of a run that opens a stretch
-    nobody knows the age: it is watched, and left, in the last bin alone, from when it certainly is that old.
-    To count its age from the stretch's start would make the long rest of long visits pass for young ones,
-    and short visits rarer than they are.
+    A label is taken to change halfway between two rows, and the event is shared among the age bins that the step
+    between them covers. A run of equal labels is observed from its first row on, because a run too short to have a
+    row is not observed at all. Without these two rules, hazards per second would depend on the step.
+
+    A run that is cut off by the end of a stretch (see `stretches`) is observed up to its last row and has no event.
+    The age of a run that opens a stretch is unknown: it is observed, and left, in the last bin only, from the time at
+    which it is certainly that old. Ages counted from the start of the stretch would turn the rest of long visits into
+    short visits.
     """
     readable = np.flatnonzero(rows)
     stretch, label = stretches(times, rows, max_gap)[readable], counts[readable]
@@ -152,7 +156,7 @@ def observe(
     last = seconds[following - 1] - born
     after = np.where(left, np.append(seconds, 0.0)[following] - born, last)
 
-    seen = Lasting(*(np.zeros((classes, width)) for width in (len(edges_s), len(edges_s), classes)))
+    seen = Observed(*(np.zeros((classes, width)) for width in (len(edges_s), len(edges_s), classes)))
     np.add.at(seen.exposure_s, label[first], _overlaps(since, (last + after) / 2, edges_s))
     shares = _overlaps(np.maximum(since, last), after, edges_s)[left] / (after - last)[left, None]
     np.add.at(seen.events, label[first][left], shares)
@@ -168,12 +172,12 @@ def _overlaps(begin_s: Floats, end_s: Floats, edges_s: Floats) -> Floats:
 
 
 def _hazard(events: Any, exposure_s: Any, worth: float, mean: Any) -> Any:
-    """Return the mean of a rate's gamma posterior, for a prior with a mean that is worth so many events."""
+    """Return the mean of a rate's gamma posterior; the prior has this mean and the weight of ``worth`` events."""
     return (events + worth) / (exposure_s + worth / mean)
 
 
 def _destinations(moves: Floats) -> Floats:
-    """Return where one goes (C, C) from how often one went there, smoothed."""
+    """Return the probabilities of the next label (C, C) from the numbers of moves (C, C), smoothed."""
     classes = len(moves)
     sizes = np.abs(np.subtract.outer(np.arange(classes), np.arange(classes)))
     possible = moves.sum(1, keepdims=True) * (sizes > 0)
@@ -183,8 +187,8 @@ def _destinations(moves: Floats) -> Floats:
     return _distributions(smoothed, 0.0)
 
 
-def _distributions(values: Floats, least: float = LEAST) -> Floats:
-    """Return values (..., S) as distributions, without what rounding left below the least."""
+def _distributions(values: Floats, least: float = MOVE_FLOOR) -> Floats:
+    """Return values (..., S) as distributions in which no probability is below ``least`` by rounding."""
     positive: Floats = values.clip(least)
     positive /= positive.sum(-1, keepdims=True)
     return positive

@@ -1,4 +1,4 @@
-"""Probabilities of the rows that a model learns from, by models that did not: each visit is left out once."""
+"""Out-of-fold probabilities: each row that a model learns from, predicted by a model that left out its visit."""
 
 from __future__ import annotations
 
@@ -18,81 +18,82 @@ from occupancy.models.estimator import NO_STEPS, Make, Steps
 from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction
 
-APART_S = 1200.0  # what an empty room must last for, at each end, to part two visits
-MOST = 8  # models that are trained at most; beyond, visits share one
-PARTS = 4  # of rows that no visits part well
-NONE = -1
+APART_S = 1200.0  # an empty room separates two visits if each visit keeps at least this many empty seconds
+MAX_GROUPS = 8  # most models that are trained; with more visits, several are left out together
+TIME_PARTS = 4  # parts in time, where leaving out visits leaves too few labels
+UNGROUPED = -1
+"""The group of a row that is neither learned from nor predicted."""
 
 
 def visits(fold: Fold, rows: Rows) -> Ints:
-    """Return the number of the visit that each row belongs to, (N,), -1 for rows not asked for.
+    """Return the number of the visit that each row belongs to, (N,), `UNGROUPED` for rows not asked for.
 
-    The rows of a stretch are parted in the middle of each long time without people, so that a visit has empty
-    rows before and after it. Rows of one visit are alike, and so are those at its edges: parted anywhere else, a
-    model would be asked about rows whose neighbours it has learned by heart.
+    A stretch of rows is cut in the middle of each long time without people, so that a visit has empty rows before and
+    after it. The rows of one visit are alike, also those at its edges: cut anywhere else, a model would have to
+    predict rows whose neighbours it has learned by heart.
 
     Args:
         fold: the fold, whose log has counts at the rows.
-        rows: (N,) the rows to part.
+        rows: (N,) the rows to divide into visits.
     """
     log = fold.log
     stretch = stretches(log.times, rows, log.max_gap)
     positions = np.flatnonzero(rows)
     counts, stretch = fold.counts(rows), stretch[positions]
-    opens = np.diff(stretch, prepend=NONE) != 0
+    opens = np.diff(stretch, prepend=UNGROUPED) != 0
     seconds = (log.times[positions] - log.times[0]).total_seconds().to_numpy()
     cuts = opens.copy()
     first = np.flatnonzero(opens | (np.diff(label_runs(counts), prepend=0) != 0))
     for start, end in zip(first, np.append(first, len(counts))[1:], strict=True):
-        whole = opens[start] and (end == len(counts) or opens[end])  # of a stretch: there is no visit to part it from
+        whole = opens[start] and (end == len(counts) or opens[end])  # an empty stretch, without a visit
         if counts[start] == 0 and not whole and seconds[end - 1] - seconds[start] >= 2 * APART_S:
             cuts[(start + end) // 2] = True
-    numbers = np.full(len(rows), NONE)
+    numbers = np.full(len(rows), UNGROUPED)
     numbers[positions] = np.cumsum(cuts) - 1
     return numbers
 
 
 def left_out(fold: Fold, rows: Rows) -> Ints:
-    """Return which model leaves each row out, (N,), -1 for rows not asked for: a visit each, or some.
+    """Return the group that each row is left out with, (N,), `UNGROUPED` for rows not asked for.
 
-    Short visits that are beyond `MOST` join the group that has the fewest rows. Of a log of many rooms each room is
-    left out as a whole, for it is unknown rooms that the model is asked about. Where so few visits were seen that
-    the others of one have a single label, from which nothing is learned, the rows are cut in time instead.
+    A group is one visit; with more than `MAX_GROUPS` visits, short visits join the group with the fewest rows. In a
+    log of many rooms a group is a whole room, because the model will be used in unknown rooms. If the rows outside
+    some group had a single label, from which nothing is learned, the rows are divided in time instead.
 
     Args:
         fold: the fold, whose log has counts at the rows.
-        rows: (N,) the rows that a model learns from, of two labels or more.
+        rows: (N,) the rows that a model learns from, with two labels or more.
     """
     number = visits(fold, rows)[rows]
     if fold.log.rooms:
         ends = [place.end for place in fold.log.rooms]
         room = np.unique(np.searchsorted(ends, np.flatnonzero(rows), side="right"), return_inverse=True)[1]
-        number = room if room.any() else number  # of a single room, visits again
+        number = room if room.any() else number  # with a single room, visits again
     sizes = np.bincount(number)
-    group_of, weight = np.empty(len(sizes), np.int64), np.zeros(min(MOST, len(sizes)))
+    group_of, weight = np.empty(len(sizes), np.int64), np.zeros(min(MAX_GROUPS, len(sizes)))
     for visit in np.argsort(-sizes, kind="stable"):
         group_of[visit] = weight.argmin()
         weight[group_of[visit]] += sizes[visit]
     counts, found = fold.counts(rows), group_of[number]
     if any(len(np.unique(counts[found != group])) < 2 for group in range(len(weight))):
         found = _in_time(counts)
-    groups = np.full(len(rows), NONE)
+    groups = np.full(len(rows), UNGROUPED)
     groups[rows] = found
     return groups
 
 
 def _in_time(counts: Ints) -> Ints:
-    """Return which of `PARTS` successive parts rows (N,) with such counts belong to, (N,).
+    """Return which of `TIME_PARTS` successive parts each row belongs to, (N,), given the rows' counts (N,).
 
-    Each label weighs the same, and so does each part: what is left without one holds two labels or more.
+    All labels have the same total weight, and so have all parts, so the rows outside a part have two labels or more.
     """
     weights = 1 / np.bincount(counts)[counts]
     middles = weights.cumsum() - weights / 2
-    return np.asarray(PARTS * middles / weights.sum(), np.int64)
+    return np.asarray(TIME_PARTS * middles / weights.sum(), np.int64)
 
 
 def count_groups(groups: Ints) -> int:
-    """Return how many groups rows (N,) are in, each of which a model leaves out."""
+    """Return the number of groups among the groups (N,) of rows; for each of them a model is trained."""
     return int(groups.max()) + 1
 
 
@@ -102,7 +103,7 @@ def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Make, steps: Ste
     Args:
         config: the experiment.
         fold: the fold, its test rows blank or not.
-        groups: (N,) the group of each row, -1 for rows that are neither learned from nor predicted.
+        groups: (N,) the group of each row, `UNGROUPED` for rows that are neither learned from nor predicted.
         make: returns the unfitted model of an experiment.
         steps: the progress, in which the caller has planned a step for each group.
     """
@@ -116,33 +117,33 @@ def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Make, steps: Ste
 def predictions(config: Config, fold: Fold, groups: Ints, make: Make) -> Iterator[tuple[Rows, Prediction]]:
     """Yield the rows (N,) of each group and their prediction by a model that did not learn from them.
 
-    Rows of the other groups are the past that a row looks back on, as they are for a row in use: their sensors,
-    not their labels. Validation rows that are in no group choose the number of epochs, as they do for the model in
-    use. No row outside all groups is a row's past, so what the fold tests, or validates, is not even seen there. A
-    model with memory begins with the rows asked for, since it has learned from the others.
+    The sensors of rows in other groups serve as history, as earlier rows do in use; their labels do not. Validation
+    rows outside all groups choose the number of epochs, as they do for the model in use. No other row outside the
+    groups is seen at all, in particular no test row. A model with memory begins with the rows of the group, because
+    it has learned from the others.
 
     Args:
         config: the experiment.
         fold: the fold, its test rows blank or not.
-        groups: (N,) the group of each row, -1 for rows that are neither learned from nor predicted.
+        groups: (N,) the group of each row, `UNGROUPED` for rows that are neither learned from nor predicted.
         make: returns the unfitted model of an experiment.
     """
-    grouped = groups != NONE
+    grouped = groups != UNGROUPED
     sensors = fold.log.frame.drop(columns=fold.log.schema.count)[grouped]
     for group in np.unique(groups[grouped]):
         asked = groups == group
         estimator = make(config)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputWarning)  # the model for use gives them, once
+            warnings.simplefilter("ignore", InputWarning)  # the model in use gives these warnings once
             estimator.fit(_without(fold, asked, grouped), NO_STEPS)
         yield asked, predict_by_room(estimator, sensors, asked[grouped], fold.log, past=asked[grouped])
 
 
 def _without(fold: Fold, asked: Rows, grouped: Rows) -> Fold:
-    """Return a fold as it is without some of its grouped rows, which are blank in it."""
+    """Return a fold in which some of the grouped rows are left out, and blank."""
     validation = fold.validation & ~asked
     train = grouped & ~asked & ~validation
-    if not validation.any() or not train.any():  # all of one part is left out: half of what is left chooses
+    if not validation.any() or not train.any():  # a part is left out whole: half of the rest chooses
         rest = np.flatnonzero(train | validation)
         train, validation = np.zeros((2, len(asked)), bool)
         train[rest[: len(rest) // 2]] = True
@@ -151,8 +152,8 @@ def _without(fold: Fold, asked: Rows, grouped: Rows) -> Fold:
 
 
 def pieces(groups: Ints, times: pd.DatetimeIndex, max_gap: float) -> list[Ints]:
-    """Return the positions of rows that follow each other within one group, an array a piece."""
-    stretch = stretches(times, groups != NONE, max_gap)
-    positions = np.flatnonzero(groups != NONE)
+    """Return the positions of rows that follow each other within one group, an array for each such piece."""
+    stretch = stretches(times, groups != UNGROUPED, max_gap)
+    positions = np.flatnonzero(groups != UNGROUPED)
     ends = (np.diff(groups[positions]) != 0) | (np.diff(stretch[positions]) != 0)
     return np.split(positions, np.flatnonzero(ends) + 1)

@@ -452,6 +452,6 @@ def test_the_repositorys_trainer_trains_it_and_shows_its_kl() -> None:
     assert len(task.val_losses) == len(told) == 3
     assert task.val_outputs[0].shape == (20, C)
     task.restore(int(np.argmin(task.val_losses)) + 1)
-    x, y = next(iter(data.choosing or []))
+    x, y = next(iter(data.val or []))
     assert network.loss(x, y).item() == pytest.approx(min(task.val_losses), rel=1e-5)
     assert network.monitored()["kl"] > 0

@@ -283,7 +283,7 @@ def test_incomplete_sequences_are_dropped_from_the_training_if_asked_and_never_f
 
 
 def test_a_sequence_longer_than_every_stretch_is_refused_if_incomplete_ones_are_dropped(fold: Fold) -> None:
-    with pytest.raises(InputError, match=r"model.sequence: got 5000, but no stretch of the training rows is as long"):
+    with pytest.raises(InputError, match=r"model.sequence: got 5000, but no stretch of the training rows is that long"):
         fit(config_of(sequence=5000, drop_incomplete=True), fold)
     assert fit(config_of(sequence=5000, max_epochs=1), fold).chosen_epochs == 1
 

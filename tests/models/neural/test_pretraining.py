@@ -21,7 +21,7 @@ from occupancy.models import make_estimator
 from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural import members, pretraining
 from occupancy.models.neural.estimator import NetworkEstimator
-from occupancy.models.neural.pretraining import APART, EPOCHS, SPREAD, simulated
+from occupancy.models.neural.pretraining import ROOM_EPOCHS, ROOM_SEED, ROOM_SPREAD, simulated
 from occupancy.models.neural.task import Task, WindowModule, train
 
 ROOMS = 3
@@ -53,9 +53,9 @@ def weights(estimator: NetworkEstimator) -> Tensor:
 
 def rooms_by_hand(step_s: float) -> list[pd.DataFrame]:
     """Return the rooms of the experiment's seed 0."""
-    seed = int(np.random.SeedSequence([0, APART]).generate_state(1)[0])
+    seed = int(np.random.SeedSequence([0, ROOM_SEED]).generate_state(1)[0])
     settings = Simulation(days=1, seed=seed, room=Room(step_s=step_s))
-    return [frame.between_time("08:00", "22:00") for frame in simulate_rooms(settings, ROOMS, SPREAD)]
+    return [frame.between_time("08:00", "22:00") for frame in simulate_rooms(settings, ROOMS, ROOM_SPREAD)]
 
 
 @pytest.mark.parametrize("step_s", [30.0, 60.0])
@@ -121,8 +121,8 @@ def test_every_training_begins_with_the_rooms_and_goes_on_with_the_same_network(
     fit(config_of(members=2), fold)
     searched, refitted = int(fold.train.sum()), int((fold.train | fold.validation).sum())
     assert [(where, count, epochs) for where, _, _, count, epochs in calls] == [
-        *[("rooms", rows, EPOCHS), ("log", searched, 1)] * 2,
-        *[("rooms", rows, EPOCHS), ("log", refitted, 1)] * 2,
+        *[("rooms", rows, ROOM_EPOCHS), ("log", searched, 1)] * 2,
+        *[("rooms", rows, ROOM_EPOCHS), ("log", refitted, 1)] * 2,
     ]
     assert all(training for _, _, training, _, _ in calls)
     for (_, pretrained, *_), (_, tuned, *_) in zip(calls[::2], calls[1::2], strict=True):
@@ -170,6 +170,6 @@ def test_a_step_that_no_room_is_simulated_with_is_refused() -> None:
     fold = fold_of()
     inputs = Features.fit(fold.log, fold.train, "no_light")
     with pytest.raises(
-        InputError, match="the log has a row every 600 s, expected 1 to 300 s, as rooms can be simulated"
+        InputError, match="the log has a row every 600 s, but rooms can be simulated with steps of 1 to 300 s"
     ):
         simulated(config_of(), dataclasses.replace(inputs, step_s=600.0), window=1)

@@ -123,11 +123,11 @@ def test_training_is_a_plain_loop_of_adamw(clip: float | None, schedule: str) ->
 
 def test_training_solves_a_problem_that_can_be_solved() -> None:
     network, data = line(), data_of()
-    before = loss_on(network, data.choosing)
+    before = loss_on(network, data.val)
     task, _ = run(network, data, 60)
     assert before > 1
     assert task.train_losses[-1] < 0.01
-    assert loss_on(network, data.choosing) < 0.01
+    assert loss_on(network, data.val) < 0.01
     assert network.linear.weight[0].tolist() == pytest.approx([2, -1], abs=0.1)
 
 
@@ -143,15 +143,15 @@ def test_the_stopping_loss_of_an_epoch_is_that_of_the_whole_part() -> None:
     # Batches of 7, 7 and 2 rows must not weigh the same; and the epoch's weights are those after it.
     network, data = line(), data_of()
     task, _ = run(network, data, 1)
-    assert task.val_losses == pytest.approx([loss_on(network, data.choosing)], rel=1e-5)
+    assert task.val_losses == pytest.approx([loss_on(network, data.val)], rel=1e-5)
 
 
 def test_the_outputs_kept_are_the_networks_for_the_stopping_rows_in_order() -> None:
     network, data = line(), data_of()
     task, _ = run(network, data, 1)
-    assert data.choosing is not None
+    assert data.val is not None
     with torch.no_grad():
-        expected = torch.cat([network(x) for x, _ in data.choosing])
+        expected = torch.cat([network(x) for x, _ in data.val])
     torch.testing.assert_close(task.val_outputs[0], expected)
 
 
@@ -167,7 +167,7 @@ def test_the_weights_after_any_epoch_are_put_back_and_the_last_where_training_st
     assert task.val_losses[-1] > 1.5 * min(task.val_losses)
     for epoch in (3, 12, 1, 40):
         task.restore(epoch)
-        assert loss_on(network, data.choosing) == pytest.approx(task.val_losses[min(epoch, 12) - 1], rel=1e-5)
+        assert loss_on(network, data.val) == pytest.approx(task.val_losses[min(epoch, 12) - 1], rel=1e-5)
 
 
 def test_the_best_weights_alone_are_kept_where_no_more_is_asked_for() -> None:
@@ -175,9 +175,9 @@ def test_the_best_weights_alone_are_kept_where_no_more_is_asked_for() -> None:
     task, _ = run(network, data, 12, keep="best")
     best = int(np.argmin(task.val_losses)) + 1
     assert list(task._kept) == [best]
-    assert loss_on(network, data.choosing) == pytest.approx(task.val_losses[-1], rel=1e-5)
+    assert loss_on(network, data.val) == pytest.approx(task.val_losses[-1], rel=1e-5)
     task.restore(best)
-    assert loss_on(network, data.choosing) == pytest.approx(min(task.val_losses), rel=1e-5)
+    assert loss_on(network, data.val) == pytest.approx(min(task.val_losses), rel=1e-5)
     assert not run(line(), data, 2)[0]._kept
 
 

@@ -54,7 +54,7 @@ def as_it_is(most_std: float = np.inf, tail: float = 0.05) -> Calibrator:
 def test_a_known_temperature_is_taken_back(temperature: float) -> None:
     probs, counts = watched(20_000)
     calibrator = fit(sharpened(probs, temperature), counts)
-    assert calibrator.exponent == pytest.approx(1 / temperature, rel=0.05)
+    assert calibrator.temperature == pytest.approx(temperature, rel=0.05)
     assert calibrator.prior == pytest.approx(0.0, abs=0.1)
     back = applied(calibrator, sharpened(probs, temperature)).probs
     assert np.abs(back - probs).mean() < 0.02
@@ -76,9 +76,9 @@ def test_shares_that_the_model_does_not_know_are_brought_in() -> None:
 def test_few_label_runs_change_little_however_many_rows_they_have() -> None:
     few, counts = watched(4000, run=1000)
     many, other = watched(4000, run=4)
-    exponents = [fit(sharpened(probs, 4.0), each).exponent for probs, each in ((few, counts), (many, other))]
-    assert exponents[1] == pytest.approx(0.25, rel=0.15)
-    assert exponents[0] > 1.5 * exponents[1]
+    temperatures = [fit(sharpened(probs, 4.0), each).temperature for probs, each in ((few, counts), (many, other))]
+    assert temperatures[1] == pytest.approx(4.0, rel=0.15)
+    assert temperatures[0] < temperatures[1] / 1.5
 
 
 def test_pieces_cut_the_runs_that_count() -> None:
@@ -86,7 +86,7 @@ def test_pieces_cut_the_runs_that_count() -> None:
     wrong = np.roll(probs, 1, axis=1)  # sure of another count
     whole = Calibrator.fit(wrong, counts, [np.arange(1000)], NEAREST)
     cut = Calibrator.fit(wrong, counts, np.split(np.arange(1000), 50), NEAREST)
-    assert abs(np.log(cut.exponent)) > abs(np.log(whole.exponent))
+    assert abs(np.log(cut.temperature)) > abs(np.log(whole.temperature))
 
 
 @given(st.integers(0, 500), st.floats(0.3, 4.0))
@@ -173,7 +173,7 @@ def test_the_error_of_a_path_is_that_of_its_labels() -> None:
     wrong = fit(probs, counts, settings, path=(counts + 2) % CLASSES)
     assert right.most_std == np.inf
     assert wrong.most_std == 0.0
-    assert right.exponent == wrong.exponent
+    assert right.temperature == wrong.temperature
 
 
 def test_disagreement_stays_as_far_as_the_spread_goes() -> None:
@@ -210,5 +210,5 @@ def test_probabilities_of_0_that_come_true_make_all_others_less_sure() -> None:
     probs = np.eye(CLASSES)[np.arange(100) % CLASSES]
     counts = (np.arange(100) + (np.arange(100) % 10 == 0)) % CLASSES  # one in ten is wrong
     calibrator = fit(probs, counts)
-    assert 0 < calibrator.exponent < 0.4
+    assert calibrator.temperature > 2.5
     assert np.isfinite(applied(calibrator, probs).to_frame().drop(columns="time").to_numpy(np.float64)).all()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from occupancy.arrays import Floats, Ints
 from occupancy.models.neural import crf as chains
-from occupancy.models.postprocess.decoding import Emissions, Mode, decode, learn_exponents
+from occupancy.models.postprocess.decoding import Exponents, Mode, decode, learn_exponents
 from occupancy.models.postprocess.durations import AGE_EDGES_S, Durations
 
 STEP_S = 30.0
@@ -36,11 +36,11 @@ def random_emissions(rows: int, classes: int, seed: int, scale: float = 1.5) -> 
 
 def weigh_paths(durations: Durations, emissions: Floats) -> tuple[Ints, Floats]:
     """Return the labels (paths, T) of every path of labels and ages, and its share of all paths' weight."""
-    ages, steps = durations.hazards.shape[1], durations.steps(STEP_S)
-    paths = np.array(list(itertools.product(range(len(steps.start)), repeat=len(emissions))))
-    weights: Floats = steps.start[paths[:, 0]]
+    ages, chain = durations.hazards.shape[1], durations.chain(STEP_S)
+    paths = np.array(list(itertools.product(range(len(chain.start)), repeat=len(emissions))))
+    weights: Floats = chain.start[paths[:, 0]]
     for before, after in itertools.pairwise(paths.T):
-        weights = weights * steps.moves[before, after]
+        weights = weights * chain.moves[before, after]
     labels = paths // ages
     weights = weights * np.exp(emissions[np.arange(len(emissions)), labels].sum(1))
     return labels, weights / weights.sum()
@@ -53,7 +53,7 @@ def marginals_by_hand(durations: Durations, emissions: Floats) -> Floats:
 
 
 def as_chain(durations: Durations) -> chains.Chain:
-    start, moves = (torch.from_numpy(np.log(probabilities)) for probabilities in durations.steps(STEP_S))
+    start, moves = (torch.from_numpy(np.log(probabilities)) for probabilities in durations.chain(STEP_S))
     return chains.Chain(start, moves, torch.zeros_like(start))
 
 
@@ -156,7 +156,7 @@ def test_probabilities_stay_finite_and_sum_to_one_for_any_evidence(mode: Mode, s
 
 def test_without_evidence_the_chain_stays_as_it_starts() -> None:
     durations = random_durations(3, 3, 0)
-    start = durations.steps(STEP_S).start.reshape(3, 3).sum(1)
+    start = durations.chain(STEP_S).start.reshape(3, 3).sum(1)
     probs = decode(durations, np.zeros((50, 3)), STEP_S, "filter").probs
     np.testing.assert_allclose(probs, np.tile(start, (50, 1)))
 
@@ -190,7 +190,7 @@ def watched_room(rows: int, seed: int) -> tuple[Durations, Floats, Ints]:
     """Return durations, log-probabilities (rows, 2) that are right by themselves, and labels, every 300 s."""
     generator = np.random.default_rng(seed)
     durations = Durations(np.array([0.0]), np.array([[1 / 3000], [1 / 3000]]), 1 - np.eye(2))
-    moved = generator.random(rows) < durations.steps(300.0).moves[0, 1]
+    moved = generator.random(rows) < durations.chain(300.0).moves[0, 1]
     labels = np.cumsum(moved) % 2
     reading = labels + 0.8 * generator.standard_normal(rows)
     log_odds = (reading - 0.5) / 0.8**2
@@ -224,7 +224,7 @@ def test_no_other_exponents_decode_the_learned_pieces_better() -> None:
     pieces = [(log_probs[:600], labels[:600]), (log_probs[600:], labels[600:])]
 
     def score(evidence: float, prior: float) -> float:
-        emissions = Emissions(evidence, prior, shares)
+        emissions = Exponents(evidence, prior, shares)
         probs = [decode(durations, emissions.potentials(piece), 300.0, "lag", 2).probs for piece, _ in pieces]
         true = np.concatenate(
             [each[np.arange(len(each)), known] for each, (_, known) in zip(probs, pieces, strict=True)]
@@ -258,9 +258,9 @@ def test_few_rows_leave_the_exponents_near_the_usual() -> None:
 
 
 def test_emissions_are_powers_and_survive_as_text() -> None:
-    emissions = Emissions(0.5, 2.0, np.array([0.25, 0.75]))
+    emissions = Exponents(0.5, 2.0, np.array([0.25, 0.75]))
     probs = np.array([[0.36, 0.64]])
     expected = [[0.6 / 0.25**2, 0.8 / 0.75**2]]
     np.testing.assert_allclose(np.exp(emissions.potentials(np.log(probs))), expected)
-    again = Emissions.from_settings(json.loads(json.dumps(emissions.to_settings())))
+    again = Exponents.from_settings(json.loads(json.dumps(emissions.to_settings())))
     np.testing.assert_array_equal(again.potentials(np.log(probs)), emissions.potentials(np.log(probs)))

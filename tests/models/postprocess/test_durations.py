@@ -102,7 +102,7 @@ def test_nothing_learned_is_ever_impossible_or_certain(runs: list[tuple[int, int
     assert np.isfinite(learned.hazards).all()
     np.testing.assert_allclose(learned.destinations.sum(1), 1.0)
     np.testing.assert_array_equal(learned.destinations == 0, np.eye(4, dtype=bool))
-    for probabilities in learned.steps(60.0):
+    for probabilities in learned.chain(60.0):
         assert (probabilities > 0).all()
         assert (probabilities < 1).all()
         np.testing.assert_allclose(probabilities.sum(-1), 1.0)
@@ -149,16 +149,16 @@ def random_durations(classes: int, edges_s: Floats, seed: int) -> Durations:
 @pytest.mark.parametrize("step_s", [30.0, 300.0, 7200.0])
 def test_with_one_bin_the_chain_is_the_two_state_process_in_closed_form(step_s: float) -> None:
     up, down = 1 / 1000, 1 / 3000
-    steps = Durations(np.array([0.0]), np.array([[up], [down]]), 1 - np.eye(2)).steps(step_s)
+    chain = Durations(np.array([0.0]), np.array([[up], [down]]), 1 - np.eye(2)).chain(step_s)
     forgotten = 1 - np.exp(-(up + down) * step_s)
-    np.testing.assert_allclose(steps.start, [0.25, 0.75])
-    np.testing.assert_allclose(steps.moves, np.eye(2) + forgotten * np.array([[-0.75, 0.75], [0.25, -0.25]]))
+    np.testing.assert_allclose(chain.start, [0.25, 0.75])
+    np.testing.assert_allclose(chain.moves, np.eye(2) + forgotten * np.array([[-0.75, 0.75], [0.25, -0.25]]))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_coarser_step_is_that_many_fine_ones_and_the_start_is_kept(seed: int) -> None:
     durations = random_durations(3, np.array(AGE_EDGES_S), seed)
-    fine, coarse = durations.steps(30.0), durations.steps(300.0)
+    fine, coarse = durations.chain(30.0), durations.chain(300.0)
     np.testing.assert_allclose(coarse.moves, np.linalg.matrix_power(fine.moves, 10), rtol=1e-6, atol=1e-10)
     np.testing.assert_allclose(fine.start @ fine.moves, fine.start, rtol=1e-6, atol=1e-10)
     np.testing.assert_allclose(coarse.start, fine.start)
@@ -166,7 +166,7 @@ def test_a_coarser_step_is_that_many_fine_ones_and_the_start_is_kept(seed: int) 
 
 def test_in_a_short_step_a_state_is_left_at_its_rates() -> None:
     durations = random_durations(2, EDGES_S, seed=0)
-    rates = (durations.steps(1e-3).moves - np.eye(6)) / 1e-3
+    rates = (durations.chain(1e-3).moves - np.eye(6)) / 1e-3
     (young, grown, old), _ = durations.hazards
     by_hand = [
         [-young - 1 / 120, 1 / 120, 0, young, 0, 0],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -30,11 +31,12 @@ from occupancy.data.table import Log
 from occupancy.data.times import stretches
 from occupancy.metrics import score
 from occupancy.models import load_estimator, make_estimator
-from occupancy.models.estimator import NO_STEPS
+from occupancy.models.estimator import NO_STEPS, SETTINGS
 from occupancy.models.postprocess.calibration import Calibrator
+from occupancy.models.postprocess.decoder import ROW_FLOOR
 from occupancy.models.postprocess.decoding import Mode, decode
 from occupancy.models.postprocess.durations import AGE_EDGES_S
-from occupancy.models.postprocess.estimator import BASE, LEAST, PostprocessedEstimator
+from occupancy.models.postprocess.estimator import BASE, PostprocessedEstimator
 from occupancy.models.postprocess.out_of_fold import left_out
 from tests.counted import Counted
 from tests.models.made_visits import (
@@ -79,17 +81,16 @@ def probs_of(table: pd.DataFrame) -> Floats:
 
 def decoded_by_hand(estimator: PostprocessedEstimator, log: Log) -> tuple[Floats, Ints]:
     """Return probabilities and path of each recording by `decoding`, from those of the model itself."""
-    assert estimator.durations is not None
-    assert estimator.emissions is not None
+    assert estimator.decoder is not None
     assert estimator.config.decoding is not None
     decoding = estimator.config.decoding
-    alone = estimator.base.predict(sensors(log), everything(log)).probs.clip(LEAST)
+    alone = estimator.base.predict(sensors(log), everything(log)).probs.clip(ROW_FLOOR)
     alone /= alone.sum(axis=1, keepdims=True)
     stretch = stretches(log.times, everything(log), log.max_gap)
     parts = [
         decode(
-            estimator.durations,
-            estimator.emissions.potentials(np.log(alone[stretch == number])),
+            estimator.decoder.durations,
+            estimator.decoder.exponents.potentials(np.log(alone[stretch == number])),
             log.step_s,
             decoding.mode,
             round(decoding.lag / log.step_s),
@@ -161,12 +162,13 @@ def test_a_decoder_begins_where_the_permitted_past_does(mode: Mode) -> None:
     log = with_gap(simulated())
     rows = np.zeros(len(log.frame), bool)
     rows[400:700] = rows[1200:] = True  # the model may have learned the rows before 400 by heart
-    alone = estimator.base.predict(sensors(log), rows).probs.clip(LEAST)
+    alone = estimator.base.predict(sensors(log), rows).probs.clip(ROW_FLOOR)
     alone /= alone.sum(axis=1, keepdims=True)
-    assert estimator.durations is not None
-    assert estimator.emissions is not None
-    potentials = estimator.emissions.potentials(np.log(alone))
-    parts = [decode(estimator.durations, part, 300.0, mode, 2).probs for part in (potentials[:300], potentials[300:])]
+    assert estimator.decoder is not None
+    potentials = estimator.decoder.exponents.potentials(np.log(alone))
+    parts = [
+        decode(estimator.decoder.durations, part, 300.0, mode, 2).probs for part in (potentials[:300], potentials[300:])
+    ]
     expected = np.concatenate(parts)
     np.testing.assert_allclose(probs_of(predicted(estimator, log, rows, rows)), expected, rtol=1e-9)
     some = rows & (np.arange(len(rows)) % 7 == 0)
@@ -276,7 +278,7 @@ def test_a_model_that_is_too_sure_is_made_as_sure_as_it_is_right() -> None:
     estimator = refined(fold, calibration=Calibration())
     table = estimator.predict(sensors(fold.log), everything(fold.log)).to_frame()
     assert estimator.calibrator is not None
-    assert estimator.calibrator.exponent < 0.5
+    assert estimator.calibrator.temperature > 2
     assert probs_of(table).max(axis=1).mean() == pytest.approx(0.75, abs=0.08)
     held = (table["lower"] <= fold.log.frame["people"].to_numpy()) & (
         fold.log.frame["people"].to_numpy() <= table["upper"]
@@ -338,6 +340,19 @@ def test_one_refinement_alone_survives_being_saved(refinement: dict[str, Any], t
     loaded = load_estimator(tmp_path)
     assert isinstance(loaded, PostprocessedEstimator)
     pd.testing.assert_frame_equal(predicted(loaded), predicted(estimator), check_exact=True)
+
+
+def test_a_model_that_an_earlier_version_saved_predicts_as_before(tmp_path: Path) -> None:
+    estimator = fit(decoding=Decoding(mode="lag"), calibration=Calibration())
+    estimator.save(tmp_path)
+    settings = json.loads((tmp_path / SETTINGS).read_text(encoding="utf-8"))
+    decoder, calibrator = settings.pop("decoder"), settings["calibrator"]
+    emissions, temperature = decoder.pop("exponents"), calibrator.pop("temperature")
+    old = {**settings, **decoder, "emissions": emissions, "calibrator": {**calibrator, "exponent": 1 / temperature}}
+    (tmp_path / SETTINGS).write_text(json.dumps(old), encoding="utf-8")
+    loaded = load_estimator(tmp_path)
+    assert isinstance(loaded, PostprocessedEstimator)
+    pd.testing.assert_frame_equal(predicted(loaded), predicted(estimator), rtol=1e-12)
 
 
 @pytest.mark.parametrize("mode", ["filter", "viterbi"])

@@ -13,7 +13,15 @@ from occupancy.data.schema import UCI
 from occupancy.data.table import Place
 from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator
-from occupancy.models.postprocess.out_of_fold import APART_S, MOST, NONE, left_out, out_of_fold, pieces, visits
+from occupancy.models.postprocess.out_of_fold import (
+    APART_S,
+    MAX_GROUPS,
+    UNGROUPED,
+    left_out,
+    out_of_fold,
+    pieces,
+    visits,
+)
 from tests.models.made_visits import (
     STEP_S,
     Told,
@@ -67,7 +75,7 @@ def test_rows_that_are_not_asked_for_part_visits_and_belong_to_none() -> None:
     log = log_of(counts_of((1, 60)))
     asked = everything(log)
     asked[20:30] = False
-    expected = np.repeat([0, NONE, 1], [20, 10, 30])
+    expected = np.repeat([0, UNGROUPED, 1], [20, 10, 30])
     np.testing.assert_array_equal(visits(fold_of(log), asked), expected)
 
 
@@ -76,7 +84,7 @@ def day(visits_of_day: int, people: int = 1) -> Ints:
 
 
 def test_each_visit_is_a_group_up_to_the_most() -> None:
-    for found in range(3, MOST - 1):
+    for found in range(3, MAX_GROUPS - 1):
         log = log_of(day(found))
         group = left_out(fold_of(log), everything(log))
         assert len(np.unique(group)) == found + 2  # the empty rows before all visits and after them are groups too
@@ -86,7 +94,7 @@ def test_more_visits_share_groups_whole_and_evenly() -> None:
     log = log_of(day(40))
     fold = fold_of(log)
     number, group = (function(fold, everything(log)) for function in (visits, left_out))
-    assert group.max() + 1 == MOST
+    assert group.max() + 1 == MAX_GROUPS
     assert all(len(np.unique(group[number == visit])) == 1 for visit in range(number.max() + 1))
     sizes = np.bincount(group)
     assert sizes.max() - sizes.min() <= np.bincount(number).max()
@@ -122,7 +130,7 @@ def test_of_many_rooms_each_is_left_out_as_a_whole(learned_rooms: list[int], par
     places = [Place(str(n), n * len(counts), (n + 1) * len(counts), pd.Timedelta(0)) for n in range(3)]
     asked = np.isin(room, learned_rooms)
     group = left_out(fold_of(dataclasses.replace(log, rooms=tuple(places))), asked)
-    assert (group[~asked] == NONE).all()
+    assert (group[~asked] == UNGROUPED).all()
     assert len(np.unique(group[asked])) == parts
     if len(learned_rooms) > 1:
         assert len(set(zip(group[asked].tolist(), room[asked].tolist(), strict=True))) == parts
@@ -130,7 +138,7 @@ def test_of_many_rooms_each_is_left_out_as_a_whole(learned_rooms: list[int], par
 
 def test_pieces_are_the_successive_rows_of_one_group() -> None:
     log = log_of(counts_of((1, 40)), gaps=(10,))
-    groups = np.repeat([0, 1, NONE, 1, 0], [10, 5, 5, 10, 10])
+    groups = np.repeat([0, 1, UNGROUPED, 1, 0], [10, 5, 5, 10, 10])
     found = pieces(groups, log.times, log.max_gap)
     bounds = [(0, 10), (10, 15), (20, 30), (30, 40)]
     assert [(int(piece[0]), int(piece[-1]) + 1) for piece in found] == bounds
