@@ -48,27 +48,15 @@ def check_sensors(log: Log, config: Config) -> None:
         )
 
 
-def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case for each model)
+def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case for each model)
     """Return the unfitted model that an experiment asks for."""
     if config.decoding is not None or config.calibration is not None:
         from occupancy.models.postprocess.estimator import PostprocessedEstimator
 
         return PostprocessedEstimator(config, make_estimator)
     match config.model:
-        case LSTM() as settings:
-            from occupancy.models.neural.estimator import NetworkEstimator
-            from occupancy.models.neural.lstm import LSTMNetwork
-
-            return NetworkEstimator(config, partial(LSTMNetwork, settings), settings.window, settings.mc_samples)
-        case BNN() as settings:
-            from occupancy.models.neural.bnn import BayesianNetwork
-            from occupancy.models.neural.estimator import NetworkEstimator
-
-            return NetworkEstimator(config, partial(BayesianNetwork, settings), settings.window, settings.samples)
-        case MLPCRF() as settings:
-            from occupancy.models.neural.mlp_crf import ChainEstimator
-
-            return ChainEstimator(config, settings)
+        case LSTM() | BNN() | MLPCRF():
+            return _make_network(config)
         case RandomForest() as settings:
             from occupancy.models.forest import ForestEstimator
 
@@ -95,6 +83,27 @@ def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case 
             return MixtureEstimator(config, settings, make_estimator)
         case unknown:
             assert_never(unknown)
+
+
+def _make_network(config: Config) -> Estimator:
+    """Return the unfitted network that an experiment asks for."""
+    match config.model:
+        case LSTM() as settings:
+            from occupancy.models.neural.estimator import NetworkEstimator
+            from occupancy.models.neural.lstm import LSTMNetwork
+
+            return NetworkEstimator(config, partial(LSTMNetwork, settings), settings.window, settings.mc_samples)
+        case BNN() as settings:
+            from occupancy.models.neural.bnn import BayesianNetwork
+            from occupancy.models.neural.estimator import NetworkEstimator
+
+            return NetworkEstimator(config, partial(BayesianNetwork, settings), settings.window, settings.samples)
+        case MLPCRF() as settings:
+            from occupancy.models.neural.mlp_crf import ChainEstimator
+
+            return ChainEstimator(config, settings)
+        case other:
+            raise AssertionError(f"{other.name} is no network")
 
 
 def load_estimator(folder: Path) -> Estimator:

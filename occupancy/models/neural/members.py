@@ -29,7 +29,7 @@ def train_members(
     on_epoch: Callable[[Epoch], None],
     keeps: bool,
 ) -> list[Task]:
-    """Return the trained members, as many as ``train.members`` says.
+    """Return the trained members, as many as ``train.members`` says; a seed starts a member alike in search and refit.
 
     Args:
         config: the experiment.
@@ -45,19 +45,17 @@ def train_members(
     # A single member chooses its own best epoch, so only those weights are kept, not those of a thousand epochs.
     keep: Keep = "nothing" if not keeps else "best" if config.train.members == 1 else "all"
 
-    def report(epoch: int, train_loss: float, val_loss: float, member: int, network: nn.Module) -> None:
+    def report(member: int, network: nn.Module, epoch: int, train_loss: float, val_loss: float) -> None:
         monitored = network.monitored() if isinstance(network, Monitored) else {}
         on_epoch(Epoch(stage, member, epoch, epochs, train_loss, val_loss, monitored))
 
     tasks = []
     for member in range(config.train.members):
-        # With the same seed, a member starts from the same weights in the search and in the refit.
         with seeded(config.seed, member):
             network = build()
             order = torch.Generator().manual_seed(torch.initial_seed())
             if rooms is not None:
                 pretrain(network, dataclasses.replace(rooms, order=order), config.train)
-            data = WindowModule(dataclasses.replace(learning, order=order), val)
-            told = partial(report, member=member, network=network)
+            data, told = WindowModule(dataclasses.replace(learning, order=order), val), partial(report, member, network)
             tasks.append(train(network, data, config.train, epochs, told, keep))
     return tasks

@@ -165,8 +165,15 @@ def train(
     # Lightning logs at each fit which devices it found; the progress display is enough.
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     task = Task(network, settings, epochs * len(data.train), on_epoch, keep)
+    _trainer(data, settings, epochs).fit(task, datamodule=data)
+    network.cpu().eval()
+    return task
+
+
+def _trainer(data: WindowModule, settings: Train, epochs: int) -> pl.Trainer:
+    """Return what trains for so many epochs, or stops early as the settings say."""
     stopping = data.val is not None and settings.patience is not None
-    trainer = pl.Trainer(
+    return pl.Trainer(
         max_epochs=epochs,
         accelerator=accelerator(settings.device),
         devices=1,
@@ -179,6 +186,3 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(task, datamodule=data)
-    network.cpu().eval()
-    return task

@@ -110,19 +110,23 @@ def learn_exponents(
         lag: as in `decode`.
     """
     chain = durations.chain(step_s)
-    limits, usual = np.array([np.log(EVIDENCE), DIVISION]), np.array([np.log(min(step_s / MEMORY_S, 1.0)), 1.0])
-    box = limits
+    box = limits = np.array([np.log(EVIDENCE), DIVISION])
+    usual = np.array([np.log(min(step_s / MEMORY_S, 1.0)), 1.0])
     for _ in range(GRID_ROUNDS):
-        axes = np.linspace(box[:, 0], box[:, 1], GRID_POINTS)
-        tried = np.stack(np.meshgrid(*axes.T), axis=-1).reshape(-1, 2)
-        evidence = np.exp(tried[:, 0])
-        exponents = np.stack([evidence, evidence * tried[:, 1]], axis=1)
+        tried, exponents = _grid(box)
         log_prior = -0.5 * np.square((tried - usual) / EXPONENT_STD).sum(1)
-        scores = log_prior + _runs_mean(chain, pieces, shares, exponents, mode, lag)
-        best = scores.argmax()
+        best = (log_prior + _runs_mean(chain, pieces, shares, exponents, mode, lag)).argmax()
         around = tried[best, :, None] + (box[:, 1:] - box[:, :1]) / (GRID_POINTS - 1) * [-1, 1]
         box = around.clip(limits[:, :1], limits[:, 1:])
     return Exponents(float(exponents[best, 0]), float(exponents[best, 1]), shares)
+
+
+def _grid(box: Floats) -> tuple[Floats, Floats]:
+    """Return the points of a grid in a box (2, 2), and the two exponents that each stands for, both (P, 2)."""
+    axes = np.linspace(box[:, 0], box[:, 1], GRID_POINTS)
+    tried = np.stack(np.meshgrid(*axes.T), axis=-1).reshape(-1, 2)
+    evidence = np.exp(tried[:, 0])
+    return tried, np.stack([evidence, evidence * tried[:, 1]], axis=1)
 
 
 def posteriors(chain: AgeChain, emissions: Floats, mode: Mode, lag: int = 0) -> Floats:
