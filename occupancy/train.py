@@ -52,10 +52,12 @@ def _parser() -> Parser:
 def _command(options: argparse.Namespace) -> None:
     configs = _configs(options)
     # Imported late: `--help` answers at once, and a mistyped key without waiting for what follows.
+    from occupancy.tracking.experiment import check_experiment  # noqa: PLC0415
     from occupancy.tracking.store import check_store  # noqa: PLC0415
 
-    for uri in {config.tracking.uri for config in configs}:
-        check_store(uri)  # here too, since importing what `plan_all` needs may take longer than the answer
+    for tracking in {config.tracking.uri: config.tracking for config in configs}.values():
+        check_store(tracking.uri)  # here too, since importing what `plan_all` needs may take longer than the answer
+        check_experiment(tracking)
     if not options.dry_run and not options.json:
         names = ", ".join(dict.fromkeys(config.name for config in configs))
         print(f"training {names}: loading the log", flush=True)

@@ -122,6 +122,12 @@ def simulated_log() -> Log:
 
 
 @pytest.fixture(autouse=True)
+def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Carry units out in the process of the test, unless it says `--workers`: others would import all models first."""
+    monkeypatch.setattr("occupancy.execution.workers._cores", lambda: 1)
+
+
+@pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a test that connects beyond this machine from its own process."""
     connect = socket.socket.connect

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky import ProcessPoolExecutor, process_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from occupancy.execution.shares import Share, ShareFile
@@ -92,6 +92,8 @@ class Pool:
                 if not running:
                     return
                 done, _ = wait(running, _GLANCE_S, FIRST_COMPLETED)
+                if not done and not self._is_served:
+                    done = set(running)  # nobody is left to bring their outcomes
                 assert self._shares is not None
                 for number, share in self._shares.news().items():
                     if number in units_by_number:
@@ -127,6 +129,12 @@ class Pool:
             future.set_exception(error)
         return future
 
+    @property
+    def _is_served(self) -> bool:
+        """Whether the thread lives that brings outcomes from the processes."""
+        thread = getattr(self._processes, "_executor_manager_thread", None)
+        return thread is None or thread.is_alive()
+
     def _started(self) -> ProcessPoolExecutor:
         if self._processes is None:
             # Not joblib's Parallel but the pool below it: if a process dies, Parallel forgets what others finished.
@@ -149,8 +157,8 @@ def _carry_out(unit: Unit, shares: Path, number: int) -> Outcome:
 
 def _result(future: Future[Outcome]) -> Outcome | None:
     try:
-        return future.result()
-    except BrokenProcessPool:
+        return future.result(timeout=0)
+    except (BrokenProcessPool, TimeoutError):
         return None
 
 
@@ -170,6 +178,7 @@ def _deaf() -> Iterator[None]:
 def _prepare(parent: int) -> None:
     """Make a process of the pool silent, since its outcome says everything, and let it end with its parent."""
     warnings.simplefilter("ignore")
+    process_executor._USE_PSUTIL = False  # else it ends a process that grows, which the imports of a model make it do
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 (as long as the process lives)
 
     def watch() -> None:

@@ -24,7 +24,7 @@ from occupancy.config import Tracking
 from occupancy.errors import InputError
 
 SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql://... or mssql://..."
-PATIENCE_S = 3.0  # how long a store may take to answer; imports before it take seconds too
+PATIENCE_S = 5.0  # how long a store may take to answer; imports before it take seconds too
 _TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _STRANGE_HOST = "Invalid Host header"  # what MLflow's server says to who calls it by a name not allowed; not on /health
@@ -161,7 +161,7 @@ def is_made(path: Path) -> bool:
 def impatient() -> Iterator[None]:
     """Let MLflow ask a server once and briefly; it would ask a broken one for minutes."""
     # The server is there: it may be busy, since a first question loads what it needs.
-    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{3 * PATIENCE_S:.0f}"}
+    limits = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": f"{2 * PATIENCE_S:.0f}"}
     before = {name: os.environ.get(name) for name in limits}
     os.environ.update(limits)
     try:
