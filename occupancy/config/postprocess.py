@@ -8,7 +8,7 @@ from occupancy.config.section import Positive, Section
 
 
 class Decoding(Section):
-    """Combine the probabilities of neighbouring rows, with the time that counts last in the training rows."""
+    """Combine the probabilities of neighbouring rows; the training rows show how long each count usually lasts."""
 
     mode: Literal["filter", "lag", "smooth", "viterbi"] = "filter"
     """The rows that a count depends on: ``filter``, the rows up to its own, which is causal; ``lag``, also the rows of

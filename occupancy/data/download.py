@@ -34,7 +34,7 @@ _UNREACHED: tuple[tuple[type[http.RequestException], str], ...] = (
 
 
 class Unreachable(InputError):  # noqa: N818 - it describes the servers, and callers may go on without the file
-    """No address sent a file, so the file itself may be right."""
+    """No address sent a file, so nothing is known about the file itself."""
 
 
 class Unwritable(Unreachable):
@@ -128,7 +128,7 @@ def _fetch(address: str, folder: Path, timeout: float) -> Path:
     with TemporaryDirectory(dir=folder, prefix=f".{UCI_FILE}.") as scratch:
         body = _request(address, Path(scratch), timeout)
         content = _unzip(body) if address.endswith(".zip") else body.read_bytes()
-        # Written again, because other users may not read the file of pooch, whatever the umask is.
+        # Written again: other users may not be able to read the file of pooch, with any umask.
         csv = Path(scratch) / UCI_FILE
         csv.write_bytes(content)
         got = _sha256(csv)
