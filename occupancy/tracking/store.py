@@ -24,7 +24,7 @@ from occupancy.config import Tracking
 from occupancy.errors import InputError
 
 SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql://... or mssql://..."
-PATIENCE_S = 5.0  # how long a store may take to answer; imports before it take seconds too
+PATIENCE_S = 4.0  # how long a store may take to answer; imports before it take seconds too
 _TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _STRANGE_HOST = "Invalid Host header"  # what MLflow's server says to who calls it by a name not allowed; not on /health
