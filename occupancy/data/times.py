@@ -45,9 +45,10 @@ def _parse(text: pd.Series[str], time_format: str) -> pd.Series[pd.Timestamp]:
     parts = text.str.rsplit(n=1, expand=True).reindex(columns=[0, 1])
     fraction = pd.to_numeric(parts[1], errors="coerce")
     fraction = fraction.where((fraction >= 0) & (fraction < 1))
-    # A fraction with nine digits is wrong by microseconds; logs have whole seconds.
-    seconds = pd.to_timedelta((fraction * 86_400).round(), unit="s")
-    return pd.to_datetime(parts[0], format=date_format, errors="coerce") + seconds
+    # A fraction with nine digits is wrong by microseconds; logs have whole seconds. pandas rounds what lies in memory
+    # for a time that is missing, and may warn of it, so it is given none.
+    seconds = pd.to_timedelta((fraction.fillna(0.0) * 86_400).round(), unit="s")
+    return (pd.to_datetime(parts[0], format=date_format, errors="coerce") + seconds).where(fraction.notna())
 
 
 def suggest_format(text: pd.Series[str]) -> str:

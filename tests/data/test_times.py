@@ -12,6 +12,14 @@ from occupancy.data.times import label_runs, parse_times, recordings, suggest_fo
 from occupancy.errors import InputError
 
 
+def test_what_earlier_work_left_in_memory_raises_no_warning_for_unreadable_times() -> None:
+    text = pd.Series(["2017/12/22 x"] * 50)
+    for _ in range(20):
+        left = [np.full(len(text), 1e308) for _ in range(200)]
+        del left
+        assert parse_times(text, "%Y/%m/%d day-fraction").isna().all()
+
+
 def parsed(text: str, time_format: str) -> pd.Timestamp:
     return parse_times(pd.Series([text]), time_format).iloc[0]
 
