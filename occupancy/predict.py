@@ -27,7 +27,7 @@ STORE = "tracking.uri"
 READING = ("data.time_format", "data.missing", "data.max_missing")
 """Settings of how the cells of a file are read."""
 DECODING = "model.decoding"
-"""How labels come from a chain, which needs no training anew; all other settings belong to the fitted model."""
+"""How labels come from a chain, which needs no new training; all other settings belong to the fitted model."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ def address(text: str) -> str:
     try:
         parts = urlsplit(text)
         is_whole = parts.scheme in {"tcp", "tls"} and parts.hostname and parts.port
-    except ValueError:  # a port that is no number
+    except ValueError:  # a port that is not a number
         is_whole = False
     if not is_whole:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected tcp://HOST:PORT, as `dask scheduler` prints it")

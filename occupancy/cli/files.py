@@ -34,9 +34,9 @@ def check_target(path: Path, option: str = "--out", endings: Sequence[str] = (*T
         if path.is_dir():
             raise InputError(f"{option}: {path} is a folder; name a file")
         if path.exists() and not path.is_file():
-            raise InputError(f"{option}: {path} is no ordinary file; name another")
+            raise InputError(f"{option}: {path} is not an ordinary file; name another")
         if not path.parent.is_dir():
-            raise InputError(f"{option}: {path.parent} is no folder; create it or name another")
+            raise InputError(f"{option}: {path.parent} is not a folder; create it or name another")
         if not os.access(path.parent, os.W_OK):
             raise InputError(f"{option}: {path.parent} can't be written to; name another folder")
     except OSError as error:

@@ -89,7 +89,7 @@ class UnitProgress:
         self._bar.stop()
 
     def add(self, units: int) -> None:
-        """Say that there are so many more."""
+        """Add so many units to those planned."""
         self._total += units
         self._show()
 

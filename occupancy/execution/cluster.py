@@ -138,8 +138,8 @@ class Cluster:
     def _send_folds(self, units: Sequence[Unit]) -> Key:
         """Send the folds of units ahead, in one piece that holds their log once, unless they are there already.
 
-        The scheduler keeps them, so that they outlive any worker. To Dask they are no input of the units: it would
-        prefer the workers that hold the input, and leave others idle.
+        The scheduler keeps them, so that they outlive any worker. Dask does not know them as inputs of the units: it
+        would prefer the workers that hold the input, and leave others idle.
 
         Returns:
             The key of the folds.

@@ -21,7 +21,7 @@ class Share:
         self._done = 0
 
     def plan(self, steps: int) -> None:
-        """Say that so many more steps come."""
+        """Add so many steps to those planned."""
         self._planned += steps
 
     def done(self) -> None:

@@ -137,7 +137,7 @@ def _read(
     if schema.count in cells.columns:
         try:
             log = gate(labelled=True)
-        except InputError as error:  # of the sensors, the second look says it anew
+        except InputError as error:  # of the sensors, the second check reports it again
             remark = f"without the counts of the log: {error}"
         else:
             return log, log.frame[schema.count].to_numpy(np.int64), ""

@@ -42,10 +42,10 @@ class ServedModel:
             raise
         except FileNotFoundError as error:
             missing = Path(error.filename or SETTINGS).name
-            raise InputError(f"{folder}: the model is not whole, {missing} is missing; save it anew") from None
+            raise InputError(f"{folder}: the model is not whole, {missing} is missing; save it again") from None
         except Exception as error:  # a damaged file breaks its reader in any way
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-            raise InputError(f"{folder}: the model is damaged ({said}); save it anew") from error
+            raise InputError(f"{folder}: the model is damaged ({said}); save it again") from error
 
     def decode_by(self, decoding: str) -> None:
         """Let labels come from the model's chain in another way than it was trained for; see ``model.decoding``.
@@ -93,7 +93,7 @@ def find_saved(folder: Path) -> Path:
     """
     try:
         if not folder.is_dir():
-            raise InputError(f"{folder}: is no folder; give one that a model was saved into")
+            raise InputError(f"{folder}: is not a folder; give one that a model was saved into")
         if (folder / SETTINGS).is_file():
             return folder
         for place in (folder, folder / "artifacts"):  # the second as MLflow's store has it
@@ -121,7 +121,7 @@ def explain(error: InputError, how: str = "") -> InputError:
 
 
 def _check_settings(path: Path) -> None:
-    """Find out whether this version knows the model, which one saved by a newer version may not be."""
+    """Check that this version can read the settings; a newer version may have saved others."""
     tree = json.loads(path.read_text(encoding="utf-8"))["config"]
     try:
         resolve(Config, tree, str(path))

@@ -59,7 +59,7 @@ def find_in_run(tracking: Tracking, run_id: str, fold: int | None = None) -> Rec
         except MlflowException as error:
             if error.error_code not in UNKNOWN:
                 raise
-            raise InputError(f"--run: got {run_id!r}, which is no run in {shown}; train prints its id") from None
+            raise InputError(f"--run: got {run_id!r}, which is not a run in {shown}; train prints its id") from None
         if run.info.lifecycle_stage != LifecycleStage.ACTIVE:
             raise InputError(f"--run: run {run_id} was deleted in {shown}; restore it there or give another")
         own = _by_fold([run])
@@ -127,7 +127,7 @@ def _in_fold(client: MlflowClient, run: Run, runs: dict[int, Run], fold: int | N
             "data.source and a fold file"
         )
     if not runs:
-        raise InputError(f"--run: run {run_id}{state} in {shown} holds no model: it is no fold's and has no folds")
+        raise InputError(f"--run: run {run_id}{state} in {shown} holds no model: it is neither a fold nor has folds")
     number = max(runs) if fold is None else fold
     if number not in runs:
         has = ", ".join(map(str, sorted(runs)))
@@ -145,7 +145,7 @@ def _in_fold(client: MlflowClient, run: Run, runs: dict[int, Run], fold: int | N
 def _no_model(client: MlflowClient, run_id: str, runs: dict[int, Run], number: int) -> InputError:
     """Return what to tell of a fold whose run has no model."""
     others = [str(each) for each, run in sorted(runs.items()) if _model_of(client, run) is not None]
-    remedy = f"choose by --fold one that has: {', '.join(others)}" if others else "give another, or train anew"
+    remedy = f"choose by --fold one that has: {', '.join(others)}" if others else "give another, or train again"
     return InputError(f"--run: fold {number} of run {run_id} is {runs[number].info.status} without a model; {remedy}")
 
 

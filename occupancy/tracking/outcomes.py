@@ -15,7 +15,7 @@ from occupancy.tracking.run import FAILED, FINISHED
 from occupancy.tracking.run import write as write_run
 
 ERROR = "error"  # the tag of a run that says why it gave no scores
-_VALIDATION = "validation_"  # before the names of scores on validation rows, which are no test scores
+_VALIDATION = "validation_"  # before the names of scores on validation rows, which are not test scores
 _EPOCHS, _ROWS = "chosen_epochs", "rows"
 
 

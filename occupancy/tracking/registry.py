@@ -37,7 +37,7 @@ def find_registered(tracking: Tracking, given: str) -> Recorded:
     try:
         check_there(tracking.uri)
     except InputError as error:
-        raise InputError(f"--model: {given} is no folder here, so it is sought in a store; {error}") from None
+        raise InputError(f"--model: {given} is not a folder here, so it is looked up in a store; {error}") from None
     sign = next((sign for sign in "@:" if sign in given), "")
     name, _, which = given.rpartition(sign) if sign else (given, "@", CURRENT)
     with asked(tracking) as client:
@@ -62,7 +62,7 @@ def _find(client: MlflowClient, name: str, shown: str) -> RegisteredModel:
         if error.error_code not in UNKNOWN:
             raise
     names = sorted(model.name for model in client.search_registered_models(max_results=1_000))
-    unknown = f"--model: {name} is no folder here and no registered model in {shown}"
+    unknown = f"--model: {name} is neither a folder here nor a registered model in {shown}"
     if not names:
         raise InputError(f"{unknown}, which has none yet; `occupancy train` registers one, or give a run by --run")
     near = difflib.get_close_matches(name, names, 1)

@@ -1,4 +1,4 @@
-"""The MLflow store: whether it can be used, and how one comes to be without ever being half made."""
+"""The MLflow store: whether it can be used, and how it is created without leaving half of one."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 def check_store(uri: str) -> None:
-    """Find out whether runs can be recorded at an address, without creating anything.
+    """Check that runs can be recorded at an address, without creating anything.
 
     Raises:
-        InputError: the address is of no supported kind, does not answer in time, or is no store.
+        InputError: the kind of address is not supported, nothing answers in time, or it is not a store.
     """
     kind = _kind(uri)
     path = sqlite_path(uri)
@@ -53,7 +53,7 @@ def check_store(uri: str) -> None:
 
 
 def check_there(uri: str) -> None:
-    """Find out whether an address names a store that holds runs already.
+    """Check that an address names a store that already holds runs.
 
     Raises:
         InputError: it does not; see `check_store`.
@@ -88,14 +88,14 @@ def no_answer(tracking: Tracking, error: MlflowException) -> InputError:
     said = str(error).partition("\n")[0]
     if _STRANGE_HOST in said:
         return InputError(
-            f"tracking.uri: {tracking.shown_uri} is no name that the server goes by (HTTP 403); "
+            f"tracking.uri: {tracking.shown_uri} is a name that the server does not accept (HTTP 403); "
             "give the address as the server's --allowed-hosts has it, or add this one there"
         )
     return InputError(f"tracking.uri: {tracking.shown_uri} does not answer as an MLflow store does: {said}")
 
 
 def refuse_deleted(experiment: Experiment, tracking: Tracking) -> None:
-    """Find out whether an experiment is one that was deleted, but not yet for good.
+    """Check that an experiment was not deleted; MLflow keeps a deleted one until it is removed for good.
 
     Raises:
         InputError: it is.
@@ -153,7 +153,7 @@ def sqlite_path(uri: str) -> Path | None:
 
 
 def is_made(path: Path) -> bool:
-    """Return whether an SQLite file is there and holds something: an empty one is as good as none."""
+    """Return whether an SQLite file is there and not empty."""
     return path.exists() and path.stat().st_size > 0
 
 
@@ -177,14 +177,14 @@ def impatient() -> Iterator[None]:
 def _check_sqlite(path: Path, uri: str) -> None:
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f"tracking.uri: got {uri!r}, but {folder} is no folder that can be written to")
+        raise InputError(f"tracking.uri: got {uri!r}, but {folder} is not a folder that can be written to")
     if path.is_dir():
         raise InputError(f"tracking.uri: got {uri!r}, which is a folder; expected a file")
     if not is_made(path):
         return
     with path.open("rb") as file:
         if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
-            raise InputError(f"tracking.uri: {path} is no SQLite database; name another file or move it away")
+            raise InputError(f"tracking.uri: {path} is not an SQLite database; name another file or move this one away")
     if not os.access(path, os.W_OK):
         raise InputError(f"tracking.uri: {path} can't be written to; name another file")
     # Not asked through MLflow, which adds its tables to any database that it is pointed at. Not read-only:
@@ -193,14 +193,14 @@ def _check_sqlite(path: Path, uri: str) -> None:
     try:
         tables = set(sqlalchemy.inspect(engine).get_table_names())
         if "experiments" not in tables:
-            raise InputError(f"tracking.uri: {path} holds something else than an MLflow store; name another file")
-        if missing := sorted(_TABLES - tables):  # MLflow would add them, in a layout of its own making
+            raise InputError(f"tracking.uri: {path} is a database, but not an MLflow store; name another file")
+        if missing := sorted(_TABLES - tables):  # MLflow would add them, with other columns
             raise InputError(f"tracking.uri: {path} is damaged, it lacks {', '.join(missing)}; name another file")
         _verify_schema(engine)  # type: ignore[no-untyped-call]
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise InputError(f"tracking.uri: {path} can't be read: {str(error).splitlines()[0]}") from None
     except MlflowException as error:
-        raise InputError(f"tracking.uri: {path} is no store of this MLflow version: {error}") from None
+        raise InputError(f"tracking.uri: {path} is not a store of this MLflow version: {error}") from None
     finally:
         engine.dispose()
 

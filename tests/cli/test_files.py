@@ -81,8 +81,8 @@ def test_an_interruption_leaves_nothing_half_written(tmp_path: Path, monkeypatch
         ("a.txt", r"expected a name that ends in one of \.csv, \.jsonl, \.png, \.svg"),
         ("a", "expected a name that ends in"),
         ("folder.csv", r"folder\.csv is a folder; name a file"),
-        ("none/a.csv", "none is no folder; create it"),
-        ("file/a.csv", "file is no folder; create it"),
+        ("none/a.csv", "none is not a folder; create it"),
+        ("file/a.csv", "file is not a folder; create it"),
     ],
 )
 def test_a_path_that_cannot_take_a_result_is_refused(tmp_path: Path, name: str, message: str) -> None:
@@ -109,7 +109,7 @@ def test_a_result_goes_through_a_link_and_an_ending_may_be_in_capitals(tmp_path:
 
 def test_what_is_no_ordinary_file_is_not_written_over(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(InputError, match=r"--out: .*/pipe\.csv is no ordinary file; name another"):
+    with pytest.raises(InputError, match=r"--out: .*/pipe\.csv is not an ordinary file; name another"):
         files.check_target(tmp_path / "pipe.csv")
 
 

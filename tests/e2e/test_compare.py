@@ -234,7 +234,7 @@ def test_files_that_cannot_be_written_are_refused_before_anything_is_read(
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / "none.db"))
     assert said.endswith("none.db, expected a name that ends in .csv"), "a store is not written over"
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / "no" / "table.csv"))
-    assert said.endswith(f"--csv: {tmp_path / 'no'} is no folder; create it or name another")
+    assert said.endswith(f"--csv: {tmp_path / 'no'} is not a folder; create it or name another")
     said = refusal(capsys, nowhere, "--csv", str(tmp_path / f"{'long' * 70}.csv"))
     assert said.endswith("can't be written (File name too long); name another file")
     said = refusal(capsys, nowhere, "--fold", "1")

@@ -134,7 +134,7 @@ def test_constant_missing_and_blank_columns_still_give_a_page_that_says_so(
         (["source=nowhere.csv"], "data.source: got 'nowhere.csv', expected auto, uci, simulated or the path of a CSV"),
         (["sources=uci"], "unknown key data.sources; did you mean data.source?"),
         (["source=simulated", "--html", "page.txt"], "--html: got page.txt, expected a name that ends in .html"),
-        (["source=simulated", "--html", "no/page.html"], "no is no folder; create it or name another"),
+        (["source=simulated", "--html", "no/page.html"], "no is not a folder; create it or name another"),
         (["source=simulated", "folds=forward"], "scheme 'forward' is for the log 'uci', got the log 'simulated'"),
     ],
 )

@@ -400,7 +400,7 @@ def test_a_name_that_the_server_does_not_go_by_is_one_line_and_exit_code_2(
     assert train.main(("--config", str(SMOKE), *SMALL, f"tracking.uri={uri}")) == 2
     output, errors = capsys.readouterr()
     assert (output, errors.count("\n")) == ("", 1)
-    assert f"tracking.uri: {uri} is no name that the server goes by (HTTP 403); give the address as" in errors
+    assert f"tracking.uri: {uri} is a name that the server does not accept (HTTP 403); give the address as" in errors
 
 
 def test_only_its_own_hosts_and_pages_may_talk_to_the_server(tracker: Tracker) -> None:

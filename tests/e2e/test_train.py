@@ -503,7 +503,7 @@ MISTAKES: dict[str, tuple[Callable[[], list[str]], str]] = {
     ),
     "tracking file that is none": (
         lambda: ["--config", str(SMOKE), f"tracking.uri=sqlite:///{write('notes.txt', 'notes')}"],
-        "notes.txt is no SQLite database",
+        "notes.txt is not an SQLite database",
     ),
     "tracking server that is down": (
         lambda: ["--config", str(SMOKE), f"tracking.uri=http://127.0.0.1:{closed_port()}"],

@@ -296,8 +296,8 @@ def test_a_saved_model_is_found_by_its_folder_or_that_of_mlflow(saved: Path, tmp
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda saved, _: saved / "none", "none: is no folder"),
-        (lambda saved, _: saved / "weights.pt", "weights.pt: is no folder"),
+        (lambda saved, _: saved / "none", "none: is not a folder"),
+        (lambda saved, _: saved / "weights.pt", "weights.pt: is not a folder"),
         (lambda saved, _: saved.parent, "holds no model, neither settings.json nor MLmodel"),
         (lambda saved, new: as_mlflow(saved, new, "mlflow.sklearn"), "MLmodel: describes a model of another package"),
     ],

@@ -190,7 +190,7 @@ def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     path.write_text("something else")
     assert refusal(Tracking(uri=f"sqlite:///{path}")) == (
-        f"tracking.uri: {path} is no SQLite database; name another file or move it away"
+        f"tracking.uri: {path} is not an SQLite database; name another file or move this one away"
     )
 
 

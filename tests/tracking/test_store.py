@@ -184,13 +184,13 @@ def test_a_folder_is_no_store(tmp_path: Path) -> None:
 
 def test_a_file_in_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert f"{tmp_path / 'file'} is no folder that can be written to" in refusal(address(tmp_path / "file" / "x.db"))
+    assert f"{tmp_path / 'file'} is not a folder that can be written to" in refusal(address(tmp_path / "file" / "x.db"))
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("SQLite format 3, or so they say")
-    assert "is no SQLite database; name another file or move it away" in refusal(address(path))
+    assert "is not an SQLite database; name another file or move this one away" in refusal(address(path))
     assert path.read_text() == "SQLite format 3, or so they say"
 
 
@@ -206,7 +206,7 @@ def test_the_database_of_another_program_is_refused_and_gets_no_table_of_ours(tm
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("create table recipes (name text)")
     before = path.read_bytes()
-    assert "holds something else than an MLflow store; name another file" in refusal(address(path))
+    assert "is a database, but not an MLflow store; name another file" in refusal(address(path))
     assert path.read_bytes() == before
 
 
@@ -215,7 +215,7 @@ def test_the_store_of_another_mlflow_version_is_refused_and_not_migrated(copy: P
         connection.execute("update alembic_version set version_num = '451aebb31d03'")
         connection.execute("drop table scorers")
     before = copy.read_bytes()
-    assert "is no store of this MLflow version: Detected out-of-date database schema" in refusal(address(copy))
+    assert "is not a store of this MLflow version: Detected out-of-date database schema" in refusal(address(copy))
     assert copy.read_bytes() == before
 
 
@@ -235,7 +235,7 @@ def test_a_folder_where_nothing_may_be_written_is_refused() -> None:
         folder.chmod(0o555)
         text = refusal(address(folder / "new" / "mlflow.db"))
         folder.chmod(0o755)
-    assert f"{folder} is no folder that can be written to" in text
+    assert f"{folder} is not a folder that can be written to" in text
 
 
 def test_a_folder_that_may_not_even_be_looked_into_is_refused() -> None:
@@ -313,7 +313,7 @@ def test_a_server_that_answers_as_mlflow_does_is_accepted() -> None:
 def test_a_server_that_does_not_go_by_the_name_it_was_called_says_what_to_do() -> None:
     refused = MlflowException("failed with error code 403 != 200. Response body: 'Invalid Host header - possible ...'")
     assert str(no_answer(Tracking(uri="http://lab:5000"), refused)) == (
-        "tracking.uri: http://lab:5000 is no name that the server goes by (HTTP 403); "
+        "tracking.uri: http://lab:5000 is a name that the server does not accept (HTTP 403); "
         "give the address as the server's --allowed-hosts has it, or add this one there"
     )
 

@@ -99,7 +99,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     ),
     "format that is none": (lambda home: by_model(home, "--format", "xml"), "invalid choice: 'xml'"),
     "ending that is none": (lambda home: by_model(home, "--out", "counts.xls"), "expected a name that ends in one of"),
-    "no folder for the result": (lambda home: by_model(home, "--out", "none/a.csv"), "none is no folder"),
+    "no folder for the result": (lambda home: by_model(home, "--out", "none/a.csv"), "none is not a folder"),
     "one result that can't be written": (
         lambda home: by_model(home, "--out", "a.csv", "--out", f"{'long' * 70}.csv"),
         "can't be written (File name too long)",

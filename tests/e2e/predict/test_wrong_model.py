@@ -109,18 +109,18 @@ def closed_port() -> int:
 MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "unknown run": (
         lambda home: by_run(home, NO_SUCH_RUN),
-        f"--run: got '{NO_SUCH_RUN}', which is no run in sqlite:///",
+        f"--run: got '{NO_SUCH_RUN}', which is not a run in sqlite:///",
     ),
-    "run that can be none": (lambda home: by_run(home, "../x"), "--run: got '../x', which is no run in sqlite:///"),
+    "run that can be none": (lambda home: by_run(home, "../x"), "--run: got '../x', which is not a run in sqlite:///"),
     "deleted run": (lambda home: by_run(home, deleted(home)), "was deleted in sqlite:///"),
     "run of something else": (lambda home: by_run(home, home.ended("FAILED")), "(FAILED) in sqlite:///"),
     "run with a fold of something else": (
         lambda home: by_run(home, home.ended("FINISHED", fold="sheep")),
-        "holds no model: it is no fold's and has no folds",
+        "holds no model: it is neither a fold nor has folds",
     ),
     "failed fold": (
         lambda home: by_run(home, home.ended("FAILED", fold="3")),
-        "is FAILED without a model; give another, or train anew",
+        "is FAILED without a model; give another, or train again",
     ),
     "fold in training": (lambda home: by_run(home, home.ended("RUNNING", fold="3")), "is RUNNING without a model"),
     "fold whose model is being recorded": (
@@ -151,7 +151,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "store that is empty": (lambda home: in_store(home, f"sqlite:///{written('empty.db')}"), "empty.db is empty"),
     "store that is none": (
         lambda home: in_store(home, f"sqlite:///{written('notes.txt', b'some notes')}"),
-        "notes.txt is no SQLite database",
+        "notes.txt is not an SQLite database",
     ),
     "store that is cut off": (
         lambda home: in_store(
@@ -161,7 +161,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     ),
     "store of something else": (
         lambda home: in_store(home, f"sqlite:///{foreign_database()}"),
-        "foreign.db holds something else than an MLflow store",
+        "foreign.db is a database, but not an MLflow store",
     ),
     "store of no kind": (lambda home: in_store(home, "ftp://host/store"), "tracking.uri: got 'ftp://host/store'"),
     "server that is down": (
@@ -181,24 +181,24 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         lambda home: by_model(home, "model.decoding=best"),
         "decoding: got 'best' (str), expected 'filter', 'viterbi' or 'windows'",
     ),
-    "no such folder": (lambda home: ["--model", "./none", "--csv", str(home.folder / "log.csv")], "none: is no folder"),
+    "no such folder": (lambda home: ["--model", "./none", "--csv", str(home.folder / "log.csv")], ": is not a folder"),
     "neither a folder nor a store": (
         lambda home: by_name(home, "none", "sqlite:///none.db"),
-        "--model: none is no folder here, so it is sought in a store; tracking.uri: ",
+        "--model: none is not a folder here, so it is looked up in a store; tracking.uri: ",
     ),
     "store without registered models": (
         lambda home: by_name(home, "occupancy-smoke", new_store()),
-        "--model: occupancy-smoke is no folder here and no registered model in sqlite:///new.db, which has none yet; "
-        "`occupancy train` registers one, or give a run by --run",
+        "--model: occupancy-smoke is neither a folder here nor a registered model in sqlite:///new.db, which has none "
+        "yet; `occupancy train` registers one, or give a run by --run",
     ),
     "unknown name": (
         lambda home: by_name(home, "cats", among(home)),
-        "--model: cats is no folder here and no registered model in sqlite:///registered.db; "
+        "--model: cats is neither a folder here nor a registered model in sqlite:///registered.db; "
         "there are occupancy-best, occupancy-lstm, other-1,",
     ),
     "misspelt name": (
         lambda home: by_name(home, "occupancy-bst@current", among(home)),
-        "--model: occupancy-bst is no folder here and no registered model in sqlite:///registered.db; "
+        "--model: occupancy-bst is neither a folder here nor a registered model in sqlite:///registered.db; "
         "did you mean occupancy-best? there are occupancy-best, occupancy-lstm, other-1, other-10, other-2, other-3, "
         "other-4, other-5, other-6, other-7 and 2 more",
     ),
