@@ -101,7 +101,10 @@ def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: 
             raise
     model = client.get_logged_model(model_id)
     made = client.create_model_version(name, model.model_uri, run_id, dict(tags), model_id=model_id)
-    client.set_registered_model_alias(name, CURRENT, made.version)
+    try:
+        client.set_registered_model_alias(name, CURRENT, made.version)
+    except MlflowException:  # of two that set a new alias at once, the database refuses one; then the alias is there
+        client.set_registered_model_alias(name, CURRENT, made.version)
     # What MLflow's page of the model says it is registered as.
     versions = [*json.loads(model.tags.get(MLFLOW_MODEL_VERSIONS, "[]")), {"name": name, "version": made.version}]
     client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
