@@ -24,6 +24,7 @@ from occupancy.config import Data, Section, Tracking
 from occupancy.config.keys import COMMAND_LINE
 from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.errors import InputError
+from occupancy.writing import write
 
 if TYPE_CHECKING:
     from occupancy.comparison import ranking
@@ -96,7 +97,7 @@ def _command(options: argparse.Namespace) -> None:
             contents[html] = page(comparison, made, options.report, options.fold).encode()
         if csv is not None:
             contents[csv] = standings.to_csv(comparison, options.report).encode()
-        files.write(contents)
+        write(contents)
     if options.json:
         print(standings.to_json(comparison, options.report))
         return

@@ -15,6 +15,7 @@ from occupancy.cli import files
 from occupancy.cli.command import Parser
 from occupancy.cli.progress import Stages
 from occupancy.errors import InputError
+from occupancy.writing import write
 
 if TYPE_CHECKING:
     from occupancy.config import Data
@@ -51,7 +52,7 @@ def _command(options: argparse.Namespace) -> None:
     check_profiler()
     with redirect_stdout(sys.stderr), Stages() as stages:  # standard output is only for the result
         text = _page(settings, stages)
-        files.write({_ready(path): text.encode()})
+        write({_ready(path): text.encode()})
     print(f"page     {path}")
 
 

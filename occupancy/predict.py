@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from occupancy.cli.command import Parser
 from occupancy.errors import InputError
+from occupancy.writing import write
 
 if TYPE_CHECKING:
     from occupancy.config import Tracking
@@ -95,7 +96,7 @@ def _command(options: argparse.Namespace) -> None:
             served.decode_by(decoding)
         counted = count_people(served, cells, options.csv, reading)
         contents = {path: _content(path, served, counted, time) for path in targets}
-    files.write(contents)
+    write(contents)
     _tell("model", title)
     for note in filter(None, [remark, *counted.remarks]):
         _tell("note", note)

@@ -40,7 +40,11 @@ def _parser() -> Parser:
         "--config", required=True, nargs="+", metavar="FILE", help="YAML files, each of which describes an experiment"
     )
     parser.add_argument(
-        "--seeds", nargs="+", default=[], metavar="N", help="run each config with each of these seeds, not its own"
+        "--seeds",
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="run each config with each of these seeds, not its own; the first gives the model to use",
     )
     add_workers(parser)
     parser.add_argument("--dry-run", action="store_true", help="check config, log and folds, show them, and stop")
@@ -87,8 +91,17 @@ def _configs(options: argparse.Namespace) -> list[Config]:
             raise InputError(f"--seeds: got {seed!r}, expected whole numbers from 0 on")
     if seeds and "seed" in parse_overrides(overrides):
         raise InputError("command line: seed conflicts with --seeds; give one of them")
-    chosen = [[f"seed={seed}"] for seed in dict.fromkeys(seeds)] or [[]]
-    return [load_config(file, [*overrides, *seed]) for file in dict.fromkeys(files) for seed in chosen]
+    chosen = [[f"seed={seed}"] for seed in dict.fromkeys(map(int, seeds))] or [[]]
+    configs = []
+    for file in dict.fromkeys(files):
+        first, *others = [load_config(file, [*overrides, *seed]) for seed in chosen]
+        configs += [first, *map(_without_final, others)]
+    return configs
+
+
+def _without_final(config: Config) -> Config:
+    """Return an experiment without a model to use: of several seeds, the first one gives it."""
+    return config.model_copy(update={"train": config.train.model_copy(update={"final": False})})
 
 
 def _show_plan(plan: Plan, as_json: bool) -> None:

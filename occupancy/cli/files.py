@@ -1,11 +1,11 @@
-"""Files that commands write, whole or not at all; predictions as a table or a picture by the ending of the name."""
+"""Files that commands write: where they may be, and predictions as a table or a picture by the ending of the name."""
 
 from __future__ import annotations
 
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,22 +64,3 @@ def to_picture(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind)
     return buffer.getvalue()
-
-
-def write(contents: Mapping[Path, bytes]) -> None:
-    """Write files, each of them whole; none of them takes its name before all are on the disk.
-
-    Raises:
-        InputError: one can't be written.
-    """
-    unfinished = {path: path.with_name(f".{path.name}.unfinished-{os.getpid()}") for path in contents}
-    try:
-        for path, content in contents.items():
-            unfinished[path].write_bytes(content)
-        for path, new in unfinished.items():
-            new.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); name another file") from None
-    finally:
-        for new in unfinished.values():
-            new.unlink(missing_ok=True)

@@ -85,7 +85,8 @@ class UnitProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the display as it is: full, if everything was done."""
+        """Leave the display if it is full; one of work that broke off vanishes."""
+        self._bar.live.transient = self._done < self._total
         self._bar.stop()
 
     def add(self, units: int) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from occupancy.cli.arguments import count
 from occupancy.cli.command import Parser
+from occupancy.cli.files import check_target
 from occupancy.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _command(options: argparse.Namespace) -> None:
 
     settings = parse_data_settings("data", options.overrides)
     if options.out is not None or options.rooms is not None:
-        _write(settings, options.out, options.rooms)
+        _write(settings, options.out, options.rooms, options.json)
         return
     from occupancy.data.folds import cut, load_scheme  # noqa: PLC0415
     from occupancy.data.source import open_log  # noqa: PLC0415
@@ -63,14 +64,18 @@ def _command(options: argparse.Namespace) -> None:
     print(json.dumps(facts, allow_nan=False)) if options.json else Console().print(_tables(facts))
 
 
-def _write(settings: Data, out: Path | None, rooms: int | None) -> None:
+def _write(settings: Data, out: Path | None, rooms: int | None, as_json: bool) -> None:
     if out is None:
         raise InputError(f"--rooms: got {rooms} without a folder to write them into; add --out FOLDER")
     if settings.source != "simulated":
         raise InputError(f"--out: got source={settings.source}, expected simulated; add source=simulated")
     from occupancy.data.export import write_log, write_rooms  # noqa: PLC0415
 
+    if as_json:
+        raise InputError("--json: describes a log, but --out writes one; drop one of them")
     simulation = settings.simulation
+    if rooms is None:
+        out = check_target(out, endings=["csv"])
     paths = [write_log(simulation, out)] if rooms is None else write_rooms(simulation, rooms, out)
     last = f" to {paths[-1]}" if len(paths) > 1 else ""
     print(f"wrote    {paths[0]}{last}")

@@ -10,6 +10,7 @@ from occupancy.config import Simulation
 from occupancy.data.schema import UCI
 from occupancy.data.simulated_log import simulate, simulate_rooms
 from occupancy.errors import InputError
+from occupancy.writing import write
 
 
 def write_log(settings: Simulation, path: Path) -> Path:
@@ -18,7 +19,7 @@ def write_log(settings: Simulation, path: Path) -> Path:
     Raises:
         InputError: if the file can't be written.
     """
-    _write(simulate(settings), path)
+    write({path: _csv(simulate(settings))})
     return path
 
 
@@ -37,16 +38,23 @@ def write_rooms(settings: Simulation, rooms: int, folder: Path) -> list[Path]:
     """
     digits = len(str(rooms))
     paths = [folder / f"room_{number:0{digits}}.csv" for number in range(1, rooms + 1)]
-    for path, frame in zip(paths, simulate_rooms(settings, rooms), strict=True):
-        _write(frame, path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: can't be made ({error.strerror}); name another folder") from None
+    written: list[Path] = []
+    try:
+        for path, frame in zip(paths, simulate_rooms(settings, rooms), strict=True):
+            write({path: _csv(frame)})
+            written.append(path)
+    except BaseException:  # fewer rooms than were asked for look like all of them
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     return paths
 
 
-def _write(frame: pd.DataFrame, path: Path) -> None:
+def _csv(frame: pd.DataFrame) -> bytes:
     times = pd.DatetimeIndex(frame.index).strftime(UCI.time_format).str.split(" ", expand=True)
     table = pd.DataFrame(list(times), columns=UCI.time)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table.join(frame.reset_index(drop=True)).to_csv(path, index=False)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another path") from None
+    return str(table.join(frame.reset_index(drop=True)).to_csv(index=False)).encode()

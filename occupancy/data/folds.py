@@ -139,14 +139,17 @@ class Fold:
 
 
 def final_fold(folds: Sequence[Fold]) -> Fold:
-    """Return the fold of the final model: all rows are learned, and the last validation rows choose the epochs.
+    """Return the fold of the final model: it learns the rows of all folds, and the last validation rows choose epochs.
+
+    Rows that are in no part of any fold stay out: whoever wrote the folds may have left out a day of a broken sensor.
 
     Args:
         folds: the folds of the experiment, of one labelled log.
     """
     last = folds[-1]
+    used = np.logical_or.reduce([part for fold in folds for part in (fold.train, fold.validation, fold.test)])
     nothing = np.zeros_like(last.test)
-    return dataclasses.replace(last, number=len(folds) + 1, train=~last.validation, test=nothing)
+    return dataclasses.replace(last, number=len(folds) + 1, train=used & ~last.validation, test=nothing)
 
 
 def load_scheme(name: str) -> Scheme:

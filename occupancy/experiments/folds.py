@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 
@@ -25,7 +26,7 @@ from occupancy.plots.folds import fold_timeline
 from occupancy.tracking.fold import Tested, log_fold
 from occupancy.tracking.model import log_model
 from occupancy.tracking.record import EXPLANATION, log_dataset
-from occupancy.tracking.registry import CURRENT, register
+from occupancy.tracking.registry import register
 from occupancy.tracking.request import Job
 
 
@@ -51,7 +52,8 @@ class FoldsExperiment(Experiment):
 
     def take(self, unit: Unit, outcome: Outcome) -> None:
         """Record a fold as a run of its own; the model to use belongs to the parent run."""
-        self.outcomes[unit] = outcome
+        # Without the saved model and the figures, which are in the record then: hundreds of folds may follow.
+        self.outcomes[unit] = outcome if isinstance(outcome, Failure) else dataclasses.replace(outcome, kept=None)
         record, number = self.open(), unit.source.number
         if unit.scored == "nothing":
             if isinstance(outcome, Failure):
@@ -128,8 +130,7 @@ class FoldsExperiment(Experiment):
             return None
         tags = {"log": self._log.name, "rows": str(len(self._log.frame)), "digest": self._log.digest}
         tags |= {f"{key}_avg": f"{metrics[f'{key}_avg']:.4g}" for key in ("mse", "f1_macro")}
-        register(record.client, name, self._model_id, record.run_id, tags)
-        return f"{name}@{CURRENT}"
+        return register(record.client, name, self._model_id, record.run_id, tags)
 
 
 def _costs(folds: Sequence[Scores]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from occupancy.cli.format import heading, jsonable, plain_lines, plain_table, shown
 from occupancy.execution.unit import Failure
 from occupancy.experiments.plan import Plan
-from occupancy.experiments.report import SHOWN, record_lines, to_tree
+from occupancy.experiments.report import SHOWN, closing_lines, to_tree
 from occupancy.experiments.result import Result
 
 Given = Sequence[tuple[Plan, Result | Failure]]
@@ -22,20 +22,23 @@ Given = Sequence[tuple[Plan, Result | Failure]]
 
 def table(given: Given) -> RenderableType:
     """Return a row a config: how many seeds, and each score as mean and standard deviation over them."""
-    first = given[0][0].config
-    grid = plain_table(f"{len(given)} experiments on {first.data.folds}: means over folds, averaged over seeds")
+    schemes = ", ".join(dict.fromkeys(plan.config.data.folds for plan, _ in given))
+    grid = plain_table(f"{len(given)} experiments on {schemes}: means over folds, averaged over seeds")
     grid.add_column("config", overflow="fold")
     for title in ("seeds", *map(heading, SHOWN)):
         grid.add_column(title, justify="right", no_wrap=True)
-    for name, results in _by_config(given).items():
+    for results in _by_config(given):
         means, spreads = _over_seeds(results)
-        grid.add_row(name, str(len(results)), *(shown(means.get(key, math.nan)) for key in SHOWN))
+        grid.add_row(
+            _named(results[0].plan, given), str(len(results)), *(shown(means.get(key, math.nan)) for key in SHOWN)
+        )
         if len(results) > 1:
             grid.add_row("", "", *(f"±{shown(spreads.get(key, math.nan))}" for key in SHOWN))
     failed = [f"failed   {plan.title}: {one.error}" for plan, one in given if isinstance(one, Failure)]
     done = [one for _, one in given if isinstance(one, Result)]
-    where = record_lines(first, done[-1].run_id)[1:] if done else []
-    return Group(grid, plain_lines([*failed, *where]))
+    # What holds for several experiments is said once; their runs are in the record.
+    told = dict.fromkeys(line for one in done for line in closing_lines(one) if not line.startswith("run "))
+    return Group(grid, plain_lines([*failed, *sorted(told, key=lambda line: not line.startswith("CAUTION"))]))
 
 
 def to_json(given: Given) -> str:
@@ -46,20 +49,29 @@ def to_json(given: Given) -> str:
         for plan, one in given
     ]
     configs = []
-    for name, results in _by_config(given).items():
+    for results in _by_config(given):
         means, spreads = _over_seeds(results)
+        plan = results[0].plan
         seeds = [result.plan.config.seed for result in results]
-        configs.append({"name": name, "seeds": seeds, "mean": jsonable(means), "std": jsonable(spreads)})
+        about = {"name": plan.config.name, "protocol": plan.config.protocol, "key": plan.config.key}
+        configs.append({**about, "seeds": seeds, "mean": jsonable(means), "std": jsonable(spreads)})
     return json.dumps({"experiments": experiments, "configs": configs}, allow_nan=False)
 
 
-def _by_config(given: Given) -> Mapping[str, list[Result]]:
-    """Return the results of each config that gave some, by name."""
-    found: dict[str, list[Result]] = {}
+def _by_config(given: Given) -> list[list[Result]]:
+    """Return the results of each config that gave some; configs that differ by more than the seed are apart."""
+    found: dict[tuple[str, str], list[Result]] = {}
     for plan, one in given:
         if isinstance(one, Result):
-            found.setdefault(plan.config.name, []).append(one)
-    return found
+            found.setdefault((plan.config.name, plan.config.key), []).append(one)
+    return list(found.values())
+
+
+def _named(plan: Plan, given: Given) -> str:
+    """Return what the table calls a config: its name, and its protocol where another has the same name."""
+    config = plan.config
+    is_alone = len({other.config.key for other, _ in given if other.config.name == config.name}) == 1
+    return config.name if is_alone else f"{config.name} ({config.protocol})"
 
 
 def _over_seeds(results: Sequence[Result]) -> tuple[dict[str, float], dict[str, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import warnings
 from collections.abc import Mapping
 
 from mlflow import MlflowClient
@@ -13,7 +14,8 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from occupancy.config import Tracking
-from occupancy.errors import InputError
+from occupancy.data.source import SIMULATED
+from occupancy.errors import InputError, InputWarning
 from occupancy.tracking.lookup import UNKNOWN, Recorded, logged_model, title_of
 from occupancy.tracking.store import asked, check_there
 
@@ -85,14 +87,19 @@ def _listed(names: list[str]) -> str:
 
 
 def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> str:
-    """Make a logged model the current version of a registered one, and return the version.
+    """Make a logged model the current version of a registered one, and return what commands call it.
+
+    A model of a simulated log does not take the alias from one of a real log.
 
     Args:
         client: of the store.
         name: of the registered model, which is made if there is none.
         model_id: the logged model.
         run_id: the run that it was logged to.
-        tags: of the version.
+        tags: of the version; ``log`` is the name of its log.
+
+    Warns:
+        InputWarning: if the alias stays where it was.
     """
     try:
         client.create_registered_model(name)
@@ -101,11 +108,27 @@ def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: 
             raise
     model = client.get_logged_model(model_id)
     made = client.create_model_version(name, model.model_uri, run_id, dict(tags), model_id=model_id)
+    # What MLflow's page of the model says it is registered as.
+    versions = [*json.loads(model.tags.get(MLFLOW_MODEL_VERSIONS, "[]")), {"name": name, "version": made.version}]
+    client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
+    if tags.get("log") == SIMULATED and (real := _current_of_a_real_log(client, name)) is not None:
+        warnings.warn(
+            f"{name}@{CURRENT} stays version {real}, which learned from a real log; the model of the simulated log is "
+            f"{name}:{made.version}",
+            InputWarning,
+            stacklevel=2,
+        )
+        return f"{name}:{made.version}"
     try:
         client.set_registered_model_alias(name, CURRENT, made.version)
     except MlflowException:  # of two that set a new alias at once, the database refuses one; then the alias is there
         client.set_registered_model_alias(name, CURRENT, made.version)
-    # What MLflow's page of the model says it is registered as.
-    versions = [*json.loads(model.tags.get(MLFLOW_MODEL_VERSIONS, "[]")), {"name": name, "version": made.version}]
-    client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
-    return str(made.version)
+    return f"{name}@{CURRENT}"
+
+
+def _current_of_a_real_log(client: MlflowClient, name: str) -> str | None:
+    """Return the version that is current, if it learned from a log that was not simulated."""
+    version = client.get_registered_model(name).aliases.get(CURRENT)
+    if version is None or client.get_model_version(name, version).tags.get("log") == SIMULATED:
+        return None
+    return str(version)

@@ -213,6 +213,12 @@ def test_a_bar_is_full_when_everything_is_done(terminal: io.StringIO) -> None:
     assert frames(terminal)[-1].startswith("2/2 fits ")
 
 
+def test_a_bar_of_work_that_broke_off_vanishes(terminal: io.StringIO) -> None:
+    with UnitProgress(2) as shown:
+        shown.advance("one")
+    assert terminal.getvalue().rstrip().endswith("\x1b[2K"), "the line is cleared"
+
+
 def test_a_stage_is_not_done_before_the_next_begins() -> None:
     stages = Stages()
     (task,) = stages._bar.tasks

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from occupancy.cli import files
 from occupancy.errors import InputError
 from occupancy.prediction import Prediction, from_people
+from occupancy.writing import write
 
 
 def predicted(start: str, rows: int = 3) -> Prediction:
@@ -46,35 +47,6 @@ def test_a_picture_is_of_the_kind_asked_for(kind: str, start: bytes) -> None:
     assert files.to_picture(Figure(), kind).startswith(start)
 
 
-# Files, whole or not at all.
-
-
-def test_files_are_written_and_nothing_else_is_left(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("old")
-    files.write({tmp_path / "a.csv": b"new", tmp_path / "b.png": b"picture"})
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"new", "b.png": b"picture"}
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_where_one_file_cannot_be_written_none_is(tmp_path: Path, order: int) -> None:
-    (tmp_path / "a.csv").write_text("old")
-    paths = [tmp_path / "a.csv", tmp_path / "none" / "b.csv"][::order]
-    with pytest.raises(InputError, match=r"/none/b\.csv: can't be written \(No such file or directory\)"):
-        files.write(dict.fromkeys(paths, b"new"))
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
-
-
-def test_an_interruption_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_half(path: Path, content: bytes) -> None:
-        path.write_text(content.decode()[:1])
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "write_bytes", write_half)
-    with pytest.raises(KeyboardInterrupt):
-        files.write({tmp_path / "a.csv": b"new"})
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -102,7 +74,7 @@ def test_a_result_goes_through_a_link_and_an_ending_may_be_in_capitals(tmp_path:
     (tmp_path / "there").mkdir()
     (tmp_path / "link.CSV").symlink_to(tmp_path / "there" / "a.csv")
     target = files.check_target(tmp_path / "link.CSV")
-    files.write({target: b"new"})
+    write({target: b"new"})
     assert (tmp_path / "link.CSV").is_symlink()
     assert (tmp_path / "there" / "a.csv").read_text() == "new"
 

@@ -194,6 +194,8 @@ def test_a_scheme_that_is_given_is_tried_on_the_log(capsys: pytest.CaptureFixtur
         (["source=empty.csv"], "empty.csv: is empty; expected a header line and one line for each sample"),
         (["source=short.csv"], "short.csv: missing column S1_Temp, "),
         (["source=short.csv", "time_format=%Q"], "time_format: got '%Q', expected a strptime format such as"),
+        (["source=simulated", "--out", "log.db"], "--out: got log.db, expected a name that ends in .csv"),
+        (["source=simulated", "--out", "log.csv", "--json"], "--json: describes a log, but --out writes one; drop "),
         (["--sjon"], "unrecognized arguments: --sjon; see --help"),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from occupancy.arrays import Rows
-from occupancy.data.folds import Scheme, Times, cut, digest_of, load_scheme
+from occupancy.data.folds import Scheme, Times, cut, digest_of, final_fold, load_scheme
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
@@ -408,3 +408,13 @@ def test_folds_with_the_same_rows_in_the_same_parts_have_the_same_digest(uci_log
     moved = dataclasses.replace(first, train=fewer, validation=more)
     others = [digest_of(part) for part in (cut(uci_log, load_scheme("blocked")), folds[1:], [moved, *folds[1:]])]
     assert len({digest_of(folds), *others}) == 4
+
+
+def test_the_final_model_learns_the_rows_of_all_folds_and_none_that_were_left_out() -> None:
+    early = scheme_of(train=minutes((0, 3)), validation=minutes((2, 3)), test=minutes((3, 4))).folds[0]
+    late = scheme_of(train=minutes((0, 3), (4, 6)), validation=minutes((4, 6)), test=minutes((7, 9))).folds[0]
+    final = final_fold(cut(log_of(TEN), Scheme(name="own", log="minutes", folds=[early, late])))
+    assert where(final.train) == [0, 1, 2, 3, 7, 8], "6 and 9 are in no part"
+    assert where(final.validation) == [4, 5]
+    assert where(final.test) == []
+    assert final.number == 3
