@@ -23,7 +23,7 @@ from occupancy.execution.fold import run_fold
 from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.lstm import LSTMNetwork
 from occupancy.models.neural.network import Sizes
-from occupancy.models.neural.task import WindowModule, train
+from occupancy.models.neural.training import WindowModule, train
 from occupancy.models.neural.windows import Batches, Windows
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def add_workers(parser: argparse._ActionsContainer) -> None:
-    """Let a command, or a group of its options, be told where units are carried out."""
+    """Add the options that say where units are carried out."""
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--workers", type=count, metavar="N", help="processes at once (1: this one); without it, all cores"

@@ -12,7 +12,7 @@ from occupancy.config.section import Count, Positive, Section
 class Explanation(Section):
     """Which sensors the counts of a fitted model depend on; it changes no score.
 
-    `occupancy.train` records it with each fold, if the log is of one room.
+    `occupancy train` records it with each fold, if the log is of one room.
     """
 
     repeats: Count = 5

@@ -132,7 +132,7 @@ class Cluster:
         except TimeoutError as error:
             raise InputError(
                 f"--cluster: {self._address} has had no worker for {self._patience_s:g} s; start some with {command} "
-                "and give the same command again, which continues from what was recorded"
+                "and give the same command again"
             ) from error
 
     def _send_folds(self, units: Sequence[Unit]) -> Key:

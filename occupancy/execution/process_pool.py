@@ -52,9 +52,9 @@ class Pool:
     def execute(self, units: Sequence[Unit], on_share: OnShare = ignore) -> Generator[tuple[Unit, Outcome]]:
         """Yield each unit with what it gave, in the order in which they end.
 
-        A process that dies takes down the others, and nobody knows over which unit. Those that were under way are
-        then run again one at a time, where it is known, and all others in new processes; so a unit that kills
-        its process twice fails, and no other with it.
+        A process that dies takes down the others, and it is not known which unit was the cause. The units that were
+        under way then run again one at a time, and all others in new processes; so a unit that kills its process twice
+        fails, and no other with it.
 
         Args:
             units: what to carry out.
@@ -141,7 +141,7 @@ class Pool:
             self._processes = ProcessPoolExecutor(
                 self._workers, initializer=_prepare, initargs=(os.getpid(),), env=dict.fromkeys(_THREADS, "1")
             )
-            with _deaf():
+            with _ignoring_interrupts():
                 self._processes.submit(os.getpid)  # the first call starts the processes
         return self._processes
 
@@ -163,7 +163,7 @@ def _result(future: Future[Outcome]) -> Outcome | None:
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def _ignoring_interrupts() -> Iterator[None]:
     """Start processes that do not hear Ctrl-C, which a terminal sends to them too: the parent answers it."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may say so; nobody types there

@@ -104,7 +104,7 @@ OnShare = Callable[[Unit, float], object]
 
 
 def ignore(_unit: Unit, _share: float) -> None:
-    """Take no notice of how much of a unit is done."""
+    """Ignore the progress of a unit."""
 
 
 def carry_out(unit: Unit, steps: Steps = NO_STEPS) -> Outcome:

@@ -27,7 +27,7 @@ class Experiment(ABC):
     """
 
     key: str | None = None
-    """By which the record is gone on with if it was stopped; None: the record is always a new one."""
+    """By which a stopped record is found and continued; None: the record is always a new one."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -91,7 +91,7 @@ class Experiment(ABC):
             "folds_digest": self.plan.folds_digest,
             "model": config.model.name,
             "config_key": config.key,
-            # One setting for all folds was chosen in sight of rows that are some other fold's test.
+            # One setting for all folds was chosen on rows that are some other fold's test.
             "selection": "shared",
         }
         # As MLflow itself writes them: runs of other versions hold the same text for the same setting.

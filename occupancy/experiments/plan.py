@@ -30,7 +30,7 @@ class Plan:
         dataset: name, digest and rows of the log; for rooms that are not read yet, no rows.
         sources: the folds of the log, or rooms with a model each.
         folds_digest: hash of which rows are in which part.
-        log: the log; None for rooms with a model each, which whoever works on one reads.
+        log: the log; None for rooms with a model each, which the worker reads.
     """
 
     config: Config

@@ -133,7 +133,7 @@ def fold_rows(folds: Sequence[Fold], classes: int) -> list[dict[str, Any]]:
 
 
 def _extent(log: Log, mask: Rows) -> dict[str, Any]:
-    """Return from when to when a part is, or which rooms it is, of whom several have the same times."""
+    """Return the first and last time of a part; or its rooms, several of which may have the same times."""
     if log.rooms:
         return {"rooms": [place.name for place in log.rooms if mask[place.first : place.end].any()]}
     return {"first": str(log.times[mask][0]), "last": str(log.times[mask][-1])}

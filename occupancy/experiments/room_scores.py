@@ -1,4 +1,4 @@
-"""How each of many rooms did: one table, whether they had a model each or one together."""
+"""The scores of each of many rooms in one table, whether each has its own model or all share one."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from occupancy.tracking.request import Job
 class RoomsExperiment(Experiment):
     """A model per room. A room that fails is recorded with the reason, and the others go on.
 
-    A record that was stopped is gone on with: what it holds is not done again, but rooms that failed are tried again.
+    A record that was stopped is continued: what it holds is not done again, but rooms that failed are tried again.
     """
 
     def __init__(self, plan: Plan) -> None:

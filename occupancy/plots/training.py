@@ -28,7 +28,11 @@ def learning_curves(history: pd.DataFrame, chosen_epoch: int) -> Figure:
     history = history.replace([np.inf, -np.inf], np.nan)
     losses = ["train_loss", "val_loss"]
     searched = history["val_loss"].notna().any()
-    how = f"{chosen_epoch} epochs chosen by the loss on the stopping rows" if searched else f"{chosen_epoch} epochs"
+    how = (
+        f"{chosen_epoch} epochs chosen by the validation loss"
+        if searched
+        else f"{chosen_epoch} epochs"
+    )
     figure = titled_figure(4.5, f"Learning curves: {how}")
     titles = {"search": "search for the number of epochs", "final": "final fit"}
     stages = [stage for stage in titles if (history["stage"] == stage).any()]
@@ -78,13 +82,27 @@ def _draw_losses(axes: Axes, train: pd.DataFrame, stop: pd.DataFrame) -> None:
     """Draw two tables of losses, with a row for each epoch and a column for each network."""
     # Markers show epochs that no line reaches: a single epoch, or one between two NaN.
     draw = partial(axes.plot, marker="o")
-    draw(train.index, train, color=BLUE, linewidth=0.9, markersize=2.5, label="training rows, each network")
+    draw(train.index, train, color=BLUE, linewidth=0.9, markersize=2.5, label="training loss, each network")
     if stop.notna().any(axis=None):
         # As in the estimator: a mean for each length of training; a network that stopped early keeps its last loss.
         lengths = stop.T.groupby(level="epochs")
         mean = stop.ffill().T.groupby(level="epochs").mean().T.where(lengths.count().T > 0)
-        draw(stop.index, mean, color=ORANGE, linewidth=4, markersize=5, label="stopping rows, mean of networks")
-        draw(stop.index, stop, color=BLACK, linewidth=0.6, markersize=1.5, label="stopping rows, each network")
+        draw(
+            stop.index,
+            mean,
+            color=ORANGE,
+            linewidth=4,
+            markersize=5,
+            label="validation loss, mean of networks",
+        )
+        draw(
+            stop.index,
+            stop,
+            color=BLACK,
+            linewidth=0.6,
+            markersize=1.5,
+            label="validation loss, each network",
+        )
 
 
 def _scale_losses(axes: Axes, losses: Floats) -> None:

@@ -1,7 +1,7 @@
 """A search in which each fold's own scores suggest what that fold tries next.
 
 A single study of the mean over all folds would lead each fold by the validation rows of the others, which are its own
-test rows or lie beside them. So each fold has a study to itself. It is rebuilt from what it was told whenever it is
+test rows or lie beside them. So each fold has its own study. It is rebuilt from the recorded scores whenever it is
 asked: what it answers depends on nothing else, neither on the number of workers nor on how often it was stopped.
 """
 
@@ -44,7 +44,7 @@ class Adaptive:
 
     @property
     def identity(self) -> list[str]:
-        """What decides which settings are tried, beside the search's own words."""
+        """What decides which settings are tried, in addition to the settings of the search."""
         return [optuna.__version__]
 
     @property

@@ -48,7 +48,7 @@ def choose_nested(scores: pd.DataFrame, outcomes: Mapping[tuple[int, int], Outco
 def choose_shared(scores: pd.DataFrame) -> int | None:
     """Return the number of the trial with the lowest mean score over all folds, or none if each failed somewhere.
 
-    In effect it is chosen in sight of test rows, for one fold's validation rows are another's test.
+    In effect test rows take part in the choice, for one fold's validation rows are another's test.
     """
     means = scores.mean(axis=1, skipna=False)
     return None if means.isna().all() else int(scores.index.to_numpy(np.int64)[np.nanargmin(means)])

@@ -38,7 +38,7 @@ class Grid:
 
     @property
     def identity(self) -> list[str]:
-        """What decides which settings are tried, beside the search's own words."""
+        """What decides which settings are tried, in addition to the settings of the search."""
         return [trial.config.key for trial in self.trials]
 
     @property

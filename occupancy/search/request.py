@@ -33,7 +33,7 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Method:
     tree = read_yaml(path)
     tree.setdefault("name", path.stem)
     if SECTION not in tree:
-        raise InputError(f"{path}: has no section {SECTION}; add one, or train this config by occupancy.train")
+        raise InputError(f"{path}: has no section {SECTION}; add one, or train this config by `occupancy train`")
     given = parse_overrides(overrides)
     asked = {SECTION: tree.pop(SECTION)}
     for key in [key for key in given if key.partition(".")[0] == SECTION]:

@@ -22,10 +22,10 @@ class Request:
         params: of the parent run.
         files: texts beside the parent run, by file name.
         log: what is learned from, if it is at hand.
-        key: hash of what decides the result. A record of the same key that was stopped is gone on with. None: each
+        key: hash of what decides the result. A stopped record of the same key is continued. None: each
             record is a new one.
         finished_stands: whether a record of the same key that is finished is given back as it is; else a new one.
-        failures_stand: whether a unit that failed is not tried again when the record is gone on with.
+        failures_stand: whether a unit that failed is not tried again when the record is continued.
     """
 
     tracking: Tracking

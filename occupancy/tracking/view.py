@@ -1,6 +1,6 @@
 """What MLflow's page of an experiment shows first: its description, columns and charts.
 
-Left to itself, MLflow shows no scores in the table of runs, and draws all metrics by the alphabet. A view that is
+By default MLflow shows no scores in the table of runs, and draws all metrics in alphabetical order. A view that is
 saved in the experiment's tags says otherwise; MLflow lists it under "Views", and an address can name it.
 """
 

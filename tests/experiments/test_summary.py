@@ -52,7 +52,7 @@ def test_configs_of_the_same_name_are_not_averaged(tmp_path: Path) -> None:
 def test_cautions_come_first_and_once_and_failures_are_named(tmp_path: Path) -> None:
     report = majority(tmp_path, "other", protocol="report")
     failed = plan(majority(tmp_path, "third"))
-    results = [given(majority(tmp_path), 1.0), given(report, 3.0), (failed, Failure("no room left"))]
+    results: summary.Given = [given(majority(tmp_path), 1.0), given(report, 3.0), (failed, Failure("no room left"))]
     lines = printed(results).splitlines()
     told = [line.split()[0] for line in lines if line[:1].islower() or line.startswith("CAUTION")]
     assert told.count("CAUTION") == 2, "a simulated log, and the test rows that ended a training"

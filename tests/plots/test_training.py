@@ -15,23 +15,23 @@ def test_learning_curves_draw_every_network_and_the_mean_that_chooses() -> None:
     history = train(3, 5)
     search, final = learning_curves(history, 4).axes
     for axes, stage in ((search, "search"), (final, "final")):
-        drawn = lines(axes, "training rows, each network")
+        drawn = lines(axes, "training loss, each network")
         assert len(drawn) == 3
         for member, (x, y) in enumerate(drawn):
             rows = history[(history["stage"] == stage) & (history["member"] == member)]
             np.testing.assert_array_equal(x, rows["epoch"])
             np.testing.assert_allclose(y, rows["train_loss"])
-    assert len(lines(search, "stopping rows, each network")) == 3
-    ((_, mean),) = lines(search, "stopping rows, mean of networks")
+    assert len(lines(search, "validation loss, each network")) == 3
+    ((_, mean),) = lines(search, "validation loss, mean of networks")
     np.testing.assert_allclose(mean, history[history["stage"] == "search"].groupby("epoch")["val_loss"].mean())
-    assert lines(final, "stopping rows, mean of networks") == []
+    assert lines(final, "validation loss, mean of networks") == []
 
 
 def test_a_network_that_stopped_early_keeps_its_last_loss_in_the_mean() -> None:
     history = train(2, 3)
     history = history[~((history["member"] == 1) & (history["epoch"] == 3))]
     search, _ = learning_curves(history, 2).axes
-    ((x, mean),) = lines(search, "stopping rows, mean of networks")
+    ((x, mean),) = lines(search, "validation loss, mean of networks")
     assert x.tolist() == [1, 2, 3]
     losses = history[history["stage"] == "search"].groupby("member")["val_loss"].last()
     assert mean[2] == pytest.approx(losses.mean())
@@ -40,7 +40,7 @@ def test_a_network_that_stopped_early_keeps_its_last_loss_in_the_mean() -> None:
 def test_trainings_of_different_lengths_have_a_mean_each() -> None:
     history = pd.concat([train(2, 3), train(2, 5, lowest=0.7).query("stage == 'search'")])
     search, _ = learning_curves(history, 3).axes
-    (_, short), (_, long) = lines(search, "stopping rows, mean of networks")
+    (_, short), (_, long) = lines(search, "validation loss, mean of networks")
     means = history[history["stage"] == "search"].groupby(["epochs", "epoch"])["val_loss"].mean()
     assert short[:3] == pytest.approx(means[3].to_numpy())
     assert long == pytest.approx(means[5].to_numpy())
@@ -90,7 +90,7 @@ def test_losses_that_are_no_numbers_are_left_out(loss: float) -> None:
     history = train(2, 10)
     history.loc[history["epoch"].isin([3, 4]) & (history["member"] == 0), ["train_loss", "val_loss"]] = loss
     search, _ = learning_curves(history, 9).axes
-    (_, first), (_, second) = lines(search, "training rows, each network")
+    (_, first), (_, second) = lines(search, "training loss, each network")
     np.testing.assert_array_equal(np.isnan(first), np.isin(np.arange(1, 11), [3, 4]))
     assert np.isfinite(second).all()
 

@@ -12,7 +12,7 @@ import torch
 from occupancy.arrays import Ints
 
 if TYPE_CHECKING:
-    from occupancy.models.neural.task import Task
+    from occupancy.models.neural.training import Task
 
 
 def best_epoch(val_losses: Sequence[Sequence[float]]) -> int:

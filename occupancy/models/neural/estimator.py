@@ -27,7 +27,7 @@ from occupancy.models.neural.windows import Batches, Windows
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
 if TYPE_CHECKING:
-    from occupancy.models.neural.task import Task
+    from occupancy.models.neural.training import Task
 
 EVALUATION_BATCH = 1024  # rows at once when nothing is learned
 WEIGHTS = "weights.pt"

@@ -15,7 +15,7 @@ from occupancy.models.estimator import Epoch
 from occupancy.models.neural.network import Monitored
 from occupancy.models.neural.pretraining import pretrain
 from occupancy.models.neural.runtime import seeded
-from occupancy.models.neural.task import Keep, Task, WindowModule, train
+from occupancy.models.neural.training import Keep, Task, WindowModule, train
 from occupancy.models.neural.windows import Batches
 
 

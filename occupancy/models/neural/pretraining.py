@@ -12,7 +12,7 @@ from occupancy.data.schema import UCI
 from occupancy.data.simulated_log import simulate_rooms
 from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs
-from occupancy.models.neural.task import WindowModule, train
+from occupancy.models.neural.training import WindowModule, train
 from occupancy.models.neural.windows import Batches, Windows
 
 ROOM_EPOCHS = 3

@@ -20,7 +20,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 from occupancy.config import BNN, Train
 from occupancy.models.neural.bnn import BayesianNetwork
 from occupancy.models.neural.network import Sizes
-from occupancy.models.neural.task import WindowModule, train
+from occupancy.models.neural.training import WindowModule, train
 from occupancy.models.neural.windows import Batches, Windows
 
 Guide = Literal["diagonal", "low_rank"]

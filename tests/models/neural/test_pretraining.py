@@ -22,7 +22,7 @@ from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural import members, pretraining
 from occupancy.models.neural.estimator import NetworkEstimator
 from occupancy.models.neural.pretraining import ROOM_EPOCHS, ROOM_SEED, ROOM_SPREAD, simulated
-from occupancy.models.neural.task import Task, WindowModule, train
+from occupancy.models.neural.training import Task, WindowModule, train
 
 ROOMS = 3
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from occupancy.arrays import OUTSIDE, Ints
-from occupancy.models.neural.task import WindowModule
+from occupancy.models.neural.training import WindowModule
 from occupancy.models.neural.windows import Batch, Batches, Windows, sequences
 
 

@@ -17,7 +17,7 @@ from occupancy.errors import InputError
 from occupancy.models.neural.lstm import LSTMNetwork
 from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.runtime import accelerator
-from occupancy.models.neural.task import Keep, Task, WindowModule, train
+from occupancy.models.neural.training import Keep, Task, WindowModule, train
 from occupancy.models.neural.windows import Batches, Windows
 from tests.places import ROOT
 
@@ -219,7 +219,7 @@ def rates(schedule: str, epochs: int) -> list[float]:
             tasks.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("occupancy.models.neural.task.Task", Watched)
+        patch.setattr("occupancy.models.neural.training.Task", Watched)
         train(network, data_of(), settings(schedule=schedule), epochs, note)
     return seen
 
@@ -304,8 +304,8 @@ def test_training_writes_nothing_anywhere(tmp_path: Path) -> None:
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_task
-task, told = test_task.run(test_task.line(), test_task.data_of(), 2, device="auto")
+import test_training
+task, told = test_training.run(test_training.line(), test_training.data_of(), 2, device="auto")
 assert len(told) == 2
 """
     # Warnings of libraries are the commands' to silence; `occupancy.cli.command` does.
