@@ -24,7 +24,7 @@ from occupancy.config import Data, Section, Tracking
 from occupancy.config.keys import COMMAND_LINE
 from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.errors import InputError
-from occupancy.writing import write
+from occupancy.files import write
 
 if TYPE_CHECKING:
     from occupancy.comparison import ranking

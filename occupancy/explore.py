@@ -15,7 +15,7 @@ from occupancy.cli import files
 from occupancy.cli.command import Parser
 from occupancy.cli.progress import Stages
 from occupancy.errors import InputError
-from occupancy.writing import write
+from occupancy.files import write
 
 if TYPE_CHECKING:
     from occupancy.config import Data

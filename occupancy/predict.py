@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from occupancy.cli.command import Parser
 from occupancy.errors import InputError
-from occupancy.writing import write
+from occupancy.files import write
 
 if TYPE_CHECKING:
     from occupancy.config import Tracking
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "occupancy predict"
 STORE = "tracking.uri"
-READING = ("data.time_format", "data.missing", "data.max_missing")
+READING = ("data.time_format", "data.missing", "data.max_missing", "data.max_csv_mb")
 """Settings of how the cells of a file are read."""
 DECODING = "model.decoding"
 """How labels come from a chain, which needs no new training; all other settings belong to the fitted model."""
@@ -52,7 +52,9 @@ def _parser() -> Parser:
     )
     models.add_argument("--run", metavar="ID", help="run of an experiment: its final model; or of one of its folds")
     parser.add_argument("--fold", type=int, metavar="N", help="with --run: the model of this fold of the experiment")
-    parser.add_argument("--csv", required=True, metavar="FILE", type=Path, help="the sensor log")
+    parser.add_argument(
+        "--csv", required=True, metavar="FILE", type=_source, help="the sensor log; - for standard input"
+    )
     parser.add_argument("--format", choices=("csv", "jsonl"), help="what standard output gets; csv without --out")
     parser.add_argument(
         "--out",
@@ -72,6 +74,10 @@ def _parser() -> Parser:
     return parser
 
 
+def _source(text: str) -> Path:
+    return Path("/dev/stdin" if text == "-" else text)
+
+
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistake without waiting for torch.
     tracking, reading, decoding = _settings(options)
@@ -81,9 +87,10 @@ def _command(options: argparse.Namespace) -> None:
     if options.csv.resolve() in targets:
         raise InputError(f"--out: {options.csv} is the log itself; name another file")
     time = _time(options.explain, targets)
-    from occupancy.data.cells import read_cells  # noqa: PLC0415
+    from occupancy.config import Data  # noqa: PLC0415
+    from occupancy.data.csv_file import read_cells  # noqa: PLC0415
 
-    cells = read_cells(options.csv)
+    cells = read_cells(options.csv, reading.get("max_csv_mb", Data().max_csv_mb) * 1_000_000)
     kind = options.format or ("" if targets else "csv")
     # Standard output is for the result alone, whatever a library prints.
     with redirect_stdout(sys.stderr), _opened(options, tracking) as (folder, title, remark):

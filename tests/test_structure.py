@@ -15,7 +15,7 @@ from tests.places import ROOT
 PACKAGE = ROOT / "occupancy"
 LEVELS: tuple[set[str], ...] = (
     {"errors"},
-    {"arrays", "writing"},
+    {"arrays", "files"},
     {"config"},
     {"room"},
     {"data", "prediction"},

@@ -12,6 +12,7 @@ from typing import Any
 from occupancy.comparison.bootstrap import DRAWS
 from occupancy.comparison.groups import Comparison, Group, is_offline, is_optimistic
 from occupancy.comparison.report import REPORT, row_of
+from occupancy.files import text_cell
 
 
 def values(group: Group) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def to_csv(comparison: Comparison, with_report: bool) -> str:
     writer.writeheader()
     for row in told:
         joined = {key: " ".join(map(str, value)) for key, value in row.items() if isinstance(value, list)}
-        writer.writerow({**_known(row), **joined})
+        writer.writerow({key: text_cell(value) for key, value in {**_known(row), **joined}.items()})
     return text.getvalue()
 
 

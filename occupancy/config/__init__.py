@@ -199,6 +199,7 @@ class Config(Section):
         for refinement in ("decoding", "calibration"):
             if tree[refinement] is None:
                 del tree[refinement]
+        del tree["data"]["max_csv_mb"]  # it changes no result
         if not self.train.pretrain_rooms:
             del tree["train"]["pretrain_rooms"]
         if isinstance(self.model, LSTM):

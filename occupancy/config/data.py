@@ -108,6 +108,8 @@ class Data(Section):
     """Number of folds of ``leave_rooms_out``: the rooms are divided into as many groups, and each group is tested once.
     At most the number of rooms; for three rooms always three, so that one room is left to train and one to validate;
     null: 4."""
+    max_csv_mb: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """The largest CSV file that is read, in millions of bytes; 200 are about two million rows of the UCI log."""
     log_schema: str = Field("uci", alias="schema")
     """The meaning of the columns: ``uci``, or the path of a schema file for a CSV."""
     max_count: Count = 3

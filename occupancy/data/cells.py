@@ -1,14 +1,9 @@
-"""The cells of a log: read as text and checked by pandera, with a message for every problem."""
+"""The cells of a log as numbers and times, checked by pandera, with a message for every problem."""
 
 from __future__ import annotations
 
-import csv
 import difflib
-import re
-import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -18,18 +13,19 @@ from numpy.typing import NDArray
 from occupancy.config import Data
 from occupancy.data.schema import Schema
 from occupancy.data.times import suggest_format
-from occupancy.errors import InputError
 
 Ints = NDArray[np.int64]
 
-TIME = "time"
+TIME = "\0time"  # the column of times; neither a CSV nor a schema can have a column of this name
+LARGEST = float(np.sqrt(np.finfo(np.float32).max))  # of readings: models compute in single precision, squares too
 LISTED_CELLS = 10  # problems of one kind that a message lists
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat"}
 
 REMEDIES = {
     "not a number": "write a number with a decimal point, or empty the cell and set data.missing=interpolate",
     "missing": "fill the cell, or set data.missing=interpolate to hold the last reading",
-    "infinite": "correct the cell, or set data.missing=interpolate to hold the last reading",
+    "infinite": "correct the cell, or empty it and set data.missing=interpolate",
+    "too large": "correct the cell, or empty it and set data.missing=interpolate",
     "gap too long": "raise data.max_missing (samples), or delete those rows",
     "sensor without a reading": "give at least one reading; an optional column may be left out",
     "label missing": "give the count, or delete the row; labels are not filled in",
@@ -42,93 +38,14 @@ REMEDIES = {
 }
 
 
-def read_cells(path: Path) -> pd.DataFrame:
-    """Return the cells of a CSV file as text, one row for each line; each column is a categorical.
-
-    Raises:
-        InputError: if the file is missing, not text, empty, has rows of different lengths, or is not separated by
-            commas.
-    """
-    _check_text(path)
-    return _parse_cells(path)
-
-
-def _check_text(path: Path) -> None:
-    """Check that a file is text with a header whose cells are separated by commas.
-
-    Raises:
-        InputError: if it is not.
-    """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a CSV file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not text (byte {error.start}); save it as CSV in UTF-8") from None
-    if "\0" in text:
-        raise InputError(f"{path}: is not text (byte {text.index(chr(0))} is zero); save it as CSV in UTF-8")
-    if not text.strip():
-        raise InputError(f"{path}: is empty; expected a header line and one line for each sample")
-    header = re.split(r"\r\n|\r|\n", text, maxsplit=1)[0]
-    if not header.strip():
-        raise InputError(f"{path}: row 1 is blank, expected the header; delete the blank lines above it")
-    separator = next((sign for sign in (";", "\t", "|") if sign in header and "," not in header), None)
-    if separator is not None:
-        raise InputError(f"{path}: cells are separated by {separator!r}, expected commas; save it with commas")
-    try:
-        names = next(csv.reader([header]))
-    except csv.Error as error:
-        raise InputError(f"{path}: is not CSV: row 1: {error}; expected a header line with commas") from None
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path}: column {', '.join(twice)} is in the header twice; rename or delete one of them")
-
-
-def _parse_cells(path: Path) -> pd.DataFrame:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            raw = pd.read_csv(
-                path,
-                dtype="category",  # readings repeat, so this takes much less memory than text
-                keep_default_na=False,
-                skip_blank_lines=False,  # skipped lines would shift the row numbers after them
-                index_col=False,
-                encoding="utf-8-sig",
-            )
-    except pd.errors.ParserWarning:
-        raise InputError(f"{path}: rows have more cells than the header; give every column a name") from None
-    except pd.errors.ParserError as error:
-        said = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise InputError(f"{path}: {said}; give every row as many cells as the header has") from None
-    raw = pd.DataFrame({str(name).strip(): _filled(raw[name]) for name in raw.columns})
-    blank = np.logical_and.reduce([in_each(cells, lambda text: text.str.strip() == "") for _, cells in raw.items()])
-    last = len(raw) - int(np.argmin(blank[::-1])) if not blank.all() else 0
-    if last == 0:
-        raise InputError(f"{path}: has a header but no rows; expected one line for each sample")
-    return raw.iloc[:last]
-
-
-def _filled(cells: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column with empty text in rows that end before it."""
-    if not cells.hasnans:
-        return cells
-    return cells.cat.add_categories(sorted({""} - set(cells.cat.categories))).fillna("")
-
-
-def in_each(cells: pd.Series[Any], convert: Callable[[pd.Series[Any]], pd.Series[Any]]) -> NDArray[Any]:
-    """Return the converted cells of a column, (N,); each different value is converted once.
-
-    Args:
-        cells: (N,) text or numbers.
-        convert: returns the converted values.
-    """
-    place, values = pd.factorize(cells, use_na_sentinel=False)
-    return convert(pd.Series(np.asarray(values))).to_numpy()[place]
-
-
 def problems_of(
-    raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data, labelled: bool, first_row: int
+    raw: pd.DataFrame,
+    table: pd.DataFrame,
+    schema: Schema,
+    settings: Data,
+    labelled: bool,
+    in_use: bool,
+    first_row: int,
 ) -> list[str]:
     """Return a message for each kind of problem, with row, column and value of at most `LISTED_CELLS` cells.
 
@@ -138,9 +55,10 @@ def problems_of(
         schema: the meaning of the columns.
         settings: what is allowed.
         labelled: whether counts are required.
+        in_use: whether readings that models can't compute with may be taken for missing.
         first_row: the number of the first row.
     """
-    found = _cell_problems(raw, table, schema, settings)
+    found = _cell_problems(raw, table, schema, settings, in_use)
     return [
         *_column_problems(raw, schema, labelled),
         *(_describe(str(kind), cells, raw, schema, first_row) for kind, cells in found.groupby("kind", sort=False)),
@@ -177,7 +95,9 @@ def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Itera
         yield f"unknown column {shown}; {hint}rename or delete it, or describe the log in a schema file (data.schema)"
 
 
-def _cell_problems(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
+def _cell_problems(
+    raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data, in_use: bool
+) -> pd.DataFrame:
     """Return the cells with a problem: kind, column and index (position of the row)."""
     try:
         _checks(table, schema, settings).validate(table, lazy=True, inplace=True)  # without a copy
@@ -193,7 +113,9 @@ def _cell_problems(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, setti
     ]
     order = {kind: rank for rank, kind in enumerate(REMEDIES)}
     interpolating = settings.missing == "interpolate"
-    tolerated = {"missing", "infinite"} if interpolating else {"gap too long", "sensor without a reading"}
+    tolerated = {"gap too long", "sensor without a reading"}
+    if interpolating:
+        tolerated = {"missing", "infinite", "too large"} if in_use else {"missing"}
     cells = cells[~cells["kind"].isin(tolerated)]
     return cells.sort_values(["kind", "index"], key=lambda part: part.map(order) if part.name == "kind" else part)
 
@@ -208,16 +130,17 @@ def _kind_of_null(raw: pd.DataFrame, column: str, index: int, schema: Schema) ->
 
 def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrameSchema:
     finite = pa.Check(lambda cells: ~np.isinf(cells), error="infinite")
+    moderate = pa.Check(lambda cells: (cells.abs() <= LARGEST) | np.isinf(cells), error="too large")
     short = pa.Check(
-        lambda cells: _run_lengths(~np.isfinite(cells)) <= settings.max_missing, error="gap too long", ignore_na=False
+        lambda cells: _run_lengths(~usable(cells)) <= settings.max_missing, error="gap too long", ignore_na=False
     )
     read = pa.Check(
-        lambda cells: pd.Series(np.isfinite(cells).any(), cells.index),
+        lambda cells: pd.Series(usable(cells).any(), cells.index),
         error="sensor without a reading",
         ignore_na=False,
     )
     columns = {
-        column: pa.Column(float, nullable=False, checks=[finite, short, read])
+        column: pa.Column(float, nullable=False, checks=[finite, moderate, short, read])
         for column in schema.sensors
         if column in table.columns
     }
@@ -241,6 +164,11 @@ def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrame
         ],
     )
     return pa.DataFrameSchema(columns)
+
+
+def usable(cells: pd.Series[float]) -> pd.Series[bool]:
+    """Return whether each cell (N,) holds a reading that models can compute with."""
+    return cells.abs() <= LARGEST
 
 
 def hold(readings: pd.DataFrame, groups: Ints) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from occupancy.config import Simulation
 from occupancy.data.schema import UCI
 from occupancy.data.simulated_log import simulate, simulate_rooms
 from occupancy.errors import InputError
-from occupancy.writing import write
+from occupancy.files import write
 
 
 def write_log(settings: Simulation, path: Path) -> Path:

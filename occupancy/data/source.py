@@ -71,8 +71,13 @@ def existing(source: str) -> Path:
         InputError: if there is no such file.
     """
     path = Path(source)
-    if path.is_file():
-        return path
+    try:
+        if path.exists() and not path.is_dir():
+            return path
+    except OSError as error:
+        raise InputError(
+            f"data.source: {source} can't be read ({error.strerror}); give the path of a CSV file"
+        ) from None
     near = difflib.get_close_matches(source, NAMES, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise InputError(f"data.source: got {source!r}, expected {', '.join(NAMES)} or the path of a CSV file{hint}")

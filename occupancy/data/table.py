@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Data
-from occupancy.data.cells import TIME, hold, in_each, problems_of, read_cells, time_text
+from occupancy.data.cells import TIME, hold, problems_of, time_text, usable
+from occupancy.data.csv_file import in_each, read_cells
 from occupancy.data.schema import Schema
 from occupancy.data.times import parse_times, recordings, step_of
 from occupancy.errors import InputError
@@ -85,9 +86,9 @@ def read_log(path: Path, schema: Schema, settings: Data, labelled: bool = True) 
     Raises:
         InputError: if anything is wrong with the file; all its problems in one line.
     """
-    raw = read_cells(path)
+    raw = read_cells(path, settings.max_csv_mb * 1_000_000)
     # The name with its suffix: a file called uci.csv is not the UCI log, whose checksum is known.
-    return validate(raw, schema, settings, path.name, labelled, FILE_FIRST_ROW, str(path))
+    return validate(raw, schema, settings, path.name, labelled, first_row=FILE_FIRST_ROW, where=str(path))
 
 
 def validate(
@@ -96,6 +97,7 @@ def validate(
     settings: Data,
     name: str,
     labelled: bool = True,
+    in_use: bool = False,
     first_row: int = 0,
     where: str | None = None,
 ) -> Log:
@@ -107,6 +109,8 @@ def validate(
         settings: the format of times, what to do about missing cells, the largest count.
         name: name of the log.
         labelled: whether counts are required; if not, a count column is ignored.
+        in_use: whether the log is for counting people, not for training: with ``missing: interpolate``, a reading that
+            is infinite or too large to compute with is then taken for missing.
         first_row: the number of the first row in messages.
         where: how messages call the source; by default the name.
 
@@ -115,21 +119,25 @@ def validate(
             each kind with row, column, value and what to do.
     """
     where = where or name
-    if raw.empty:
-        raise InputError(f"{where}: has no rows; expected one row for each sample")
-    if twice := raw.columns[raw.columns.duplicated()].unique().tolist():
-        named = ", ".join(map(repr, twice))
-        raise InputError(f"{where}: got more than one column {named}, expected each name once; remove one of them")
+    _check_shape(raw, where)
     raw = raw.reset_index(drop=True)
     wanted = [*schema.sensors, *([schema.count] if labelled else [])]
     present = [column for column in wanted if column in raw.columns]
     table = raw[present].apply(_numbers)
     if set(schema.time) <= set(raw.columns):
         table[TIME] = parse_times(time_text(raw, schema), settings.time_format or schema.time_format)
-    problems = problems_of(raw, table, schema, settings, labelled, first_row)
+    problems = problems_of(raw, table, schema, settings, labelled, in_use, first_row)
     if problems:
         raise InputError(f"{where}: {'; '.join(problems)}")
     return check_step(_build(table, schema, settings, name, labelled), where)
+
+
+def _check_shape(raw: pd.DataFrame, where: str) -> None:
+    if raw.empty:
+        raise InputError(f"{where}: has no rows; expected one row for each sample")
+    if twice := raw.columns[raw.columns.duplicated()].unique().tolist():
+        named = ", ".join(map(repr, twice))
+        raise InputError(f"{where}: got more than one column {named}, expected each name once; remove one of them")
 
 
 def check_step(log: Log, where: str) -> Log:
@@ -158,10 +166,10 @@ def _numbers(cells: pd.Series[Any]) -> pd.Series[float]:
 
 
 def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool) -> Log:
-    frame = table.set_index(TIME)
+    frame = table.set_index(TIME).rename_axis("time")
     sensors = [column for column in schema.sensors if column in frame.columns]
     readings = frame.reindex(columns=sensors)
-    missing = ~readings.apply(np.isfinite)
+    missing = ~readings.apply(usable)
     if missing.any(axis=None):
         readings = hold(readings.mask(missing), recordings(pd.DatetimeIndex(frame.index), settings.max_gap))
     if labelled:

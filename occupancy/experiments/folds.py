@@ -20,6 +20,7 @@ from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import FoldScores, Result
 from occupancy.experiments.room_scores import of_folds
 from occupancy.explanation.report import draw_folds
+from occupancy.files import to_csv
 from occupancy.metrics import aggregate, score
 from occupancy.plots import rooms as rooms_figures
 from occupancy.plots.folds import fold_timeline
@@ -87,7 +88,7 @@ class FoldsExperiment(Experiment):
         model = self._register(metrics)
         result = Result(record.run_id, plan, metrics, len(self._log.frame), folds, rooms, model)
         causal = all(each.prediction.causal for each in tested)
-        texts = {} if rooms is None else {"rooms.csv": rooms.to_csv(index=False)}
+        texts = {} if rooms is None else {"rooms.csv": to_csv(rooms)}
         costs = _costs([outcome for outcome in scores.values() if isinstance(outcome, Scores)])
         record.summarize(
             {**metrics, **costs}, {"causal": str(causal)}, self._figures(rooms), texts, report.description(result)

@@ -13,6 +13,7 @@ from occupancy.experiments import room_scores, rooms_report
 from occupancy.experiments.experiment import Experiment
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
+from occupancy.files import to_csv
 from occupancy.plots import rooms as figures
 from occupancy.tracking.request import Job
 
@@ -62,7 +63,7 @@ class RoomsExperiment(Experiment):
             result.metrics,
             {"failed_rooms": str(len(failed))},
             {"figures/rooms": figures.draw(table, title)},
-            {"rooms.csv": table.to_csv(index=False)},
+            {"rooms.csv": to_csv(table)},
             rooms_report.description(result),
         )
         return result

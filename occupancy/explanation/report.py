@@ -18,6 +18,7 @@ from occupancy.execution.fold import FoldResult, one_thread
 from occupancy.explanation import figures
 from occupancy.explanation.importance import KIND, MSE, SENSOR, blocks_of, importance
 from occupancy.explanation.moment import Moment, explain, explainable
+from occupancy.files import to_csv
 
 HOW = "how much worse the counts of the test rows are when the readings of a sensor come from other times"
 SOURCE = "the rows that the model learned from"
@@ -68,7 +69,7 @@ def explain_fold(result: FoldResult) -> Explained | None:
         table = importance(result.estimator, fold, result.prediction, config.explanation)
         busiest = _explain_busiest(result, config.explanation.backgrounds, where)
     drawn = {"importance": figures.importance(table, f"{where}: {HOW}")}
-    texts = {"importance.csv": table.to_csv(index=False)}
+    texts = {"importance.csv": to_csv(table)}
     if busiest is not None:
         drawn["busiest_moment"], texts["busiest_moment.json"] = busiest
     kinds = table[table[SENSOR] == ""]

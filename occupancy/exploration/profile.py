@@ -25,22 +25,24 @@ def profile(subject: Subject) -> str:
     """Return the profile of the readings as a whole HTML page; missing cells are shown as missing."""
     log = subject.log
     readings = log.frame[subject.sensors].mask(log.missing[subject.sensors])
-    table = readings.assign(**{name: float("nan") for name in subject.blank})
-    table = table.reindex(columns=[name for name in log.schema.sensors if name in table])
+    table = readings.reindex(columns=[name for name in log.schema.sensors if name in {*readings, *subject.blank}])
     if subject.labelled:
         table[log.schema.count] = log.frame[log.schema.count]
     # The library does not escape names in its page.
     table = table.iloc[:: every(len(table))].rename(columns=escape)
     timed = log.step_s > 0  # rows that do not follow each other are not a time series
+    time = "time"
+    while time in table:
+        time += "_"
     # The library uses a thread for each column; more threads inside of them make it four times slower.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore")  # the library uses old functions of statsmodels and pandas
         from data_profiling import ProfileReport  # noqa: PLC0415
 
         report = ProfileReport(
-            table.reset_index(),
+            table.rename_axis(time).reset_index(),
             tsmode=timed,
-            sortby="time" if timed else None,
+            sortby=time if timed else None,
             title="Profile of every column",
             interactions=None,  # a figure for each pair of columns would take minutes
             progress_bar=False,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from occupancy.config import Data
-from occupancy.data.cells import is_blank, read_cells
+from occupancy.data.cells import is_blank
+from occupancy.data.csv_file import read_cells
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import Schema, load_schema
 from occupancy.data.source import NAMES, SIMULATED, existing, open_log
-from occupancy.data.table import FILE_FIRST_ROW, Log, read_log, validate
+from occupancy.data.table import FILE_FIRST_ROW, Log, validate
 from occupancy.errors import InputError
 from occupancy.exploration.parts import Subject
 
@@ -27,14 +30,15 @@ def open_subject(settings: Data) -> Subject:
         folds, scheme = _folds(log, settings)
         return Subject(log, folds=folds, scheme=scheme)
     path, schema = existing(settings.source), load_schema(settings.log_schema)
-    raw = read_cells(path)
+    raw = read_cells(path, settings.max_csv_mb * 1_000_000)
     labelled = schema.count in raw.columns
     blank = [name for name in schema.sensors if name in raw.columns and is_blank(raw[name])]
     patient = settings.model_copy(update={"missing": "interpolate", "max_missing": len(raw)})
     readings = raw.drop(columns=blank)
-    log = validate(readings, _forgiving(schema), patient, path.name, labelled, FILE_FIRST_ROW, str(path))
+    shown = partial(validate, name=path.name, labelled=labelled, first_row=FILE_FIRST_ROW, where=str(path))
+    log = shown(readings, _forgiving(schema), patient, in_use=True)
     folds, scheme = _folds(log, settings) if labelled else ([], "the log has no counts.")
-    return Subject(log, labelled, blank, folds, scheme, _refusal(path, schema, settings, labelled))
+    return Subject(log, labelled, blank, folds, scheme, _refusal(partial(shown, raw, schema, settings), path))
 
 
 def _forgiving(schema: Schema) -> Schema:
@@ -42,10 +46,10 @@ def _forgiving(schema: Schema) -> Schema:
     return schema.model_copy(update={"columns": columns})
 
 
-def _refusal(path: Path, schema: Schema, settings: Data, labelled: bool) -> str:
-    """Return why training would refuse the log, or empty text."""
+def _refusal(gate: Callable[[], Log], path: Path) -> str:
+    """Return why training would refuse the log of a file, or empty text."""
     try:
-        read_log(path, schema, settings, labelled)
+        gate()
     except InputError as error:
         return str(error).removeprefix(f"{path}: ")
     return ""

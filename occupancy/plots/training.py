@@ -28,11 +28,7 @@ def learning_curves(history: pd.DataFrame, chosen_epoch: int) -> Figure:
     history = history.replace([np.inf, -np.inf], np.nan)
     losses = ["train_loss", "val_loss"]
     searched = history["val_loss"].notna().any()
-    how = (
-        f"{chosen_epoch} epochs chosen by the validation loss"
-        if searched
-        else f"{chosen_epoch} epochs"
-    )
+    how = f"{chosen_epoch} epochs chosen by the validation loss" if searched else f"{chosen_epoch} epochs"
     figure = titled_figure(4.5, f"Learning curves: {how}")
     titles = {"search": "search for the number of epochs", "final": "final fit"}
     stages = [stage for stage in titles if (history["stage"] == stage).any()]

@@ -132,7 +132,7 @@ def _read(
 ) -> tuple[Log, Ints | None, str]:
     """Return the log, its counts, and where it has some that can't be used, why not."""
     schema, settings = served.schema, served.estimator.config.data.model_copy(update=dict(reading))
-    gate = partial(validate, cells, schema, settings, path.name, first_row=FILE_FIRST_ROW, where=str(path))
+    gate = partial(validate, cells, schema, settings, path.name, in_use=True, first_row=FILE_FIRST_ROW, where=str(path))
     remark = ""
     if schema.count in cells.columns:
         try:

@@ -73,7 +73,7 @@ class ServedModel:
             InputError: the frame does not pass the gate.
         """
         try:
-            log = validate(frame, self.schema, self.estimator.config.data, "the frame", labelled=False)
+            log = validate(frame, self.schema, self.estimator.config.data, "the frame", labelled=False, in_use=True)
         except InputError as error:
             raise explain(error, "only `python -m occupancy.predict` takes {} for a fitted model") from None
         return self.estimator.predict(log.frame, np.ones(len(log.frame), bool)).to_frame()

@@ -14,6 +14,7 @@ from mlflow.entities import Metric
 from occupancy.arrays import Ints
 from occupancy.config import Config
 from occupancy.data.folds import Fold
+from occupancy.files import to_csv
 from occupancy.plots.prediction import confusion, predictions
 from occupancy.plots.training import learning_curves, transitions
 from occupancy.prediction import Prediction
@@ -54,7 +55,7 @@ def log_fold(
     _log_history(client, run_id, history)
     for name, figure in _figures(config, tested, history, chosen_epochs).items():
         client.log_figure(run_id, figure, f"figures/{name}.png")
-    client.log_text(run_id, _table(tested).to_csv(index=False), PREDICTIONS)
+    client.log_text(run_id, to_csv(_table(tested)), PREDICTIONS)
 
 
 def _table(tested: Tested) -> pd.DataFrame:

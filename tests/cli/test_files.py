@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from occupancy.cli import files
 from occupancy.errors import InputError
+from occupancy.files import write
 from occupancy.prediction import Prediction, from_people
-from occupancy.writing import write
 
 
 def predicted(start: str, rows: int = 3) -> Prediction:

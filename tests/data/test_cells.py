@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from occupancy.config import Data
-from occupancy.data.cells import read_cells
+from occupancy.data import csv_file
+from occupancy.data.csv_file import read_cells
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log, read_log
+from occupancy.data.table import Log, read_log, validate
 from occupancy.errors import InputError
 
 ROOM = Schema(
@@ -100,13 +104,11 @@ def test_a_sound_log_passes(gate: Gate) -> None:
         (
             "warm",
             "inf",
-            "infinite (1): row 7 warm 'inf'; correct the cell, or set data.missing=interpolate to hold the last",
+            "infinite (1): row 7 warm 'inf'; correct the cell, or empty it and set data.missing=interpolate",
         ),
-        (
-            "warm",
-            "-Infinity",
-            "infinite (1): row 7 warm '-Infinity'; correct the cell, or set data.missing=interpolate",
-        ),
+        ("warm", "-Infinity", "infinite (1): row 7 warm '-Infinity'; correct the cell, or empty it and set "),
+        ("warm", "1e308", "too large (1): row 7 warm '1e308'; correct the cell, or empty it and set "),
+        ("warm", "-2e19", "too large (1): row 7 warm '-2e19'; correct the cell, or empty it and set "),
         (
             "people",
             "",
@@ -314,12 +316,79 @@ def test_what_editors_and_spreadsheets_do_to_a_file_changes_nothing(gate: Gate, 
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_blank_sensor_cells_pass_by_the_named_option_up_to_the_largest_gap(gate: Gate, labelled: bool) -> None:
-    lines = with_cells("warm", {5: "", 6: "nan", 7: "inf"})
+    lines = with_cells("warm", {5: "", 6: "nan", 7: " "})
     assert gate.read(lines, labelled, missing="interpolate", max_missing=3).missing["warm"].sum() == 3
     said = gate.refuse(lines, labelled, missing="interpolate", max_missing=2)
     assert said == (
-        "FILE: gap too long (3): row 5 warm '', row 6 warm 'nan', row 7 warm 'inf'; "
+        "FILE: gap too long (3): row 5 warm '', row 6 warm 'nan', row 7 warm ' '; "
         "raise data.max_missing (samples), or delete those rows"
+    )
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "1e308", "-1e39", "2e19"])
+def test_a_number_that_models_cannot_compute_with_is_refused_in_training_and_missing_in_use(
+    gate: Gate, value: str
+) -> None:
+    lines = with_cells("warm", {6: value})
+    assert f"(1): row 6 warm '{value}'; correct the cell, or empty it" in gate.refuse(lines, missing="interpolate")
+    emptied = gate.read(with_cells("warm", {6: ""}), missing="interpolate")
+    gate.path.write_text("\n".join(lines))
+    log = validate(read_cells(gate.path), ROOM, Data(missing="interpolate"), "room", in_use=True)
+    assert log.missing["warm"].to_numpy().nonzero()[0].tolist() == [4]
+    pd.testing.assert_frame_equal(log.frame, emptied.frame)
+
+
+def test_the_largest_number_is_read_as_it_is(gate: Gate) -> None:
+    assert gate.read(with_cells("warm", {6: "1.8e19"})).frame["warm"].iloc[4] == 1.8e19
+
+
+@pytest.mark.parametrize("name", ["time", "index", "level_0", "0", "column", "kind", "check", "p0", "mean", "self"])
+@pytest.mark.parametrize("as_count", [True, False])
+def test_a_column_may_have_any_name_that_the_package_uses_itself(gate: Gate, name: str, as_count: bool) -> None:
+    old = "people" if as_count else "warm"
+    columns = [column.model_copy(update={"name": name}) if column.name == old else column for column in ROOM.columns]
+    schema = ROOM.model_copy(update={"columns": columns, "count": name if as_count else "people"})
+    gate.path.write_text("\n".join([HEADER.replace(old, name), *ROWS]))
+    log = read_log(gate.path, schema, Data(source=str(gate.path)))
+    pd.testing.assert_series_equal(log.frame[name], gate.read(SOUND).frame[old].rename(name))
+    wrong = ROWS[5].replace("20.5", "x").replace(",2", ",x")
+    gate.path.write_text("\n".join([HEADER.replace(old, name), *ROWS[:5], wrong]))
+    with pytest.raises(InputError, match=rf"row 7 {re.escape(name)} 'x"):
+        read_log(gate.path, schema, Data(source=str(gate.path)))
+
+
+def test_names_that_differ_by_blanks_alone_are_the_same(gate: Gate) -> None:
+    assert gate.refuse([HEADER.replace("lamp", " warm"), *ROWS]) == (
+        "FILE: column warm is in the header twice; rename or delete one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    "cell", ["x" * 1_001, "9" * 1_001, '"' + "a,b" * 500 + '"', '"' + "a\n" * 600 + '"', "x" * 5_000_000, "é" * 10**7]
+)
+def test_a_cell_of_more_than_a_thousand_characters_is_refused(gate: Gate, cell: str) -> None:
+    expected = "FILE: has a cell of more than 1,000 characters; shorten it, and close every quotation mark"
+    assert gate.refuse([*SOUND[:6], f"2024-01-01,10:05:00,{cell},405,0,2", *SOUND[7:]]).startswith(expected)
+    if "," not in cell:
+        assert gate.refuse([HEADER.replace("lamp", cell), *ROWS]).startswith(expected)
+
+
+def test_a_file_larger_than_the_limit_is_refused_before_it_is_read(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate.path.write_bytes(b"")
+    os.truncate(gate.path, csv_file.MOST_BYTES + 1)  # without a block on the disk
+    tracemalloc.start()
+    with pytest.raises(
+        InputError,
+        match=r"is larger than 200,000,000 bytes; give .* or raise data\.max_csv_mb$",
+    ):
+        read_cells(gate.path)
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+
+
+def test_a_header_with_more_columns_than_anybody_means_is_refused(gate: Gate) -> None:
+    assert gate.refuse([",".join(map(str, range(10_001)))]) == (
+        "FILE: has 10,001 columns, expected at most 10,000; delete some"
     )
 
 
