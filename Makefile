@@ -15,6 +15,7 @@ SEEDS ?= 0
 BIN := .venv/bin
 INSTALLED := .venv/installed
 DOCUMENTING := .venv/documenting
+AUDITING := .venv/auditing
 
 # The commands look for the log in $OCCUPANCY_DATA_DIR and in data/, and download it otherwise. A copy beside the
 # checkout is linked into data/, so that `make train` and `python -m occupancy.train` find the same one.
@@ -28,7 +29,7 @@ endif
 # Not `auto`: a simulated room in place of the log would be compared to nothing.
 COMPARED = data.folds=$(FOLDS) $(if $(STORE),tracking.uri=$(STORE))
 
-.PHONY: help train eda compare notebooks docs test proofs bench lint ui clean
+.PHONY: help train eda compare notebooks docs test proofs fuzz audit bench lint ui clean
 
 help:  ## what the targets do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -73,6 +74,12 @@ test: $(INSTALLED)  ## run the tests in PROCESSES at once; PYTEST are options fo
 proofs: $(INSTALLED)  ## run the long proofs, and search the properties with many more examples; tens of minutes
 	$(PYTEST_AT_ONCE) -m "proof or hypothesis" --hypothesis-profile=proofs $(PYTEST)
 
+fuzz: $(INSTALLED)  ## try thousands of spoiled logs, settings, models and requests; minutes
+	$(PYTEST_AT_ONCE) tests/fuzz --hypothesis-profile=fuzz $(PYTEST)
+
+audit: $(AUDITING)  ## ask PyPI for known faults of the libraries in constraints.txt; needs a network
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
+
 bench: $(INSTALLED)  ## measure speed beside the references and show the table; minutes
 	$(BIN)/python -m pytest benchmarks --benchmark-quiet --benchmark-json=.benchmarks/latest.json --quiet $(PYTEST)
 
@@ -99,4 +106,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 # Apart, so that the first `make train` does not wait for what only the documentation needs.
 $(DOCUMENTING): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+	touch $@
+
+$(AUDITING): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group audit
 	touch $@

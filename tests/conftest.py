@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # On busy cores any deadline fails now and then. `make proofs` chooses its profile by --hypothesis-profile.
 settings.register_profile("tests", deadline=None, max_examples=25)
 settings.register_profile("proofs", deadline=None, max_examples=1000)
+settings.register_profile("fuzz", deadline=None, max_examples=700)  # of each of the tests in tests/fuzz: 5,000 in all
 settings.load_profile("tests")
 
 

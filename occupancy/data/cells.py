@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -100,7 +101,9 @@ def _cell_problems(
 ) -> pd.DataFrame:
     """Return the cells with a problem: kind, column and index (position of the row)."""
     try:
-        _checks(table, schema, settings).validate(table, lazy=True, inplace=True)  # without a copy
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # pandera joins empty tables of problems
+            _checks(table, schema, settings).validate(table, lazy=True, inplace=True)  # without a copy
     except pa.errors.SchemaErrors as errors:
         cases: pd.DataFrame = errors.failure_cases
     else:
