@@ -22,6 +22,7 @@ ELSEWHERE = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "data/README.md": "log.md",
     "benchmarks/README.md": "benchmarks.md",
     "LICENSE": "LICENSE",
