@@ -38,7 +38,7 @@ def main(overrides: Sequence[str]) -> None:
     if not named:
         raise InputError(f"{question.tracking.uri} has no finished run of {NAME}; run `make train` first")
     fold = next(fold for fold in named[0].folds if fold.number == FOLD)
-    mlflow.set_tracking_uri(question.tracking.uri)
+    mlflow.set_tracking_uri(question.tracking.uri.plain())
     text = mlflow.artifacts.load_text(f"{fold.artifact_uri}/{PREDICTIONS}")
     rows = pd.read_csv(io.StringIO(text), index_col="time", parse_dates=["time"])
     rows = rows[: rows.index[rows["truth"] > 0].max() + EMPTY]

@@ -7,9 +7,11 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from occupancy.cli.command import Parser
 from occupancy.config import Section, Tracking
+from occupancy.config.address import Address
 from occupancy.config.keys import COMMAND_LINE
 from occupancy.config.parsing import parse_overrides, resolve
 from occupancy.errors import InputError
@@ -49,26 +51,35 @@ def _command(options: argparse.Namespace) -> None:
 
     found = find_experiment(tracking)
     route = view.route(found.experiment_id, found.tags)
-    if tracking.uri.startswith("http"):
-        print(f"open {tracking.uri.rstrip('/')}{route}")
+    if tracking.uri.kind in {"http", "https"}:
+        print(f"open {_page(tracking.uri)}{route}")
         return
     _check_free(options.port)
     print(f"open http://{_HOST}:{options.port}{route} (Ctrl-C ends)", flush=True)
     _serve(tracking.uri, options.port)
 
 
-def _serve(uri: str, port: int) -> None:
+def _page(uri: Address) -> str:
+    """Return a server's address as a browser takes it: it asks for the login itself."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
+
+
+def _serve(uri: Address, port: int) -> None:
     from mlflow.cli import cli  # noqa: PLC0415
 
-    os.environ.update(QUIET)
-    # Named twice, or MLflow says that it uses the one for the other.
-    stores = ["--backend-store-uri", uri, "--registry-store-uri", uri]
+    # By the environment: arguments are shown to everyone who lists the processes of the machine. The store is named
+    # twice, or MLflow says that it uses the one for the other.
+    os.environ.update(QUIET, MLFLOW_BACKEND_STORE_URI=uri.plain(), MLFLOW_REGISTRY_STORE_URI=uri.plain())
     # Without a lifespan, of which MLflow's does nothing here: Uvicorn prints a traceback of it where Ctrl-C ends it.
     uvicorn = ["--workers", "1", "--uvicorn-opts", "--log-level=warning --lifespan=off"]
-    cli.main(
-        ["ui", "--app-name", "occupancy", *stores, "--host", _HOST, "--port", str(port), *uvicorn],
-        standalone_mode=False,
-    )
+    try:
+        cli.main(
+            ["ui", "--app-name", "occupancy", "--host", _HOST, "--port", str(port), *uvicorn], standalone_mode=False
+        )
+    except SystemExit as error:  # how MLflow says that the store failed when the server was about to begin
+        if error.code:
+            raise InputError(f"tracking.uri: {uri} can't be served any more; give the same command again") from None
 
 
 def _check_free(port: int) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tests.places import ROOT
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"  # before any test imports MLflow
-os.environ["MLFLOW_LOGGING_LEVEL"] = "ERROR"
+os.environ["MLFLOW_LOGGING_LEVEL"] = "CRITICAL"
 
 import pytest
 from hypothesis import settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -16,10 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
+from occupancy.cli.process import hide_arguments
 from occupancy.errors import InputError, InputWarning, Interrupted
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Parser(argparse.ArgumentParser):
@@ -39,7 +42,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit 2."""
-        self.exit(USAGE_ERROR, f"{self.prog}: {message}; see --help\n")
+        self.exit(USAGE_ERROR, f"{self.prog}: {_safe(message)}; see --help\n")
 
     def run(
         self,
@@ -54,6 +57,7 @@ class Parser(argparse.ArgumentParser):
             arguments: as typed; None takes those of the process.
             interrupted: what to say when the user stops it.
         """
+        hide_arguments()
         options = self.parse_intermixed_args(arguments)
         return run(self.prog, lambda: command(options), interrupted)
 
@@ -73,7 +77,7 @@ def run(name: str, command: Callable[[], None], interrupted: str = "interrupted"
             command()
             sys.stdout.flush()  # here: if the reader has gone, a later flush would be a traceback
         except InputError as error:
-            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"{name}: {_safe(' '.join(str(error).split()))}", file=sys.stderr)
             return USAGE_ERROR
         except Interrupted:
             print(f"{name}: {interrupted}", file=sys.stderr)
@@ -81,7 +85,21 @@ def run(name: str, command: Callable[[], None], interrupted: str = "interrupted"
         except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            where = f" for {error.filename}" if error.filename else ""
+            print(f"{name}: no space left on the disk{where}; free some, then give the command again", file=sys.stderr)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where what is left of it may have to go
+            return USAGE_ERROR
     return 0
+
+
+def _safe(message: str) -> str:
+    """Return a message without passwords: what is mistyped may hold one, wherever it was typed."""
+    from occupancy.config.secrets import hide  # noqa: PLC0415 (so that --help is quick)
+
+    return hide(message)
 
 
 @contextmanager
@@ -103,7 +121,7 @@ def _our_warnings_only() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], _file: str, _line: int, *_: TextIO | str | None) -> None:
         if issubclass(category, InputWarning):
-            Console(stderr=True).print(Panel(escape(str(message)), title="Warning", style="bold yellow"))
+            Console(stderr=True).print(Panel(escape(_safe(str(message))), title="Warning", style="bold yellow"))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)

@@ -29,6 +29,7 @@ from occupancy.config.model import (
 )
 from occupancy.config.postprocess import Calibration, Decoding
 from occupancy.config.section import Count, Kind, Positive, Section
+from occupancy.config.tracking import Tracking
 from occupancy.config.train import Train
 
 __all__ = [
@@ -66,25 +67,6 @@ __all__ = [
 CENTRED = "centred_physics"
 PHYSICS = ("physics", CENTRED)
 """The values of ``features`` that name quantities computed from sensors."""
-
-
-class Tracking(Section):
-    """Where MLflow records the runs."""
-
-    uri: str = "sqlite:///mlflow.db"
-    """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database."""
-    experiment: Annotated[str, Field(min_length=1)] = "occupancy"
-    """The MLflow experiment to which the runs belong."""
-    register_as: Annotated[str, Field(pattern=r"^[^/:@]+$", max_length=200)] | Literal[False] | None = Field(
-        None, alias="register"
-    )
-    """Name of the final model in the MLflow registry; the newest version gets the alias ``current``. null:
-    ``occupancy-`` and the name of the config; ``false``: the final model is not registered."""
-
-    @property
-    def shown_uri(self) -> str:
-        """The address without a password, to show and to record."""
-        return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", self.uri)
 
 
 class Config(Section):
@@ -209,10 +191,8 @@ class Config(Section):
         return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
     def shown(self) -> dict[str, Any]:
-        """Return the settings as nested plain values by key, without the password of the store."""
-        tree = self.model_dump(by_alias=True)
-        tree["tracking"]["uri"] = self.tracking.shown_uri
-        return tree
+        """Return the settings as nested plain values by key, without the secrets of the store's address."""
+        return self.model_dump(by_alias=True)
 
     def to_yaml(self) -> str:
         """Return the complete configuration as YAML, from which `load_config` reads an equal object."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from shlex import quote
 from typing import Any
 
 import pandas as pd
@@ -80,7 +81,7 @@ def closing_lines(result: Result) -> list[str]:
 def record_lines(config: Config, run_id: str) -> list[str]:
     """Return where the record of a run is, and how to look at it."""
     store = config.tracking.shown_uri
-    where = "" if store == Tracking().uri else f" tracking.uri={store}"
+    where = "" if store == Tracking().uri else f" {quote(f'tracking.uri={store}')}"
     return [f"run      {run_id} in {store}", f"look     occupancy ui{where}"]
 
 
@@ -90,7 +91,7 @@ def _use(result: Result) -> list[str]:
     if not config.has_final:
         return []
     store = config.tracking.shown_uri
-    where = "" if store == Tracking().uri else f" tracking.uri={store}"
+    where = "" if store == Tracking().uri else f" {quote(f'tracking.uri={store}')}"
     model = f"--run {result.run_id}" if result.model is None else f"--model {result.model}"
     return [f"use      occupancy predict {model} --csv my_sensors.csv{where}"]
 

@@ -10,8 +10,10 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from occupancy.config import Tracking
 from occupancy.errors import InputError
 from occupancy.tracking import view
+from occupancy.tracking.guard import store_errors
 from occupancy.tracking.run import end_orphans
-from occupancy.tracking.store import impatient, is_made, no_answer, prepare_store, refuse_deleted, sqlite_path
+from occupancy.tracking.sqlite import is_made, sqlite_path
+from occupancy.tracking.store import impatient, prepare_store, refuse_deleted
 
 
 def check_experiment(tracking: Tracking) -> None:
@@ -23,11 +25,8 @@ def check_experiment(tracking: Tracking) -> None:
     path = sqlite_path(tracking.uri)
     if path is not None and not is_made(path):
         return
-    try:
-        with impatient():
-            found = MlflowClient(tracking.uri).get_experiment_by_name(tracking.experiment)
-    except MlflowException as error:
-        raise no_answer(tracking, error) from None
+    with store_errors(tracking.uri), impatient():
+        found = MlflowClient(tracking.uri.plain()).get_experiment_by_name(tracking.experiment)
     if found is not None:
         refuse_deleted(found, tracking)
 
@@ -38,16 +37,17 @@ def open_experiment(tracking: Tracking) -> tuple[MlflowClient, str]:
     Runs that a killed process of this machine left open are marked KILLED.
 
     Raises:
-        InputError: if the experiment was deleted in the store, or a run of the caller's own is open.
+        InputError: if the experiment was deleted in the store, the store fails, or a run of the caller's own is open.
     """
     if (found := mlflow.active_run()) is not None:
         raise InputError(f"MLflow run {found.info.run_id} is open in this process; end it by mlflow.end_run() first")
     prepare_store(tracking.uri)
-    mlflow.set_tracking_uri(tracking.uri)  # what MLflow's models are logged and registered by
-    client = MlflowClient()
-    experiment_id = make_experiment(client, tracking)
-    end_orphans(client)
-    return client, experiment_id
+    with store_errors(tracking.uri):
+        mlflow.set_tracking_uri(tracking.uri.plain())  # what MLflow's models are logged and registered by
+        client = MlflowClient()
+        experiment_id = make_experiment(client, tracking)
+        end_orphans(client)
+        return client, experiment_id
 
 
 def make_experiment(client: MlflowClient, tracking: Tracking) -> str:

@@ -16,8 +16,9 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from occupancy.config import EACH_ROOM, Tracking
+from occupancy.config.address import Address
 from occupancy.errors import InputError
-from occupancy.tracking.store import asked
+from occupancy.tracking.store import asked, check_there
 
 UNKNOWN = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)}
 """What MLflow answers where it has nothing of that name or id."""
@@ -78,12 +79,15 @@ def fetched(tracking: Tracking, recorded: Recorded) -> Iterator[Path]:
     is_local = recorded.uri.startswith(("file:", "/"))
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            place = download_artifacts(recorded.uri, dst_path=None if is_local else scratch, tracking_uri=tracking.uri)
+            place = download_artifacts(
+                recorded.uri, dst_path=None if is_local else scratch, tracking_uri=tracking.uri.plain()
+            )
         except (MlflowException, OSError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise InputError(
-                f"{recorded.title}: its files are not at {recorded.uri}, where they were put: {said}"
-            ) from None
+            check_there(tracking.uri)
+            said, where = " ".join(tracking.uri.scrub(str(error)).split())[:200], Address(recorded.uri)
+            if "No space left" in said:
+                raise InputError(f"{recorded.title}: no space left to copy it to {scratch}; free some") from None
+            raise InputError(f"{recorded.title}: its files are not at {where}, where they were put: {said}") from None
         yield Path(place)
 
 

@@ -20,6 +20,7 @@ from occupancy.config import Config
 from occupancy.data.schema import Schema
 from occupancy.data.table import Log
 from occupancy.prediction import COLUMNS
+from occupancy.tracking.guard import RECORDED, store_errors
 
 _NOT_IN_A_NAME = re.compile(r"[/:.%\"']")  # MLflow refuses a model's name with one of these
 _REQUIRED = (
@@ -49,8 +50,11 @@ def log_model(run_id: str, config: Config, log: Log, part: str, rows: int, files
         part: what of the experiment the model is: ``fold-2``, or ``final``.
         rows: how many labelled rows the model was fitted on.
         files: the saved model, by path.
+
+    Raises:
+        InputError: the store fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with store_errors(config.tracking.uri, RECORDED), tempfile.TemporaryDirectory() as folder:
         for path, content in files.items():
             (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / path).write_bytes(content)

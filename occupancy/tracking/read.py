@@ -19,6 +19,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from occupancy.config import EACH_ROOM, Tracking
+from occupancy.config.address import Address
 from occupancy.errors import InputError
 from occupancy.tracking import store
 from occupancy.tracking.stored_runs import FoldRows, FoldRun, Run, Unusable
@@ -61,6 +62,7 @@ def read_predictions(uri: str, run: Run) -> list[FoldRows]:
 
     Raises:
         Unusable: the run has no folds, or the predictions of one are not there or no such table.
+        InputError: the store does not answer any more.
     """
     if run.tags.get("folds") == EACH_ROOM:
         raise Unusable("has a model per room, of which scores alone are kept, in the run's rooms.csv")
@@ -128,6 +130,7 @@ def _rows(uri: str, fold: FoldRun) -> FoldRows:
             epistemic=table.get("epistemic", table["std"] * np.nan).to_numpy(np.float64),
         )
     except (OSError, MlflowException):
+        store.check_store(uri)
         raise Unusable(f"{where} is gone") from None
     except (ValueError, KeyError):  # pandas's own errors are ValueErrors
         raise Unusable(f"{where} can't be read") from None
@@ -139,5 +142,5 @@ def _text(artifact_uri: str, name: str, tracking_uri: str) -> str:
         return path.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         there = f"{artifact_uri.rstrip('/')}/{name}"
-        copy = mlflow.artifacts.download_artifacts(there, dst_path=folder, tracking_uri=tracking_uri)
+        copy = mlflow.artifacts.download_artifacts(there, dst_path=folder, tracking_uri=Address(tracking_uri).plain())
         return Path(copy).read_text(encoding="utf-8")

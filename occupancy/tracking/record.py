@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
@@ -22,6 +23,7 @@ from occupancy.errors import InputError
 from occupancy.execution.unit import Failure, Outcome
 from occupancy.tracking import outcomes
 from occupancy.tracking.experiment import open_experiment
+from occupancy.tracking.guard import RECORDED, store_errors
 from occupancy.tracking.outcomes import ERROR
 from occupancy.tracking.request import Job, Request
 from occupancy.tracking.run import (
@@ -41,6 +43,22 @@ _KEY, _UNIT, _GROUP = "record_key", "unit_key", "group"
 _CONTEXT = "training and testing"
 EXPLANATION = "explanation"
 """The folder of a run's files that holds explanations."""
+
+_Given = ParamSpec("_Given")
+_Returned = TypeVar("_Returned")
+
+
+def _stored(
+    method: Callable[Concatenate[Record, _Given], _Returned],
+) -> Callable[Concatenate[Record, _Given], _Returned]:
+    """Make a method of a record hold back the wish to stop, and raise InputError where the store fails."""
+
+    @wraps(method)
+    def guarded(self: Record, *args: _Given.args, **kwargs: _Given.kwargs) -> _Returned:
+        with uninterrupted(), store_errors(self._request.tracking.uri, RECORDED):
+            return method(self, *args, **kwargs)
+
+    return guarded
 
 
 class Record:
@@ -70,9 +88,11 @@ class Record:
         self._request = request
         self._groups: dict[str, str] = {}  # run ids
         self._open: set[str] = set()  # groups
+        self._unended: set[str] = set()  # runs of units that something went wrong in
         self._closed: set[str] = set()
         self._runs: dict[tuple[str | None, str], Run] = {}  # by group and unit
 
+    @_stored
     def begin(self) -> None:
         """Write into a new parent run what is known before the first unit: settings, files and the log."""
         write(self.client, self.run_id, params=self._request.params)
@@ -81,7 +101,7 @@ class Record:
         if self._request.log is not None:
             log_dataset(self.client, self.run_id, self._request.log)
 
-    @uninterrupted()
+    @_stored
     def read(self, runs: list[Run]) -> None:
         """Take over what the runs under the parent hold.
 
@@ -107,7 +127,7 @@ class Record:
             elif self.is_finished or (failures_stand and ERROR in run.data.tags):
                 self.known[key] = Failure(run.data.tags.get(ERROR, "unknown"))
 
-    @uninterrupted()
+    @_stored
     def write(self, job: Job, outcome: Outcome, also: Callable[[str], object] | None = None) -> None:
         """Record what a unit gave, unless it is recorded already.
 
@@ -134,16 +154,14 @@ class Record:
             parent = self.run_id if job.group is None else self._group(job.group)
             tags = {**job.tags, _UNIT: key, **({} if job.group is None else {_GROUP: job.group})}
             run = self._create(job.name, parent, tags)
-        try:
-            status = outcomes.write(self.client, run, outcome, job.params, job.unit.scored)
-            if also is not None:
-                also(run.info.run_id)
-        except BaseException:
-            self.client.set_terminated(run.info.run_id, FAILED)
-            raise
+        self._unended.add(run.info.run_id)
+        status = outcomes.write(self.client, run, outcome, job.params, job.unit.scored)
+        if also is not None:
+            also(run.info.run_id)
         self.client.set_terminated(run.info.run_id, status)
+        self._unended.remove(run.info.run_id)
 
-    @uninterrupted()
+    @_stored
     def close(
         self, group: str, metrics: Mapping[str, float], params: Mapping[str, Any], error: str | None, **tags: str
     ) -> None:
@@ -157,7 +175,7 @@ class Record:
         self.client.set_terminated(run_id, FINISHED if error is None else FAILED)
         self._open.discard(group)
 
-    @uninterrupted()
+    @_stored
     def summarize(
         self,
         metrics: Mapping[str, float],
@@ -184,12 +202,12 @@ class Record:
         for path, text in (texts or {}).items():
             self.client.log_text(self.run_id, text, path)
 
+    @_stored
     def end(self, status: str) -> None:
         """End the parent run, and what is open under it, with a status."""
         if not self.is_finished:
-            for group in self._open:
-                self.client.set_terminated(self._groups[group], status)
-            self.client.set_terminated(self.run_id, status)
+            for run_id in [self.run_id, *(self._groups[group] for group in self._open), *self._unended]:
+                self.client.set_terminated(run_id, status)
 
     def log_explanation(
         self, run_id: str, figures: Mapping[str, Figure], texts: Mapping[str, str], metrics: Mapping[str, float]
@@ -220,12 +238,15 @@ def open_record(request: Request) -> Iterator[Record]:
     It ends as FINISHED, as FAILED where an error passes through, as KILLED where the user stops it.
 
     Raises:
-        InputError: if the experiment was deleted in the store, or another process writes the same record.
+        InputError: if the experiment was deleted in the store, another process writes the same record, or the store
+            fails.
     """
     client, experiment_id = open_experiment(request.tracking)
-    found = [] if request.key is None else list(find_runs(client, experiment_id, f"tags.{_KEY} = '{request.key}'"))
+    with store_errors(request.tracking.uri):
+        query = f"tags.{_KEY} = '{request.key}'"
+        found = [] if request.key is None else list(find_runs(client, experiment_id, query))
     with ExitStack() as stack:
-        with uninterrupted():
+        with uninterrupted(), store_errors(request.tracking.uri):
             known = _known_parent(client, request, found)
             parent = known or client.create_run(experiment_id, tags=_all_tags(request), run_name=request.name)
             record = Record(client, experiment_id, request, parent)

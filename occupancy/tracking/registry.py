@@ -16,6 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from occupancy.config import Tracking
 from occupancy.data.source import SIMULATED
 from occupancy.errors import InputError, InputWarning
+from occupancy.tracking.guard import RECORDED, store_errors
 from occupancy.tracking.lookup import UNKNOWN, Recorded, logged_model, title_of
 from occupancy.tracking.store import asked, check_there
 
@@ -98,9 +99,17 @@ def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: 
         run_id: the run that it was logged to.
         tags: of the version; ``log`` is the name of its log.
 
+    Raises:
+        InputError: the store fails.
+
     Warns:
         InputWarning: if the alias stays where it was.
     """
+    with store_errors(client.tracking_uri, RECORDED):
+        return _register(client, name, model_id, run_id, tags)
+
+
+def _register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: Mapping[str, str]) -> str:
     try:
         client.create_registered_model(name)
     except MlflowException as error:
@@ -116,7 +125,7 @@ def register(client: MlflowClient, name: str, model_id: str, run_id: str, tags: 
             f"{name}@{CURRENT} stays version {real}, which learned from a real log; the model of the simulated log is "
             f"{name}:{made.version}",
             InputWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
         return f"{name}:{made.version}"
     try:

@@ -8,12 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import mlflow
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
@@ -29,15 +28,6 @@ FINISHED, FAILED, KILLED, RUNNING = (
 )
 _HOST, _PID, _STARTED = "host", "pid", "process_started"
 _LONGEST = 5_000  # characters of a tag or a parameter
-
-
-@contextmanager
-def open_run(name: str, tags: Mapping[str, str], experiment_id: str, nested: bool = False) -> Iterator[str]:
-    """Open a run and yield its id; it ends as FINISHED, FAILED (an error) or KILLED (the wish to stop)."""
-    with ending(mlflow.end_run):
-        # Inside: MLflow's own exit hook calls a run that nobody ended FINISHED.
-        run = mlflow.start_run(experiment_id=experiment_id, run_name=name, nested=nested, tags=dict(tags))
-        yield run.info.run_id
 
 
 @contextmanager
@@ -66,24 +56,23 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def ending(end: Callable[[str], object]) -> Iterator[None]:
-    """Call a function with how it ended: FINISHED, FAILED (an error) or KILLED (the wish to stop)."""
+    """Call a function with how it ended: FINISHED, FAILED (an error) or KILLED (the wish to stop).
+
+    Where the store that is to be told fails too, what went wrong first is what the user hears; the run is then marked
+    by the next start, see `end_orphans`.
+    """
     end = uninterrupted()(end)
     try:
         yield
     except Exception:
-        end(FAILED)
+        with suppress(InputError):
+            end(FAILED)
         raise
     except BaseException:  # the user's or the system's wish to stop
-        end(KILLED)
+        with suppress(InputError):
+            end(KILLED)
         raise
     end(FINISHED)
-
-
-def active_run_id() -> str:
-    """Return the id of the run that is open."""
-    run = mlflow.active_run()
-    assert run is not None, "log_fold belongs inside `with record.fold(...)`"
-    return str(run.info.run_id)
 
 
 def end_orphans(client: MlflowClient) -> list[str]:

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import glob
 import os
-import socket
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import requests
-import sqlalchemy
 from filelock import FileLock
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage
-from mlflow.exceptions import MlflowException
-from mlflow.store.db.utils import _verify_schema
 
 from occupancy.config import Tracking
+from occupancy.config.address import Address
 from occupancy.errors import InputError
-
-SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql://... or mssql://..."
-PATIENCE_S = 4.0  # how long a store may take to answer; imports before it take seconds too
-_TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
-_SQLITE_MAGIC = b"SQLite format 3\0"
-_STRANGE_HOST = "Invalid Host header"  # what MLflow's server says to who calls it by a name not allowed; not on /health
-_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+from occupancy.tracking.guard import store_errors
+from occupancy.tracking.remote import PORTS, check_database, check_server
+from occupancy.tracking.sqlite import PATIENCE_S, SUPPORTED, check_sqlite, is_made, sqlite_path
 
 
 def check_store(uri: str) -> None:
@@ -37,19 +27,23 @@ def check_store(uri: str) -> None:
     Raises:
         InputError: the kind of address is not supported, nothing answers in time, or it is not a store.
     """
-    kind = _kind(uri)
-    path = sqlite_path(uri)
-    if path is not None:
+    address = Address(uri)
+    if address.kind == "sqlite":
         try:
-            _check_sqlite(path, uri)
-        except OSError as error:
-            raise InputError(f"tracking.uri: {path} can't be used ({error.strerror}); name another file") from None
-    elif kind in {"http", "https"}:
-        _check_server(uri)
-    elif kind in _PORTS:
-        _check_database(uri, kind)
+            path = sqlite_path(address)
+            assert path is not None, "an SQLite address has one"
+            check_sqlite(path, address)
+        except (OSError, ValueError) as error:  # of a name that is too long, or has a byte that no name may have
+            if isinstance(error, InputError):
+                raise
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(f"tracking.uri: {address} can't be used ({reason}); name another file") from None
+    elif address.kind in {"http", "https"}:
+        check_server(address)
+    elif address.kind in PORTS:
+        check_database(address)
     else:
-        raise InputError(f"tracking.uri: got {uri!r}, expected {SUPPORTED}")
+        raise InputError(f"tracking.uri: got {address!r}, expected {SUPPORTED}")
 
 
 def check_there(uri: str) -> None:
@@ -76,22 +70,8 @@ def asked(tracking: Tracking) -> Iterator[MlflowClient]:
         InputError: there is no such store, or it does not answer as MLflow does.
     """
     check_there(tracking.uri)
-    try:
-        with impatient():
-            yield MlflowClient(tracking.uri)
-    except MlflowException as error:
-        raise no_answer(tracking, error) from None
-
-
-def no_answer(tracking: Tracking, error: MlflowException) -> InputError:
-    """Return what to tell the user of a store that passed `check_store` and then answered with an error."""
-    said = str(error).partition("\n")[0]
-    if _STRANGE_HOST in said:
-        return InputError(
-            f"tracking.uri: {tracking.shown_uri} is a name that the server does not accept (HTTP 403); "
-            "give the address as the server's --allowed-hosts has it, or add this one there"
-        )
-    return InputError(f"tracking.uri: {tracking.shown_uri} does not answer as an MLflow store does: {said}")
+    with store_errors(tracking.uri), impatient():
+        yield MlflowClient(tracking.uri.plain())
 
 
 def refuse_deleted(experiment: Experiment, tracking: Tracking) -> None:
@@ -117,10 +97,11 @@ def prepare_store(uri: str) -> None:
     path = sqlite_path(uri)
     if path is None:
         return
-    try:
-        _prepare_sqlite(path)
-    except OSError as error:
-        raise InputError(f"tracking.uri: {path} can't be created ({error.strerror}); name another file") from None
+    with store_errors(uri):
+        try:
+            _prepare_sqlite(path)
+        except OSError as error:
+            raise InputError(f"tracking.uri: {path} can't be created ({error.strerror}); name another file") from None
 
 
 def _prepare_sqlite(path: Path) -> None:
@@ -133,28 +114,13 @@ def _prepare_sqlite(path: Path) -> None:
             left_over.unlink()
         handle, new = tempfile.mkstemp(prefix=unfinished, dir=path.parent)
         os.close(handle)
-        MlflowClient(f"sqlite:///{new}").search_experiments()  # the first question makes the tables
-        Path(new).chmod(0o666 & ~_umask())  # mkstemp's file is the owner's alone
-        Path(new).replace(path)
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """Return the absolute path of the file that an SQLite address names, or None for an address of another kind.
-
-    Raises:
-        InputError: the SQLite address names no file.
-    """
-    if _kind(uri) != "sqlite":
-        return None
-    url = _parsed(uri)
-    if not url.database or url.host or url.database == ":memory:" or url.database.startswith("file:"):
-        raise InputError(f"tracking.uri: got {uri!r}, which names no file; expected for example sqlite:///mlflow.db")
-    return Path(url.database).absolute()
-
-
-def is_made(path: Path) -> bool:
-    """Return whether an SQLite file is there and not empty."""
-    return path.exists() and path.stat().st_size > 0
+        try:
+            MlflowClient(f"sqlite:///{new}").search_experiments()  # the first question makes the tables
+            Path(new).chmod(0o666 & ~_umask())  # mkstemp's file is the owner's alone
+            Path(new).replace(path)
+        except Exception:  # such as of a full disk, where it takes space
+            Path(new).unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
@@ -172,86 +138,6 @@ def impatient() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def _check_sqlite(path: Path, uri: str) -> None:
-    folder = next(parent for parent in path.parents if parent.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f"tracking.uri: got {uri!r}, but {folder} is not a folder that can be written to")
-    if path.is_dir():
-        raise InputError(f"tracking.uri: got {uri!r}, which is a folder; expected a file")
-    if not is_made(path):
-        return
-    with path.open("rb") as file:
-        if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
-            raise InputError(f"tracking.uri: {path} is not an SQLite database; name another file or move this one away")
-    if not os.access(path, os.W_OK):
-        raise InputError(f"tracking.uri: {path} can't be written to; name another file")
-    # Not asked through MLflow, which adds its tables to any database that it is pointed at. Not read-only:
-    # SQLite must be free to roll back what a killed process left half written.
-    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _connect(path))
-    try:
-        tables = set(sqlalchemy.inspect(engine).get_table_names())
-        if "experiments" not in tables:
-            raise InputError(f"tracking.uri: {path} is a database, but not an MLflow store; name another file")
-        if missing := sorted(_TABLES - tables):  # MLflow would add them, with other columns
-            raise InputError(f"tracking.uri: {path} is damaged, it lacks {', '.join(missing)}; name another file")
-        _verify_schema(engine)  # type: ignore[no-untyped-call]
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        raise InputError(f"tracking.uri: {path} can't be read: {str(error).splitlines()[0]}") from None
-    except MlflowException as error:
-        raise InputError(f"tracking.uri: {path} is not a store of this MLflow version: {error}") from None
-    finally:
-        engine.dispose()
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=PATIENCE_S)
-
-
-def _check_server(uri: str) -> None:
-    shown = Tracking(uri=uri).shown_uri
-    try:
-        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=PATIENCE_S)
-    except requests.RequestException as error:
-        reason = "no answer in time" if isinstance(error, requests.Timeout) else "no connection"
-        raise InputError(
-            f"tracking.uri: {shown} can't be reached ({reason}); start the server or correct the address"
-        ) from None
-    if answer.status_code != requests.codes.ok or answer.text.strip() != "OK":
-        raise InputError(f"tracking.uri: {shown} answers (HTTP {answer.status_code}), but not as an MLflow server does")
-
-
-def _check_database(uri: str, kind: str) -> None:
-    url = _parsed(uri)
-    host, port = url.host or "localhost", url.port or _PORTS[kind]
-    shown = url.render_as_string(hide_password=True)
-    try:
-        # The driver may wait for minutes, and MLflow tries ten times: a plain connection tells in seconds.
-        socket.create_connection((host, port), PATIENCE_S).close()
-        sqlalchemy.create_engine(url).connect().close()
-    except OSError as error:
-        raise InputError(f"tracking.uri: {shown} can't be reached ({error.strerror or error})") from None
-    except (sqlalchemy.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-        raise InputError(f"tracking.uri: {shown} needs a driver that is not installed: {error}") from None
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"tracking.uri: {shown} refuses the connection: {reason}") from None
-
-
-def _kind(uri: str) -> str:
-    """Return ``sqlite``, ``http``, ``postgresql`` ..., or nothing where an address has no such beginning."""
-    try:
-        return urlsplit(uri).scheme.partition("+")[0]
-    except ValueError:
-        return ""
-
-
-def _parsed(uri: str) -> sqlalchemy.URL:
-    try:
-        return sqlalchemy.make_url(uri)
-    except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise InputError(f"tracking.uri: got {uri!r}, which can't be read; expected {SUPPORTED}") from None
 
 
 def _umask() -> int:

@@ -1,0 +1,41 @@
+"""Settings of where runs are recorded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from occupancy.config.address import Address, has_controls
+from occupancy.config.section import Section
+
+
+def _without_controls(name: str) -> str:
+    if has_controls(name):
+        raise ValueError(f"got {name!r}, expected a name without control characters")
+    return name
+
+
+_Name = Annotated[str, AfterValidator(_without_controls)]
+
+
+class Tracking(Section):
+    """Where MLflow records the runs."""
+
+    uri: Address = Address("sqlite:///mlflow.db")
+    """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database. It is
+    shown and recorded without its password. ``${NAME}`` in it is read from the environment when it is used. At most
+    2,000 characters."""
+    experiment: Annotated[_Name, Field(min_length=1, max_length=490)] = "occupancy"
+    """The MLflow experiment to which the runs belong; 1 to 490 characters, no control characters."""
+    register_as: Annotated[_Name, Field(pattern=r"^[^/:@]+$", max_length=200)] | Literal[False] | None = Field(
+        None, alias="register"
+    )
+    """Name of the final model in the MLflow registry; the newest version gets the alias ``current``. null:
+    ``occupancy-`` and the name of the config; ``false``: the final model is not registered. At most 200 characters,
+    without ``/``, ``:``, ``@`` and control characters."""
+
+    @property
+    def shown_uri(self) -> str:
+        """The address without its secrets, to show and to record."""
+        return str(self.uri)

@@ -1,0 +1,115 @@
+"""The SQLite file of a store: where it is, whether it can be used, and whether it is damaged."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy
+from mlflow.exceptions import MlflowException
+from mlflow.store.db.utils import _verify_schema
+
+from occupancy.config.address import Address
+from occupancy.errors import InputError
+
+SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql://... or mssql://..."
+PATIENCE_S = 4.0  # how long a store may take to answer; imports before it take seconds too
+_TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
+_MAGIC = b"SQLite format 3\0"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """Return the absolute path of the file that an SQLite address names, or None for an address of another kind.
+
+    Raises:
+        InputError: the SQLite address names no file.
+    """
+    address = Address(uri)
+    if address.kind != "sqlite":
+        return None
+    url = parse(address)
+    if not url.database or url.host or url.database == ":memory:" or url.database.startswith("file:"):
+        raise InputError(
+            f"tracking.uri: got {address!r}, which names no file; expected for example sqlite:///mlflow.db"
+        )
+    return Path(url.database).absolute()
+
+
+def parse(address: Address) -> sqlalchemy.URL:
+    """Return the parts of the address of a database.
+
+    Raises:
+        InputError: it has no such parts.
+    """
+    try:
+        return sqlalchemy.make_url(address.plain())
+    except (sqlalchemy.exc.ArgumentError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"tracking.uri: got {address!r}, which can't be read; expected {SUPPORTED}") from None
+
+
+def is_made(path: Path) -> bool:
+    """Return whether an SQLite file is there and not empty."""
+    return path.exists() and path.stat().st_size > 0
+
+
+def check_sqlite(path: Path, uri: str) -> None:
+    """Check that runs can be recorded in a file, without creating or changing it.
+
+    Args:
+        path: the file, which need not be there.
+        uri: its address.
+
+    Raises:
+        InputError: it is no store, or can't be one.
+        OSError: it can't be looked at.
+    """
+    folder = next(parent for parent in path.parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"tracking.uri: got {uri!r}, but {folder} is not a folder that can be written to")
+    if path.is_dir():
+        raise InputError(f"tracking.uri: got {uri!r}, which is a folder; expected a file")
+    if not is_made(path):
+        path.with_name(f".{path.name}.unfinished-12345678").exists()  # whether a name that long is possible
+        return
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise InputError(f"tracking.uri: {path} is not an SQLite database; name another file or move this one away")
+    if not os.access(path, os.W_OK):
+        raise InputError(f"tracking.uri: {path} can't be written to; name another file")
+    # Not asked through MLflow, which adds its tables to any database that it is pointed at. Not read-only:
+    # SQLite must be free to roll back what a killed process left half written.
+    engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _connect(path, "rw", PATIENCE_S))
+    try:
+        tables = set(sqlalchemy.inspect(engine).get_table_names())
+        if "experiments" not in tables:
+            raise InputError(f"tracking.uri: {path} is a database, but not an MLflow store; name another file")
+        if missing := sorted(_TABLES - tables):  # MLflow would add them, with other columns
+            raise InputError(f"tracking.uri: {path} is damaged, it lacks {', '.join(missing)}; name another file")
+        _verify_schema(engine)  # type: ignore[no-untyped-call]
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        raise InputError(f"tracking.uri: {path} can't be read: {str(error).splitlines()[0]}") from None
+    except MlflowException as error:
+        raise InputError(f"tracking.uri: {path} is not a store of this MLflow version: {error}") from None
+    finally:
+        engine.dispose()
+
+
+def is_damaged(path: Path) -> bool:
+    """Return whether a file is there and is no whole SQLite database; if another program locks it, it is not known."""
+    if not is_made(path):
+        return False
+    try:
+        with closing(_connect(path, "ro", 1.0)) as connection:
+            return bool(connection.execute("pragma quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _connect(path: Path, mode: str, patience_s: float) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=patience_s)
