@@ -21,6 +21,7 @@ LONGEST = 2_000
 
 _PASSED_ON = re.compile(r"(?:pwd|pass\w*|token|secret)\s*=\s*([^;&]+)", re.IGNORECASE)  # within a value, as for ODBC
 _ENVIRONMENT = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PGPASSWORD")
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.\-]*(?=:)", re.IGNORECASE)
 _SHORT = 4  # a secret of fewer characters is found as a whole word only
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 
@@ -53,7 +54,8 @@ class Address(str):
                 f"tracking.uri: got {self!r}, where {HIDDEN} stands for a secret that was not recorded; put the secret "
                 "there, or ${NAME} with its name in the environment"
             )
-        return VARIABLE.sub(self._value, self._plain.strip())
+        text = _SCHEME.sub(lambda scheme: scheme[0].lower(), self._plain.strip())
+        return VARIABLE.sub(self._value, text)
 
     @property
     def kind(self) -> str:

@@ -17,19 +17,7 @@ _KNOWN = "|".join((*DATABASES, "https?", "file", "databricks"))
 _BEGINNING = re.compile(rf"\s*(?:(?P<kind>{_KNOWN})(?:\+\w*)?:/*|(?P<other>[a-z][a-z0-9+.\-]*):/+)?", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[0-9a-f:.]*(?:%[\w.]+)?\]?|[^:]*)(?::\d*)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"([?#&;])")
-_HARMLESS = (
-    "driver",
-    "sslmode",
-    "charset",
-    "timeout",
-    "connect_timeout",
-    "mode",
-    "uri",
-    "cache",
-    "host",
-    "port",
-    "user",
-)
+_HARMLESS = {"driver", "sslmode", "charset", "timeout", "connect_timeout", "mode", "uri", "host", "port", "user"}
 _NAMED = "tracking.uri="
 _TOKEN_ONLY = ("", "x-oauth-basic")  # passwords beside which the name of the user is the secret
 _QUOTED = r"""(?<!\w)(?P<quote>['"])(?P<inside>(?:\\.|(?!(?P=quote))[^\\])*)(?P=quote)"""
@@ -100,7 +88,8 @@ def _query_start(place: str) -> int:
 def _login_pieces(login: str, kind: str) -> Iterator[tuple[str, bool]]:
     user, colon, password = login.partition(":")
     is_token = kind not in DATABASES and password in _TOKEN_ONLY
-    if is_token or set(user) & set("/?#"):  # in a user's name: it is a part of something else
+    # A name with one of these is no name, but a part of what follows; that of a database may have an @.
+    if is_token or set(user) & set("/?#") or ("@" in user and not colon):
         yield from _secret_pieces(user)
     else:
         yield user, False

@@ -17,6 +17,8 @@ from occupancy.errors import InputError
 SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql://... or mssql://..."
 PATIENCE_S = 4.0  # how long a store may take to answer; imports before it take seconds too
 _TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
+_DRIVERS = ("sqlite", "sqlite+pysqlite")
+_OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types", "isolation_level"}
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -33,6 +35,12 @@ def sqlite_path(uri: str) -> Path | None:
     if not url.database or url.host or url.database == ":memory:" or url.database.startswith("file:"):
         raise InputError(
             f"tracking.uri: got {address!r}, which names no file; expected for example sqlite:///mlflow.db"
+        )
+    unknown = [*([url.drivername] if url.drivername not in _DRIVERS else []), *sorted(set(url.query) - _OPTIONS)]
+    if unknown:
+        raise InputError(
+            f"tracking.uri: got {address!r}, but {', '.join(unknown)} is nothing that a store in an SQLite file can "
+            "have; expected for example sqlite:///mlflow.db"
         )
     return Path(url.database).absolute()
 

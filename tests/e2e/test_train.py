@@ -28,7 +28,7 @@ import yaml
 
 from occupancy.config import LSTM, Config, Mixture, Network
 from occupancy.config.parsing import load_config
-from occupancy.tracking import store
+from occupancy.tracking import remote
 from occupancy.train import main
 from tests.places import ROOT
 
@@ -413,7 +413,7 @@ def workshop(
     """An empty working directory without much patience."""
     importlib.import_module("occupancy.experiments.run")  # once, so that no test's clock runs meanwhile
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(store, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(remote, "PATIENCE_S", 0.3)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     return capsys
 

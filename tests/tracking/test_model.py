@@ -131,7 +131,7 @@ def test_each_version_of_a_registered_model_becomes_the_current_one(
 def test_a_name_that_the_registry_does_not_take_is_not_taken_for_one_that_is_there(
     experiment: tuple[MlflowClient, str], run_id: str, model_id: str
 ) -> None:
-    with pytest.raises(MlflowException, match="model name"):
+    with pytest.raises(InputError, match="model name"):
         register(experiment[0], "of/fice", model_id, run_id, {})
 
 
