@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 
 from occupancy import ui
 from occupancy.tracking import view
@@ -42,7 +43,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     calls: list[Any] = []
     monkeypatch.setattr(cli, "main", lambda command, **_: calls.extend([command, dict(os.environ)]))
-    for name in ui.QUIET:
+    for name in (*ui.QUIET, "MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI"):
         monkeypatch.setenv(name, "as before")  # so that it is gone again after the test
     return calls
 
@@ -93,11 +94,35 @@ def test_it_tells_the_address_and_serves_this_machine_alone_without_jobs_or_tele
     address = f"http://127.0.0.1:{port}/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=scores"
     assert capsys.readouterr().out == f"open {address} (Ctrl-C ends)\n"
     command, environment = served
-    assert command[command.index("--backend-store-uri") + 1] == uri
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == environment["MLFLOW_REGISTRY_STORE_URI"] == uri
+    assert not [argument for argument in command if uri in argument], "the list of processes would show a password"
     assert command[command.index("--host") + 1] == "127.0.0.1"
     assert command[command.index("--port") + 1] == str(port)
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_the_page_of_a_server_is_told_without_the_login_for_which_a_browser_asks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = Experiment("7", "occupancy", "/artifacts", "active")
+    monkeypatch.setattr("occupancy.tracking.read.find_experiment", lambda _tracking: experiment)
+    assert ui.main(["tracking.uri=HTTPS://ann:s3cret@lab:5000/mlflow/?token=s3cret"]) == 0
+    told = capsys.readouterr().out
+    assert told == "open https://lab:5000/mlflow/#/experiments/7/runs?workflowType=machine_learning\n"
+
+
+def test_a_server_that_cannot_begin_is_told_in_one_line(
+    uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], served: list[Any]
+) -> None:
+    from mlflow.cli import cli
+
+    monkeypatch.setattr(cli, "main", lambda _command, **_: sys.exit(1))
+    assert ui.main([f"tracking.uri={uri}", f"--port={free_port()}"]) == 2
+    assert capsys.readouterr().err == (
+        f"occupancy ui: tracking.uri: {uri} can't be served any more; give the same command again\n"
+    )
+    assert served == []
 
 
 def test_an_experiment_of_another_make_is_opened_without_the_view_that_it_lacks(
