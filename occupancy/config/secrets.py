@@ -18,6 +18,7 @@ _BEGINNING = re.compile(rf"\s*(?:(?P<kind>{_KNOWN})(?:\+\w*)?:/*|(?P<other>[a-z]
 _HOST = re.compile(r"(?:\[[0-9a-f:.]*(?:%[\w.]+)?\]?|[^:]*)(?::\d*)?", re.IGNORECASE)
 _SEPARATORS = re.compile(r"([?#&;])")
 _HARMLESS = {"driver", "sslmode", "charset", "timeout", "connect_timeout", "mode", "uri", "host", "port", "user"}
+_PORT = re.compile(r":\d+(?=/|$)")
 _NAMED = "tracking.uri="
 _TOKEN_ONLY = ("", "x-oauth-basic")  # passwords beside which the name of the user is the secret
 _QUOTED = r"""(?<!\w)(?P<quote>['"])(?P<inside>(?:\\.|(?!(?P=quote))[^\\])*)(?P=quote)"""
@@ -45,9 +46,10 @@ def hide_in(text: str) -> str:
     if (named := text.find(_NAMED)) >= 0:
         start = named + len(_NAMED)
     elif ":/" not in text or "@" in text[:start]:
-        if not 0 <= (colon := text.find(":")) < text.rfind("@"):
-            return text
-        start = text.rfind("=", 0, colon) + 1
+        login, at, place = text.rpartition("@")
+        if not at or (":" not in login and not _PORT.search(place)):
+            return text  # such as name@alias
+        start = login.partition(":")[0].rfind("=") + 1
     return text[:start] + shown(text[start:])
 
 

@@ -16,19 +16,19 @@ def _without_controls(name: str) -> str:
     return name
 
 
-_Name = Annotated[str, AfterValidator(_without_controls)]
+_CHECKED = AfterValidator(_without_controls)  # last, for what stands before it to count characters
 
 
 class Tracking(Section):
     """Where MLflow records the runs."""
 
-    uri: Address = Address("sqlite:///mlflow.db")
+    uri: Address = Field(Address("sqlite:///mlflow.db"), strict=False)  # a text is as good
     """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database. It is
     shown and recorded without its password. ``${NAME}`` in it is read from the environment when it is used. At most
     2,000 characters."""
-    experiment: Annotated[_Name, Field(min_length=1, max_length=490)] = "occupancy"
+    experiment: Annotated[str, Field(min_length=1, max_length=490), _CHECKED] = "occupancy"
     """The MLflow experiment to which the runs belong; 1 to 490 characters, no control characters."""
-    register_as: Annotated[_Name, Field(pattern=r"^[^/:@]+$", max_length=200)] | Literal[False] | None = Field(
+    register_as: Annotated[str, Field(pattern=r"^[^/:@]+$", max_length=200), _CHECKED] | Literal[False] | None = Field(
         None, alias="register"
     )
     """Name of the final model in the MLflow registry; the newest version gets the alias ``current``. null:

@@ -55,9 +55,7 @@ def log_model(run_id: str, config: Config, log: Log, part: str, rows: int, files
         InputError: the store fails.
     """
     with store_errors(config.tracking.uri, RECORDED), tempfile.TemporaryDirectory() as folder:
-        for path, content in files.items():
-            (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
-            (Path(folder) / path).write_bytes(content)
+        _unpack(files, Path(folder))
         client = MlflowClient()
         run = client.get_run(run_id)
         # Made here: MLflow would put it into the experiment of an open run, and else into one of its own, whose files
@@ -77,10 +75,20 @@ def log_model(run_id: str, config: Config, log: Log, part: str, rows: int, files
             loader_module=serving.__name__,
             data_path=folder,
             signature=signature(config, log.schema),
-            # Naming the versions spares MLflow from finding them out in a process of its own.
-            pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _REQUIRED],
+            pip_requirements=_requirements(),
         )
     return str(made.model_id)
+
+
+def _requirements() -> list[str]:
+    """Return what the model needs; naming the versions spares MLflow from finding them out in a process of its own."""
+    return [f"{package}=={version(package).partition('+')[0]}" for package in _REQUIRED]
+
+
+def _unpack(files: Mapping[str, bytes], folder: Path) -> None:
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
 
 
 def signature(config: Config, schema: Schema) -> ModelSignature:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
@@ -44,21 +44,18 @@ _CONTEXT = "training and testing"
 EXPLANATION = "explanation"
 """The folder of a run's files that holds explanations."""
 
-_Given = ParamSpec("_Given")
-_Returned = TypeVar("_Returned")
+_Method = TypeVar("_Method", bound=Callable[..., None])
 
 
-def _stored(
-    method: Callable[Concatenate[Record, _Given], _Returned],
-) -> Callable[Concatenate[Record, _Given], _Returned]:
+def _stored(method: _Method) -> _Method:
     """Make a method of a record hold back the wish to stop, and raise InputError where the store fails."""
 
     @wraps(method)
-    def guarded(self: Record, *args: _Given.args, **kwargs: _Given.kwargs) -> _Returned:
+    def guarded(self: Record, *args: Any, **kwargs: Any) -> None:
         with uninterrupted(), store_errors(self._request.tracking.uri, RECORDED):
-            return method(self, *args, **kwargs)
+            method(self, *args, **kwargs)
 
-    return guarded
+    return cast(_Method, guarded)
 
 
 class Record:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import sqlalchemy
@@ -81,7 +81,8 @@ def check_sqlite(path: Path, uri: str) -> None:
     if path.is_dir():
         raise InputError(f"tracking.uri: got {uri!r}, which is a folder; expected a file")
     if not is_made(path):
-        path.with_name(f".{path.name}.unfinished-12345678").exists()  # whether a name that long is possible
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.with_name(f".{path.name}.unfinished-12345678").stat()  # whether a file may have such a name
         return
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:

@@ -44,7 +44,7 @@ def logged(value: object) -> str:
 WAYS: dict[str, Callable[[Any], str]] = {
     "str": str,
     "repr": repr,
-    "f-string": lambda one: f"{one} {one!r} {one!s} {one!a} {one:>5}",
+    "f-string": lambda one: f"{one} {one!r} {one!s} {one!a}",
     "format": lambda one: "{} {!r}".format(one, one),  # noqa: UP032
     "percent": lambda one: "%s %r" % (one, one),  # noqa: UP031
     "json": lambda one: json.dumps([one, {"uri": one}], default=str),
@@ -55,6 +55,7 @@ WAYS: dict[str, Callable[[Any], str]] = {
     "pickle": lambda one: str(pickle.dumps(one)),
 }
 OF_ADDRESS: dict[str, Callable[[Address], str]] = {
+    "padded": lambda one: f"{one:>99}",
     "joined": lambda one: "".join([one, one]) + one[:] + (one + "") + one.upper(),
     "encoded": lambda one: str(one.encode()),
     "yaml": lambda one: yaml.safe_dump([one]) + yaml.dump({"uri": one}),

@@ -96,7 +96,7 @@ def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Switch]:
     def log(self: LocalArtifactRepository, *arguments: Any) -> None:
         if switch.is_full:
             raise OSError(errno.ENOSPC, "No space left on device", str(arguments[0]))
-        log_artifact(self, *arguments)
+        log_artifact(self, *arguments)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(LocalArtifactRepository, "log_artifact", log)
     monkeypatch.setattr("occupancy.tracking.run._is_alive", lambda _tags: False)

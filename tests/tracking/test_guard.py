@@ -34,11 +34,11 @@ def told(error: BaseException, uri: str = "sqlite:////data/mlflow.db", kept: str
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (MlflowException(OperationalError("insert", {}, FULL)), "has no space left on its disk"),
+        (MlflowException(str(OperationalError("insert", {}, FULL))), "has no space left on its disk"),
         (OperationalError("insert", {}, FULL), "has no space left on its disk"),
         (OSError(errno.ENOSPC, "No space left on device", "/data/mlruns/1"), "has no space left on its disk"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "has no space left on its disk"),
-        (MlflowException(OperationalError("insert", {}, LOCKED)), "is locked by another program"),
+        (MlflowException(str(OperationalError("insert", {}, LOCKED))), "is locked by another program"),
         (LOCKED, "is locked by another program"),
         (DatabaseError("select", {}, MALFORMED), "is damaged"),
         (MALFORMED, "is damaged"),
