@@ -110,15 +110,13 @@ class Address(str):
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_wrap_validator_function(
             cls._checked,
-            core_schema.str_schema(strict=True),
+            core_schema.str_schema(strict=True, max_length=LONGEST),
             serialization=core_schema.plain_serializer_function_ser_schema(lambda value: str(Address(value))),
         )
 
     @classmethod
     def _checked(cls, value: Any, check: Callable[[Any], str]) -> Address:
         address = value if isinstance(value, Address) else cls(check(value))
-        if len(address._plain) > LONGEST:
-            raise ValueError(f"got {len(address._plain):,} characters, expected at most {LONGEST:,}")
         if has_controls(address._plain):
             raise ValueError(f"got {address!r}, expected an address without control characters")
         return address

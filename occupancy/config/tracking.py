@@ -24,16 +24,15 @@ class Tracking(Section):
 
     uri: Address = Field(Address("sqlite:///mlflow.db"), strict=False)  # a text is as good
     """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database. It is
-    shown and recorded without its password. ``${NAME}`` in it is read from the environment when it is used. At most
-    2,000 characters."""
+    shown and recorded without its password. ``${NAME}`` in it is read from the environment when it is used."""
     experiment: Annotated[str, Field(min_length=1, max_length=490), _CHECKED] = "occupancy"
-    """The MLflow experiment to which the runs belong; 1 to 490 characters, no control characters."""
+    """The MLflow experiment to which the runs belong; without control characters."""
     register_as: Annotated[str, Field(pattern=r"^[^/:@]+$", max_length=200), _CHECKED] | Literal[False] | None = Field(
         None, alias="register"
     )
     """Name of the final model in the MLflow registry; the newest version gets the alias ``current``. null:
-    ``occupancy-`` and the name of the config; ``false``: the final model is not registered. At most 200 characters,
-    without ``/``, ``:``, ``@`` and control characters."""
+    ``occupancy-`` and the name of the config; ``false``: the final model is not registered. Without ``/``, ``:``, ``@``
+    and control characters."""
 
     @property
     def shown_uri(self) -> str:

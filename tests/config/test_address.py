@@ -174,7 +174,7 @@ def test_a_short_secret_is_not_looked_for_within_words() -> None:
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
-        ("sqlite:///" + "y" * 5_000, r"got 5,010 characters, expected at most 2,000"),
+        ("sqlite:///" + "y" * 5_000, "at most 2000 characters"),
         ("sqlite:///a\x1b[31mb.db", r"got 'sqlite:///a\\x1b\[31mb.db', expected an address without control characters"),
         ("sqlite:///a\x00b.db", "without control characters"),
     ],

@@ -187,13 +187,13 @@ def test_a_password_that_was_typed_is_in_no_record_on_no_screen_and_not_in_the_l
     (tmp_path / "small.yaml").write_text(SMALL)
     command = [sys.executable, "-m", "occupancy", "train", "--config", "small.yaml", "--workers", "2"]
     command.append(f"tracking.uri=http://ann:s3c%40tpw@{host}")
-    process = psutil.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    first = process.stdout.readline()  # from here on, nothing shows it
-    shown: set[str] = set()
-    while process.poll() is None:
-        shown |= arguments_of(process)
-        time.sleep(0.02)
-    output = first + process.stdout.read()
+    with psutil.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        output = process.stdout.readline()  # from here on, nothing shows it
+        shown: set[str] = set()
+        while process.poll() is None:
+            shown |= arguments_of(process)
+            time.sleep(0.02)
+        output += process.stdout.read()
     assert process.returncode == 0, output
     assert leaked(output) == []
     assert "run      " in output
