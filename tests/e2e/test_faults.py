@@ -87,8 +87,7 @@ def switch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Switch]:
     switch = Switch()
 
     def before(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> Any:
-        if switch.is_full:
-            cursor.execute("pragma max_page_count = 1")  # it can't be fewer than there are
+        cursor.execute(f"pragma max_page_count = {1 if switch.is_full else 2**30}")  # no fewer than there are
         return statement.replace("busy_timeout = 20000", "busy_timeout = 50"), parameters
 
     log_artifact = LocalArtifactRepository.log_artifact
@@ -306,8 +305,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path]
 
 
 @pytest.fixture
-def readers(trained: Path, store: Path) -> dict[str, Callable[[], tuple[int, str, str]]]:
-    """What reads the store, by name."""
+def readers(
+    trained: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Callable[[], tuple[int, str, str]]]:
+    """What reads the store, by name; where it did not fail, `ui` begins no server."""
+    from mlflow.cli import cli
+
+    monkeypatch.setattr(cli, "main", lambda *_, **__: None)
+    for name in (*ui.QUIET, "MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI"):
+        monkeypatch.setenv(name, "as before")
     shutil.copy(trained, store)
     log = str(trained.with_name("log.csv"))
     (run,) = {run for (run,) in ask(store, "select run_uuid from tags where key = 'config_key'")} - {
