@@ -22,13 +22,15 @@ RECORDED = "what was recorded is kept, and this run is marked as failed, at the 
 _ERRORS = (MlflowException, SQLAlchemyError, sqlite3.Error, ParseError, OSError)  # OSError has those of requests
 _STRANGE_HOST = "Invalid Host header"  # what MLflow's server says to who calls it by a name not allowed; not on /health
 _DAMAGED = "is damaged", "put a copy of it back, save what it still holds by `sqlite3 FILE .recover`, or name another"
+_FULL = "no space left|disk is full|quota exceeded|file too large"
 _CAUSES = (
-    ("no space left|disk is full|quota exceeded|file too large", "has no space left on its disk", "free some"),
+    (_FULL, "has no space left on its disk", "free some"),
     ("(database|table) is locked", "is locked by another program", "end that program, or wait until it is done"),
     ("malformed|not a database|no such (table|column)|disk i/o error|could not decode", *_DAMAGED),
     ("read-?only|permission denied", "can't be written to", "let this user write there, or name another"),
     ("error code 40[13]", "refuses the login", LOGIN),
 )
+_NOISE = "(raised as a result of"  # what SQLAlchemy says before the error itself
 _SAID = 200  # characters of what a library says
 
 
@@ -65,7 +67,9 @@ def failure(uri: str, error: Exception, kept: str = "") -> InputError:
             f"tracking.uri: {address} is a name that the server does not accept (HTTP 403); "
             "give the address as the server's --allowed-hosts has it, or add this one there"
         )
-    said = _first_line(address, error)
+    said, path = _first_line(address, error), sqlite_path(address)
+    if path is not None and not path.exists() and not re.search(_FULL, whole, re.IGNORECASE):
+        return _told(address, "is not there any more", "put it back, or name another", said, kept)
     for pattern, state, remedy in _CAUSES:
         if re.search(pattern, whole, re.IGNORECASE):
             return _told(address, state, remedy, said, kept)
@@ -79,5 +83,6 @@ def _told(address: Address, state: str, remedy: str, said: str, kept: str) -> In
 
 
 def _first_line(address: Address, error: Exception) -> str:
-    said = address.scrub(str(error)).strip().partition("\n")[0] or type(error).__name__
+    lines = [line for line in address.scrub(str(error)).splitlines() if line and not line.startswith(_NOISE)]
+    said = lines[0] if lines else type(error).__name__
     return said if len(said) <= _SAID else f"{said[:_SAID]} ..."

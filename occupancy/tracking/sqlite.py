@@ -64,31 +64,46 @@ def is_made(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
 
 
-def check_sqlite(path: Path, uri: str) -> None:
-    """Check that runs can be recorded in a file, without creating or changing it.
-
-    Args:
-        path: the file, which need not be there.
-        uri: its address.
+def check_sqlite(address: Address) -> None:
+    """Check that runs can be recorded in the file of an SQLite address, without creating or changing it.
 
     Raises:
         InputError: it is no store, or can't be one.
-        OSError: it can't be looked at.
+        SQLAlchemyError: it is damaged, or locked by another program.
     """
+    path = sqlite_path(address)
+    assert path is not None, "an SQLite address has one"
+    try:
+        if _is_store_file(path, address):
+            _check_tables(path)
+    except OSError as error:
+        raise InputError(f"tracking.uri: {path} can't be used ({error.strerror}); name another file") from None
+    except ValueError as error:  # of a byte that no name may have
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"tracking.uri: {address} can't be used ({error}); name another file") from None
+
+
+def _is_store_file(path: Path, address: Address) -> bool:
+    """Return whether a file is there that may be a store; raise InputError or OSError if none can be there."""
     folder = next(parent for parent in path.parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f"tracking.uri: got {uri!r}, but {folder} is not a folder that can be written to")
+        raise InputError(f"tracking.uri: got {address!r}, but {folder} is not a folder that can be written to")
     if path.is_dir():
-        raise InputError(f"tracking.uri: got {uri!r}, which is a folder; expected a file")
+        raise InputError(f"tracking.uri: got {address!r}, which is a folder; expected a file")
     if not is_made(path):
         with suppress(FileNotFoundError, NotADirectoryError):
             path.with_name(f".{path.name}.unfinished-12345678").stat()  # whether a file may have such a name
-        return
+        return False
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise InputError(f"tracking.uri: {path} is not an SQLite database; name another file or move this one away")
     if not os.access(path, os.W_OK):
         raise InputError(f"tracking.uri: {path} can't be written to; name another file")
+    return True
+
+
+def _check_tables(path: Path) -> None:
     # Not asked through MLflow, which adds its tables to any database that it is pointed at. Not read-only:
     # SQLite must be free to roll back what a killed process left half written.
     engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _connect(path, "rw", PATIENCE_S))
@@ -99,8 +114,6 @@ def check_sqlite(path: Path, uri: str) -> None:
         if missing := sorted(_TABLES - tables):  # MLflow would add them, with other columns
             raise InputError(f"tracking.uri: {path} is damaged, it lacks {', '.join(missing)}; name another file")
         _verify_schema(engine)  # type: ignore[no-untyped-call]
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        raise InputError(f"tracking.uri: {path} can't be read: {str(error).splitlines()[0]}") from None
     except MlflowException as error:
         raise InputError(f"tracking.uri: {path} is not a store of this MLflow version: {error}") from None
     finally:

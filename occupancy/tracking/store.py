@@ -29,15 +29,8 @@ def check_store(uri: str) -> None:
     """
     address = Address(uri)
     if address.kind == "sqlite":
-        try:
-            path = sqlite_path(address)
-            assert path is not None, "an SQLite address has one"
-            check_sqlite(path, address)
-        except (OSError, ValueError) as error:  # of a name that is too long, or has a byte that no name may have
-            if isinstance(error, InputError):
-                raise
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(f"tracking.uri: {address} can't be used ({reason}); name another file") from None
+        with store_errors(address):
+            check_sqlite(address)
     elif address.kind in {"http", "https"}:
         check_server(address)
     elif address.kind in PORTS:
