@@ -15,13 +15,14 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from occupancy.errors import InputError, Interrupted
 from occupancy.tracking.guard import RECORDED, failure, store_errors
 
+HERE = f"sqlite:///{__file__}"  # any file that is there
 FULL = sqlite3.OperationalError("database or disk is full")
 LOCKED = sqlite3.OperationalError("database is locked")
 MALFORMED = sqlite3.DatabaseError("database disk image is malformed")
 AGAIN = "then give the same command again"
 
 
-def told(error: BaseException, uri: str = "sqlite:////data/mlflow.db", kept: str = "") -> str:
+def told(error: BaseException, uri: str = HERE, kept: str = "") -> str:
     with pytest.raises(InputError) as caught, store_errors(uri, kept):
         raise error
     text = str(caught.value)
@@ -52,7 +53,7 @@ def told(error: BaseException, uri: str = "sqlite:////data/mlflow.db", kept: str
 )
 def test_an_error_of_the_store_says_what_is_wrong_and_what_to_do(error: Exception, said: str) -> None:
     text = told(error)
-    assert text.startswith(f"tracking.uri: sqlite:////data/mlflow.db {said} (")
+    assert text.startswith(f"tracking.uri: {HERE} {said} (")
     assert text.endswith(AGAIN)
 
 
@@ -110,3 +111,15 @@ def test_an_error_of_any_kind_is_laid_on_a_store_that_is_damaged(tmp_path: Path)
     path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8_000)
     text = told(KeyError("status"), f"sqlite:///{path}")
     assert "is damaged ('status'); put a copy of it back" in text
+
+
+def test_a_store_that_is_gone_is_told_so_unless_it_could_not_be_made(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    gone = told(sqlite3.OperationalError("attempt to write a readonly database"), uri)
+    assert f"{uri} is not there any more (attempt to write a readonly database); put it back, or name another" in gone
+    assert "has no space left on its disk" in told(FULL, uri)
+
+
+def test_what_sqlalchemy_says_first_is_left_out() -> None:
+    said = "(raised as a result of Query-invoked autoflush; consider this)\n(sqlite3.OperationalError) database is locked"
+    assert "is locked by another program ((sqlite3.OperationalError) database is locked)" in told(MlflowException(said))

@@ -202,7 +202,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         "did you mean occupancy-best? there are occupancy-best, occupancy-lstm, other-1, other-10, other-2, other-3, "
         "other-4, other-5, other-6, other-7 and 2 more",
     ),
-    "name that can be none": (lambda home: by_name(home, "occupancy:best:1", among(home)), "no registered model in"),
+    "name that can be none": (lambda home: by_name(home, "occupancy:best:1", among(home)), "nor a registered model in"),
     "unknown alias": (
         lambda home: by_name(home, "occupancy-best@new", among(home)),
         "--model: occupancy-best has no alias 'new'; give one of occupancy-best@champion, occupancy-best:1",
