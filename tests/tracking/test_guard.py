@@ -121,5 +121,7 @@ def test_a_store_that_is_gone_is_told_so_unless_it_could_not_be_made(tmp_path: P
 
 
 def test_what_sqlalchemy_says_first_is_left_out() -> None:
-    said = "(raised as a result of Query-invoked autoflush; consider this)\n(sqlite3.OperationalError) database is locked"
+    said = (
+        "(raised as a result of Query-invoked autoflush; consider this)\n(sqlite3.OperationalError) database is locked"
+    )
     assert "is locked by another program ((sqlite3.OperationalError) database is locked)" in told(MlflowException(said))

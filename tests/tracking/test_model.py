@@ -120,7 +120,7 @@ def test_each_version_of_a_registered_model_becomes_the_current_one(
 ) -> None:
     client, _ = experiment
     for number in ("1", "2"):
-        assert register(client, "office", model_id, run_id, {"rows": number}) == number
+        assert register(client, "office", model_id, run_id, {"rows": number}) == f"office@{CURRENT}"
         current = client.get_model_version_by_alias("office", CURRENT)
         assert (str(current.version), current.run_id, current.tags) == (number, run_id, {"rows": number})
     assert mlflow.pyfunc.load_model("models:/office@current").metadata.model_id == model_id

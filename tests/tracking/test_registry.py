@@ -6,7 +6,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from occupancy.errors import InputWarning
+from occupancy.errors import InputError, InputWarning
 from occupancy.tracking.registry import CURRENT, register
 
 REFUSED = MlflowException('duplicate key value violates unique constraint "registered_model_alias_pk"')
@@ -14,6 +14,7 @@ REFUSED = MlflowException('duplicate key value violates unique constraint "regis
 
 def client_whose_database_refuses_aliases(*answers: MlflowException | None) -> MlflowClient:
     client: MlflowClient = create_autospec(MlflowClient, instance=True)
+    client.tracking_uri = __file__  # type: ignore[misc]
     client.create_model_version.return_value.version = "2"  # type: ignore[attr-defined]
     client.get_logged_model.return_value.tags = {}  # type: ignore[attr-defined]
     client.set_registered_model_alias.side_effect = answers  # type: ignore[attr-defined]
@@ -28,7 +29,7 @@ def test_a_new_alias_that_another_process_sets_at_the_same_time_is_set_again() -
 
 def test_an_alias_that_is_refused_twice_is_an_error() -> None:
     client = client_whose_database_refuses_aliases(REFUSED, REFUSED)
-    with pytest.raises(MlflowException, match="duplicate key"):
+    with pytest.raises(InputError, match="duplicate key"):
         register(client, "occupancy-best", "m-1", "run", {})
 
 
