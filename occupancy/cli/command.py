@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from occupancy.errors import InputError, InputWarning, Interrupted
+from occupancy.errors import InputError, InputWarning, Interrupted, plain
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -39,7 +39,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit 2."""
-        self.exit(USAGE_ERROR, f"{self.prog}: {message}; see --help\n")
+        self.exit(USAGE_ERROR, f"{self.prog}: {plain(message)}; see --help\n")
 
     def run(
         self,
@@ -73,7 +73,7 @@ def run(name: str, command: Callable[[], None], interrupted: str = "interrupted"
             command()
             sys.stdout.flush()  # here: if the reader has gone, a later flush would be a traceback
         except InputError as error:
-            print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"{name}: {error}", file=sys.stderr)
             return USAGE_ERROR
         except Interrupted:
             print(f"{name}: {interrupted}", file=sys.stderr)
