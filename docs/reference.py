@@ -144,15 +144,14 @@ def _values(allowed: dict[str, Any]) -> str:
         *values, last = (f"`{value}`" for value in allowed["enum"])
         return f"{', '.join(values)} or {last}"
     if "items" in allowed and allowed.get("maxItems") != 2:
-        most = f", at most {allowed['maxItems']:,}" if "maxItems" in allowed else ""
-        return f"list of{' one or more' if 'minItems' in allowed else ''} ({_values(allowed['items'])}){most}"
+        return f"list of{_size(allowed, 'Items')} ({_values(allowed['items'])})"
     if "additionalProperties" in allowed:
         return f"keys, each with a {_values(allowed['additionalProperties'])}"
     if not allowed:
         return "any value"
     words = {"boolean": "`true` or `false`", "null": "`null`", "string": "text", "array": "pair of times"}
     if "maxLength" in allowed:
-        words["string"] += f" of at most {allowed['maxLength']:,} characters"
+        words["string"] += f" of{_size(allowed, 'Length')} characters"
     words |= {"integer": f"whole number {_bounds(allowed)}", "number": f"number {_bounds(allowed)}"}
     return "see below" if "$ref" in allowed else words[allowed["type"]].strip()
 
@@ -160,6 +159,13 @@ def _values(allowed: dict[str, Any]) -> str:
 def _bounds(allowed: dict[str, Any]) -> str:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     return " and ".join(f"{sign} {_number(allowed[bound])}" for bound, sign in signs.items() if bound in allowed)
+
+
+def _size(allowed: dict[str, Any], what: str) -> str:
+    least, most = allowed.get(f"min{what}"), allowed.get(f"max{what}")
+    if most is not None:
+        return f" {least} to {most:,}" if least else f" at most {most:,}"
+    return " one or more" if least else ""
 
 
 def _number(value: float) -> str:

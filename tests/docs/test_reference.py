@@ -43,12 +43,12 @@ def test_the_reference_has_every_key_and_no_other() -> None:
         ("model.trees", "whole number ≥ 1 and ≤ 10,000. Default: `300`."),
         (
             "train.epoch_choices",
-            "list of one or more (whole number ≥ 1 and ≤ 100,000), at most 100 or `null`. Default: `null`.",
+            "list of 1 to 100 (whole number ≥ 1 and ≤ 100,000) or `null`. Default: `null`.",
         ),
         ("train.refit", "`true` or `false`. Default: `true`."),
-        ("name", "text of at most 200 characters."),
-        ("columns", "list of one or more (see below), at most 5,000."),
-        ("folds[].test", "list of one or more (pair of times), at most 10,000."),
+        ("name", "text of 1 to 200 characters."),
+        ("columns", "list of 1 to 5,000 (see below)."),
+        ("folds[].test", "list of 1 to 10,000 (pair of times)."),
     ],
 )
 def test_the_reference_says_in_words_what_a_key_takes_and_its_default(key: str, value: str) -> None:
