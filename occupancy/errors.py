@@ -11,7 +11,7 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\
 """Characters that steer a terminal or turn the direction of a text, and halves of characters."""
 
 _END = 500  # characters of the end that stay: it says what to do
-_CUT = " ... "
+_CUT = "..."
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict = 4, 10, 10, 10
 _SHORT.maxstring = _SHORT.maxother = 100

@@ -31,7 +31,7 @@ def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = 
         yield key
         below = tree.get(field.alias or name) if isinstance(tree, dict) else None
         several = typing.get_origin(field.annotation) is list
-        trees = below if several and isinstance(below, list) else [below]
+        trees = (below if isinstance(below, list) else []) if several else [below]
         for section in _chosen(list(_sections(field.annotation)), trees):
             yield from known_keys(section, None if several else below, f"{key}.")
 

@@ -172,7 +172,7 @@ def test_a_mistake_in_the_file_is_not_blamed_on_an_override_of_another_key(refus
         ("seed: 2024-99-99\n", "FILE: is not valid YAML: month must be in 1..12"),
         ("seed: " + "[" * 500, "FILE: is not valid YAML: lists and mappings are nested deeper than 20"),
         (b"\xff\xfes\x00e\x00", "FILE: is not text; give the path of a YAML file"),
-        (b"\x00\x01\x02", "FILE: is not valid YAML: control characters are not allowed"),
+        (b"\x00\x01\x02", "FILE: is not valid YAML: unacceptable character #x0000: control characters are not allowed"),
     ],
     ids=lambda case: repr(case)[:30],
 )

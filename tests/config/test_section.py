@@ -96,7 +96,7 @@ def test_no_key_takes_what_is_no_sane_number_and_each_is_named(value: object) ->
         assert len(str(caught.value)) < 500
 
 
-@pytest.mark.parametrize("text", ["\x1b[31mred", "a\x00b", "a\nb", "\x9b2J", "\u202eabc", "\ud800", "\x7f"])
+@pytest.mark.parametrize("text", ["\x1b[31mred", "a\x00b", "a\nb", "\x9b2J", "\u202eabc", "\x7f"])
 @pytest.mark.parametrize("key", ["name", "data.source", "data.folds", "data.time_format"])
 def test_no_text_takes_control_characters(key: str, text: str) -> None:
     with pytest.raises(
