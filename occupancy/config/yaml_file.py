@@ -45,7 +45,7 @@ class _Loader(yaml.CSafeLoader):
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and len(value) > _LONGEST_NUMBER:
             return self.DEFAULT_SCALAR_TAG
-        tag = super().resolve(kind, value, implicit)
+        tag: str = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
         # YAML 1.1 reads 10:30 as 630, in base 60; nobody means that.
         is_base_60 = kind is yaml.ScalarNode and ":" in value and tag.rpartition(":")[2] in {"int", "float"}
         return self.DEFAULT_SCALAR_TAG if is_base_60 else tag

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from occupancy.config import Config, Section, Tracking
+from occupancy.config import Config, Tracking
 from occupancy.config.keys import known_keys
 from occupancy.config.parsing import resolve
 from occupancy.config.search import AdaptiveSearch, GridSearch
@@ -52,17 +52,19 @@ def unbounded(allowed: dict[str, Any], where: str) -> Iterator[str]:
         yield from unbounded(allowed["items"], f"{where}[]")
 
 
-@pytest.mark.parametrize(
-    "section", sorted(ALL, key=lambda section: section.__name__), ids=lambda section: section.__name__
-)
-def test_everything_has_bounds(section: type[Section]) -> None:
-    properties = section.model_json_schema()["properties"]
-    assert [place for key, allowed in properties.items() for place in unbounded(allowed, key)] == []
+def test_everything_has_bounds() -> None:
+    found = {
+        f"{section.__name__}.{place}"
+        for section in ALL
+        for key, allowed in section.model_json_schema()["properties"].items()
+        for place in unbounded(allowed, key)
+    }
+    assert found == set()
 
 
 def numbers() -> Iterator[tuple[str, str]]:
     """Yield the name of a model and a dotted key of a config with that model, whose value is a number."""
-    seen = set()
+    seen: set[str] = set()
     for name in MODELS:
         tree = Config.model_validate({"name": "x", **model_of(name)}).model_dump(by_alias=True)
         for key in known_keys(tree=tree):

@@ -308,7 +308,7 @@ def test_a_simulation_larger_than_memory_is_refused() -> None:
         ValidationError, match="days 1000 with a row every 1 s are 86,400,000 rows of 3 people, expected"
     ):
         Simulation(days=1000, room=Room(step_s=1.0))
-    with pytest.raises(ValidationError, match=r"at most 5,000,000 rows, and 20,000,000 rows times people; lower days"):
+    with pytest.raises(ValidationError, match=r"at most 2,000,000 rows, and 20,000,000 rows times people; lower days"):
         Simulation(days=365, room=Room(step_s=60.0, max_people=1000))
 
 
