@@ -33,7 +33,7 @@ class _Client(Client):
     def __del__(self) -> None:
         """Close the client if it is open."""
         if getattr(self, "status", None) == "running":
-            super().__del__()
+            super().__del__()  # type: ignore[no-untyped-call]
 
 
 class Cluster:
@@ -63,7 +63,9 @@ class Cluster:
         for name in ("distributed", "distributed.client", "asyncio"):  # what matters becomes an error of ours
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            self._client = _Client(self._address, timeout=_CONNECT_S, set_as_default=False)
+            self._client: Any = _Client(  # type: ignore[no-untyped-call]
+                self._address, timeout=_CONNECT_S, set_as_default=False
+            )
         except (OSError, ValueError, TypeError) as error:  # also odd hosts, and TLS that is not configured
             raise InputError(
                 f"--cluster: no Dask scheduler answers at {self._address} ({error}); start one with `dask scheduler` "
