@@ -79,6 +79,7 @@ def _command(options: argparse.Namespace) -> None:
 def _configs(options: argparse.Namespace) -> list[Config]:
     """Return the experiment of each config and seed."""
     from occupancy.config.parsing import load_configs, parse_overrides  # noqa: PLC0415
+    from occupancy.config.section import LARGEST_SEED  # noqa: PLC0415
 
     # Settings may stand anywhere; argparse counts those that follow `--config` or `--seeds` to these.
     given = [*options.config, *options.seeds, *options.overrides]
@@ -87,7 +88,7 @@ def _configs(options: argparse.Namespace) -> list[Config]:
     if not files:
         raise InputError("--config: got settings only, expected the YAML file of an experiment first")
     for seed in seeds:
-        if not seed.isdecimal():
+        if not seed.isdecimal() or len(seed) > len(str(LARGEST_SEED)):
             raise InputError(f"--seeds: got {shortened(seed)}, expected whole numbers from 0 on")
     if seeds and "seed" in parse_overrides(overrides):
         raise InputError("command line: seed conflicts with --seeds; give one of them")

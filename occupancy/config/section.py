@@ -24,7 +24,8 @@ Format = Annotated[str, Field(max_length=200), PRINTABLE]
 Place = Annotated[str, Field(max_length=4096), PRINTABLE]
 """A name that is known, or the path of a file: no operating system takes longer ones."""
 
-Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+LARGEST_SEED = 2**63 - 1
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Volume = Annotated[float, Field(ge=1, le=1e7)]
 """Volume of a room in cubic metres: from a cabin to the largest halls."""
 Seconds = Annotated[float, Field(gt=0, le=1e9)]

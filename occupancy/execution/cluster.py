@@ -36,6 +36,11 @@ class _Client(Client):
             super().__del__()  # type: ignore[no-untyped-call]
 
 
+def _connected(address: str) -> Client:
+    client: Client = _Client(address, timeout=_CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    return client
+
+
 class Cluster:
     """The workers of a Dask scheduler."""
 
@@ -63,9 +68,7 @@ class Cluster:
         for name in ("distributed", "distributed.client", "asyncio"):  # what matters becomes an error of ours
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            self._client: Any = _Client(  # type: ignore[no-untyped-call]
-                self._address, timeout=_CONNECT_S, set_as_default=False
-            )
+            self._client = _connected(self._address)
         except (OSError, ValueError, TypeError) as error:  # also odd hosts, and TLS that is not configured
             raise InputError(
                 f"--cluster: no Dask scheduler answers at {self._address} ({error}); start one with `dask scheduler` "

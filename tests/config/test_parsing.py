@@ -259,7 +259,7 @@ def test_a_pipe_is_read_once_for_all_seeds_and_needs_a_name() -> None:
         os.close(writer)
         return f"/dev/fd/{reader}"
 
-    configs = load_configs(pipe(b"name: piped"), ["train.members=2"], ["0", "7"])
+    configs = load_configs(pipe(b"name: piped"), ["train.members=2"], [0, 7])
     assert [(config.name, config.seed, config.train.members) for config in configs] == [
         ("piped", 0, 2),
         ("piped", 7, 2),
