@@ -7,7 +7,6 @@ nest. So the events of the text are counted, with everything that is repeated, b
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from occupancy.errors import InputError, shortened
+from occupancy.files import read
 
 MOST_BYTES = 1_000_000
 """The longest file, and the most text of one with its aliases written out."""
@@ -25,7 +25,6 @@ DEEPEST = 20
 
 _LONGEST_NUMBER = 100
 _Size = tuple[int, int]  # values and characters
-_PIPES = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
 class _Loader(yaml.CSafeLoader):
@@ -81,10 +80,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: if the file is missing, is not text or not valid YAML, is too large, is empty, or holds no mapping.
     """
     try:
-        text = _read(path).decode()
-        content = parse_yaml(text)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
+        content = parse_yaml(read(path, MOST_BYTES, "a YAML file").decode())
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not text; give the path of a YAML file") from None
     except yaml.YAMLError as error:
@@ -92,19 +88,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         got = "an empty file" if content is None else f"{shortened(content)} ({type(content).__name__})"
         raise InputError(f"{path}: got {got}, expected keys with values")
-    return content
-
-
-def _read(path: Path) -> bytes:
-    """Return the bytes of a file or of an open pipe; a device may have no end, and a named pipe no writer."""
-    kind = path.stat().st_mode
-    is_open_pipe = stat.S_ISFIFO(kind) and str(path).startswith(_PIPES)
-    if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind) or is_open_pipe):  # `open` says what is wrong with a folder
-        raise InputError(f"{path}: is neither an ordinary file nor an open pipe; give the path of a YAML file")
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{path}: is larger than {MOST_BYTES:,} bytes; give the path of a YAML file")
     return content
 
 

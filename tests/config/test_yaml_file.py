@@ -174,7 +174,9 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -
     path = tmp_path / "large.yaml"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(InputError, match=re.escape(f"{path}: is larger than 1,000,000 bytes; give the path of a YAML")):
+    with pytest.raises(
+        InputError, match=re.escape(f"{path}: is larger than 1,000,000 bytes; give the path of a smaller")
+    ):
         read_yaml(path)
 
 
