@@ -28,7 +28,7 @@ from occupancy.config.model import (
     Single,
 )
 from occupancy.config.postprocess import Calibration, Decoding
-from occupancy.config.section import PRINTABLE, Format, Kind, Name, Seconds, Section, Seed
+from occupancy.config.section import PRINTABLE, Format, Kind, Name, Section, Seed, Span
 from occupancy.config.train import Train
 
 __all__ = [
@@ -57,9 +57,9 @@ __all__ = [
     "Network",
     "RandomForest",
     "Room",
-    "Seconds",
     "Section",
     "Simulation",
+    "Span",
     "Tracking",
     "Train",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from occupancy.config.section import Format, Place, Seconds, Section, Seed, Volume
+from occupancy.config.section import Duration, Format, Place, Section, Seed, Span, Volume
 
 LEAVE_ROOMS_OUT, EACH_ROOM = "leave_rooms_out", "each_room"
 """The folds of many rooms: one model for all rooms, tested on rooms it has not seen; or one model for each room."""
@@ -36,7 +36,7 @@ class Room(Section):
     """Temperature of the empty room, in degrees Celsius."""
     temperature_rise_c_per_person: Annotated[float, Field(ge=0, le=100)] = 0.35
     """How much one person finally raises the temperature, in degrees Celsius."""
-    temperature_time_constant_s: Seconds = 3600.0
+    temperature_time_constant_s: Duration = 3600.0
     """Seconds in which the temperature covers 63 % of the way to its new value."""
     light_when_occupied_lux: Annotated[float, Field(ge=0, le=1e6)] = 120.0
     """Light of the lamp of one desk, in lux, before the gains of the sensors."""
@@ -58,14 +58,14 @@ class Room(Section):
     """Hour of the day when the room closes."""
     sessions_per_day: Annotated[int, Field(ge=1, le=100)] = 2
     """Number of sessions per day, one in each of as many equal parts of the opening hours."""
-    longest_session_s: Annotated[float, Field(gt=0, le=86_400)] = 12_600.0
+    longest_session_s: Span = 12_600.0
     """Longest session in seconds; a session lasts 60 to 100 % of it. At most the opening hours divided by
     ``sessions_per_day``."""
     attendance: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Probability that a person comes to a session."""
     breaks_per_h: Annotated[float, Field(ge=0, le=60)] = 0.2
     """Short breaks per hour in which a person leaves the room."""
-    break_s: Annotated[float, Field(gt=0, le=86_400)] = 240.0
+    break_s: Span = 240.0
     """Mean length of a break in seconds."""
 
     @model_validator(mode="after")
@@ -128,7 +128,7 @@ class Data(Section):
     """The meaning of the columns: ``uci``, or the path of a schema file for a CSV."""
     max_count: Annotated[int, Field(ge=1, le=1000)] = 3
     """The largest number of people; a model has one class for each count from 0 to it."""
-    max_gap: Seconds = 120.0
+    max_gap: Duration = 120.0
     """Longest time in seconds between two rows of one recording. After a longer gap a new recording begins, and nothing
     looks back across it."""
     time_format: Format | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from occupancy.config.section import Seconds, Section, Volume
+from occupancy.config.section import Section, Span, Volume
 
 DEFAULT = "lstm"
 """The model of a mapping without a name."""
@@ -148,9 +148,9 @@ class MassBalance(Section):
     generation_l_per_h: Annotated[float, Field(ge=0.01, le=1000)] = 16.0
     """CO2 that one person breathes out, in litres per hour; the default suits seated adults (Persily and de Jonge,
     2017, give it by age, sex and activity)."""
-    slope_s: Seconds = 762.5
+    slope_s: Span = 762.5
     """Span before each row over which the slope of CO2 is fitted, in seconds."""
-    gate_s: Seconds = 240.0
+    gate_s: Span = 240.0
     """Seconds after the last motion during which the room counts as occupied."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from occupancy.config.section import Seconds, Section
+from occupancy.config.section import Section, Span
 
 
 class Decoding(Section):
@@ -16,7 +16,7 @@ class Decoding(Section):
     """The rows that a count depends on: ``filter``, the rows up to its own, which is causal; ``lag``, also the rows of
     the next ``lag`` seconds, so the answer comes that much later; ``smooth``, the whole recording; ``viterbi``, the
     whole recording too, and the labels are those of the most likely path."""
-    lag: Seconds = 300.0
+    lag: Span = 300.0
     """Delay of the answer in seconds, only for ``mode: lag``."""
 
 

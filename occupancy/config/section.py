@@ -28,8 +28,10 @@ LARGEST_SEED = 2**63 - 1
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 Volume = Annotated[float, Field(ge=1, le=1e7)]
 """Volume of a room in cubic metres: from a cabin to the largest halls."""
-Seconds = Annotated[float, Field(gt=0, le=1e9)]
-"""A span of time; the longest is about 30 years."""
+Span = Annotated[float, Field(gt=0, le=86_400)]
+"""Seconds over which readings are combined, at most a day: time and memory grow with it."""
+Duration = Annotated[float, Field(gt=0, le=1e9)]
+"""Seconds that are only compared; the most are about 30 years."""
 
 
 class Section(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from occupancy.config import PRINTABLE, Format, Kind, Name, Seconds, Section
+from occupancy.config import PRINTABLE, Format, Kind, Name, Section, Span
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.errors import InputError, shortened
@@ -31,7 +31,7 @@ class Column(Section):
     slope_of: ColumnName | None = None
     """The column whose trailing least-squares slope (per sample) this column holds. Such a column looks back in time,
     so it is computed again wherever looking back must stop."""
-    slope_span_s: Seconds | None = None
+    slope_span_s: Span | None = None
     """Span of that slope in seconds; it must be given together with ``slope_of``."""
 
     @model_validator(mode="after")
