@@ -50,6 +50,10 @@ $ occupancy train --config configs/lstm_regression.yaml \\
 - A key that is not on this page is refused. So is a value of another type (`5.0` or `"5"` for a whole number) or
   outside its bounds; the message says what is allowed.
 - `null` means none. A key without a default must be given.
+- A file has at most 1 MB and 100,000 values, with what aliases (`*name`) and merges (`<<`) repeat, and is nested at
+  most 20 deep; values have no tags (`!!int`). Settings on the command line have at most 100,000 characters in all.
+- In place of a file, a shell may open a pipe: `--config <(sed s/lstm/gru/ my.yaml) name=gru`. A pipe has no name, so
+  give one. Other things that are no files, such as a named pipe, are refused. This holds for schemas and folds, too.
 - Quote values with brackets or spaces: `"search.over.model.window=[5,10]"`.
 - The files in `configs/` state every number that affects a result, so a changed default does not change them.
 - The commands `occupancy data` and `occupancy explore` take the keys of `data`, with or without `data.` in front."""
@@ -140,19 +144,33 @@ def _values(allowed: dict[str, Any]) -> str:
         *values, last = (f"`{value}`" for value in allowed["enum"])
         return f"{', '.join(values)} or {last}"
     if "items" in allowed and allowed.get("maxItems") != 2:
-        return f"list of{' one or more' if 'minItems' in allowed else ''} ({_values(allowed['items'])})"
+        return f"list of{_size(allowed, 'Items')} ({_values(allowed['items'])})"
     if "additionalProperties" in allowed:
         return f"keys, each with a {_values(allowed['additionalProperties'])}"
     if not allowed:
         return "any value"
     words = {"boolean": "`true` or `false`", "null": "`null`", "string": "text", "array": "pair of times"}
+    if "maxLength" in allowed:
+        words["string"] += f" of{_size(allowed, 'Length')} characters"
     words |= {"integer": f"whole number {_bounds(allowed)}", "number": f"number {_bounds(allowed)}"}
     return "see below" if "$ref" in allowed else words[allowed["type"]].strip()
 
 
 def _bounds(allowed: dict[str, Any]) -> str:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    return " and ".join(f"{sign} {allowed[bound]:g}" for bound, sign in signs.items() if bound in allowed)
+    return " and ".join(f"{sign} {_number(allowed[bound])}" for bound, sign in signs.items() if bound in allowed)
+
+
+def _size(allowed: dict[str, Any], what: str) -> str:
+    least, most = allowed.get(f"min{what}"), allowed.get(f"max{what}")
+    if most is not None:
+        return f" {least} to {most:,}" if least else f" at most {most:,}"
+    return " one or more" if least else ""
+
+
+def _number(value: float) -> str:
+    whole = int(value)
+    return f"{whole:,}" if whole == value and abs(whole) >= 10_000 else f"{value:g}"
 
 
 def _written(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from occupancy import __version__
 from occupancy.cli.command import USAGE_ERROR
+from occupancy.errors import plain
 
 
 class Command(NamedTuple):
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}"
-        print(f"occupancy: unknown command {name}; {hint}", file=sys.stderr)
+        print(plain(f"occupancy: unknown command {name}; {hint}"), file=sys.stderr)
         return USAGE_ERROR
     return int(import_module(COMMANDS[name].module).main(rest))
 

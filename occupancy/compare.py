@@ -23,6 +23,7 @@ from occupancy.cli.progress import Stages
 from occupancy.config import Data, Section, Tracking
 from occupancy.config.keys import COMMAND_LINE
 from occupancy.config.parsing import parse_overrides, resolve
+from occupancy.config.section import Place
 from occupancy.errors import InputError
 from occupancy.files import write
 
@@ -37,7 +38,7 @@ _NAME = 19  # columns of a name, unless one of its words is longer
 class Folds(Section):
     """The scheme of folds on which the models were tested."""
 
-    folds: str = Data().folds
+    folds: Place = Data().folds
 
 
 class Question(Section):

@@ -1,4 +1,35 @@
-"""Exceptions and warnings for the user of a command."""
+"""Exceptions and warnings for the user of a command, each in one line that any terminal can show."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+
+LONGEST = 2_000
+"""The most characters of a message."""
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal or turn the direction of a text, and halves of characters."""
+
+_END = 500  # characters of the end that stay: it says what to do
+_CUT = "..."
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxtuple, _SHORT.maxdict = 4, 10, 10, 10
+_SHORT.maxstring = _SHORT.maxother = 100
+
+
+def plain(text: str) -> str:
+    """Return a text as one line of at most `LONGEST` characters: its middle is left out, control characters escaped."""
+    line = " ".join(text.split())
+    if len(line) > LONGEST:
+        line = line[: LONGEST - _END - len(_CUT)] + _CUT + line[-_END:]
+    # Escapes are longer than what they stand for, so a second cut may be needed.
+    shown = CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
+    return shown if len(shown) <= LONGEST else plain(shown)
+
+
+def shortened(value: object) -> str:
+    """Return what a value is written as in code; of a long one, the first and the last part."""
+    return _SHORT.repr(value)
 
 
 class InputError(ValueError):
@@ -8,9 +39,17 @@ class InputError(ValueError):
     library and keeps its traceback.
     """
 
+    def __str__(self) -> str:
+        """Return the message, see `plain`: it may quote what others wrote into a file."""
+        return plain(super().__str__())
+
 
 class InputWarning(UserWarning):
     """A problem that does not stop the command, but that the user must know; commands show it in a frame."""
+
+    def __str__(self) -> str:
+        """Return the message, see `plain`."""
+        return plain(super().__str__())
 
 
 class Interrupted(BaseException):

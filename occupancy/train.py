@@ -13,7 +13,7 @@ from rich.console import Console
 
 from occupancy.cli.arguments import add_workers
 from occupancy.cli.command import Parser
-from occupancy.errors import InputError
+from occupancy.errors import InputError, shortened
 from occupancy.execution import workers
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def _command(options: argparse.Namespace) -> None:
 
 def _configs(options: argparse.Namespace) -> list[Config]:
     """Return the experiment of each config and seed."""
-    from occupancy.config.parsing import load_config, parse_overrides  # noqa: PLC0415
+    from occupancy.config.parsing import load_configs, parse_overrides  # noqa: PLC0415
+    from occupancy.config.section import LARGEST_SEED  # noqa: PLC0415
 
     # Settings may stand anywhere; argparse counts those that follow `--config` or `--seeds` to these.
     given = [*options.config, *options.seeds, *options.overrides]
@@ -87,14 +88,14 @@ def _configs(options: argparse.Namespace) -> list[Config]:
     if not files:
         raise InputError("--config: got settings only, expected the YAML file of an experiment first")
     for seed in seeds:
-        if not seed.isdecimal():
-            raise InputError(f"--seeds: got {seed!r}, expected whole numbers from 0 on")
+        if not seed.isdecimal() or len(seed) > len(str(LARGEST_SEED)):
+            raise InputError(f"--seeds: got {shortened(seed)}, expected whole numbers from 0 on")
     if seeds and "seed" in parse_overrides(overrides):
         raise InputError("command line: seed conflicts with --seeds; give one of them")
-    chosen = [[f"seed={seed}"] for seed in dict.fromkeys(map(int, seeds))] or [[]]
+    chosen = list(dict.fromkeys(map(int, seeds)))
     configs = []
     for file in dict.fromkeys(files):
-        first, *others = [load_config(file, [*overrides, *seed]) for seed in chosen]
+        first, *others = load_configs(file, overrides, chosen)
         configs += [first, *map(_without_final, others)]
     return configs
 

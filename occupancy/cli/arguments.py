@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from urllib.parse import urlsplit
 
+from occupancy.errors import shortened
+
+MOST = 100_000
+"""The largest number of processes or of rooms that a command takes."""
+
 
 def add_workers(parser: argparse._ActionsContainer) -> None:
     """Add the options that say where units are carried out."""
@@ -21,9 +26,9 @@ def add_workers(parser: argparse._ActionsContainer) -> None:
 
 
 def count(text: str) -> int:
-    """Return a whole number from 1 on, as the command line has it."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number from 1 on")
+    """Return a whole number from 1 to `MOST`, as the command line has it."""
+    if not text.isdecimal() or len(text) > len(str(MOST)) or not 1 <= int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"got {shortened(text)}, expected a whole number from 1 to {MOST:,}")
     return int(text)
 
 
@@ -35,5 +40,7 @@ def address(text: str) -> str:
     except ValueError:  # a port that is not a number
         is_whole = False
     if not is_whole:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected tcp://HOST:PORT, as `dask scheduler` prints it")
+        raise argparse.ArgumentTypeError(
+            f"got {shortened(text)}, expected tcp://HOST:PORT, as `dask scheduler` prints it"
+        )
     return text

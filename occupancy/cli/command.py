@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from occupancy.cli.process import hide_arguments
-from occupancy.errors import InputError, InputWarning, Interrupted
+from occupancy.errors import InputError, InputWarning, Interrupted, plain
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -77,7 +77,7 @@ def run(name: str, command: Callable[[], None], interrupted: str = "interrupted"
             command()
             sys.stdout.flush()  # here: if the reader has gone, a later flush would be a traceback
         except InputError as error:
-            print(f"{name}: {_safe(' '.join(str(error).split()))}", file=sys.stderr)
+            print(f"{name}: {_safe(ValueError.__str__(error))}", file=sys.stderr)
             return USAGE_ERROR
         except Interrupted:
             print(f"{name}: {interrupted}", file=sys.stderr)
@@ -96,10 +96,10 @@ def run(name: str, command: Callable[[], None], interrupted: str = "interrupted"
 
 
 def _safe(message: str) -> str:
-    """Return a message without passwords: what is mistyped may hold one, wherever it was typed."""
+    """Return a message in one line without passwords: what is mistyped may hold one, wherever it was typed."""
     from occupancy.config.secrets import hide  # noqa: PLC0415 (so that --help is quick)
 
-    return hide(message)
+    return plain(hide(message))  # in this order: half a password would not be found
 
 
 @contextmanager
@@ -121,7 +121,13 @@ def _our_warnings_only() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], _file: str, _line: int, *_: TextIO | str | None) -> None:
         if issubclass(category, InputWarning):
-            Console(stderr=True).print(Panel(escape(_safe(str(message))), title="Warning", style="bold yellow"))
+            Console(stderr=True).print(
+                Panel(
+                    escape(_safe(str(message))),
+                    title="Warning",
+                    style="bold yellow",
+                )
+            )
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)

@@ -28,7 +28,7 @@ from occupancy.config.model import (
     Single,
 )
 from occupancy.config.postprocess import Calibration, Decoding
-from occupancy.config.section import Count, Kind, Positive, Section
+from occupancy.config.section import PRINTABLE, Format, Kind, Name, Section, Seed, Span
 from occupancy.config.tracking import Tracking
 from occupancy.config.train import Train
 
@@ -40,25 +40,27 @@ __all__ = [
     "LSTM",
     "MLPCRF",
     "PHYSICS",
+    "PRINTABLE",
     "Calibration",
     "Clock",
     "Config",
-    "Count",
     "Data",
     "Decoding",
     "Explanation",
+    "Format",
     "Kind",
     "Logistic",
     "Majority",
     "MassBalance",
     "Mixture",
     "Model",
+    "Name",
     "Network",
-    "Positive",
     "RandomForest",
     "Room",
     "Section",
     "Simulation",
+    "Span",
     "Tracking",
     "Train",
 ]
@@ -72,16 +74,17 @@ PHYSICS = ("physics", CENTRED)
 class Config(Section):
     """A whole experiment: the log, the features, the model, its training and where it is recorded."""
 
-    name: Annotated[str, Field(min_length=1)]
-    """Name of the experiment; the default is the name of the file without its suffix."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    name: Name
+    """Name of the experiment; the default is the name of the file without its suffix. A pipe has none, so give it."""
+    seed: Seed = 0
     """Seed of all random numbers: initial weights, order of the rows, dropout, samples and trees."""
     protocol: Literal["honest", "report"] = "honest"
     """The rows that decide when the training of a network ends: ``honest``, the validation rows; ``report``, the test
     rows, as in the student report that this project reproduces; such scores are optimistic."""
-    features: Literal["no_light", "all", "physics", "centred_physics"] | Annotated[list[Kind], Field(min_length=1)] = (
-        "no_light"
-    )
+    features: (
+        Literal["no_light", "all", "physics", "centred_physics"]
+        | Annotated[list[Kind], Field(min_length=1, max_length=100)]
+    ) = "no_light"
     """The inputs of the model: ``no_light``, all sensors except light; ``all``; a list of kinds of sensors; or
     ``physics``, quantities computed from all sensors except light over spans of time before each row: CO2 balance,
     loudness, motion and warming. ``centred_physics``: the same over spans around each row, so a count also depends on

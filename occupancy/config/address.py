@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
@@ -14,7 +13,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from occupancy.config.secrets import FILES, HIDDEN, VARIABLE, hide, pieces, shown
-from occupancy.errors import InputError
+from occupancy.errors import CONTROL, InputError
 
 LONGEST = 2_000
 """The most characters of an address."""
@@ -23,7 +22,6 @@ _PASSED_ON = re.compile(r"(?:pwd|pass\w*|token|secret)\s*=\s*([^;&]+)", re.IGNOR
 _ENVIRONMENT = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "PGPASSWORD")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.\-]*(?=:)", re.IGNORECASE)
 _SHORT = 4  # a secret of fewer characters is found as a whole word only
-_CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 
 
 class Address(str):
@@ -117,14 +115,9 @@ class Address(str):
     @classmethod
     def _checked(cls, value: Any, check: Callable[[Any], str]) -> Address:
         address = value if isinstance(value, Address) else cls(check(value))
-        if has_controls(address._plain):
+        if CONTROL.search(address._plain):
             raise ValueError(f"got {address!r}, expected an address without control characters")
         return address
-
-
-def has_controls(text: str) -> bool:
-    """Return whether a text has characters that are no writing, such as those that move the cursor of a terminal."""
-    return any(unicodedata.category(character) in _CONTROLS for character in text)
 
 
 for _dumper in (yaml.SafeDumper, yaml.Dumper):

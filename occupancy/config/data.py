@@ -6,64 +6,66 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from occupancy.config.section import Count, Positive, Section
+from occupancy.config.section import Duration, Format, Place, Section, Seed, Span, Volume
 
 LEAVE_ROOMS_OUT, EACH_ROOM = "leave_rooms_out", "each_room"
 """The folds of many rooms: one model for all rooms, tested on rooms it has not seen; or one model for each room."""
+MOST_ROWS, MOST_PLACES = 2_000_000, 20_000_000
+"""The largest simulated log: its rows, and its rows times people; it takes less than 1 GB and 10 s."""
 
 
 class Room(Section):
     """A room that is simulated; the defaults resemble the room of the UCI log."""
 
-    volume_m3: Positive = 77.0
+    volume_m3: Volume = 77.0
     """Volume of the room, in cubic metres."""
-    air_changes_per_h: Annotated[float, Field(ge=0)] = 0.75
+    air_changes_per_h: Annotated[float, Field(ge=0, le=1000)] = 0.75
     """Air changes per hour with outdoor air."""
-    generation_l_per_h: Positive = 17.0
+    generation_l_per_h: Annotated[float, Field(gt=0, le=1000)] = 17.0
     """CO2 that one person breathes out, in litres per hour."""
-    outdoor_ppm: Positive = 345.0
+    outdoor_ppm: Annotated[float, Field(gt=0, le=10_000)] = 345.0
     """CO2 outdoors, in ppm."""
-    co2_noise_ppm: Annotated[float, Field(ge=0)] = 2.0
+    co2_noise_ppm: Annotated[float, Field(ge=0, le=10_000)] = 2.0
     """Standard deviation of the noise of the CO2 sensor, independent for each reading, in ppm."""
     co2_mixing_share: Annotated[float, Field(ge=0, lt=1)] = 0.03
     """Standard deviation of the slow changes at the sensor because air is never fully mixed, as a share of the
     room's CO2 above outdoors."""
-    co2_resolution_ppm: Positive = 5.0
+    co2_resolution_ppm: Annotated[float, Field(ge=1e-6, le=10_000)] = 5.0
     """Resolution of the CO2 sensor, in ppm."""
-    base_temperature_c: Annotated[float, Field(gt=-273.15)] = 25.0
+    base_temperature_c: Annotated[float, Field(gt=-273.15, le=100)] = 25.0
     """Temperature of the empty room, in degrees Celsius."""
-    temperature_rise_c_per_person: Annotated[float, Field(ge=0)] = 0.35
+    temperature_rise_c_per_person: Annotated[float, Field(ge=0, le=100)] = 0.35
     """How much one person finally raises the temperature, in degrees Celsius."""
-    temperature_time_constant_s: Positive = 3600.0
+    temperature_time_constant_s: Duration = 3600.0
     """Seconds in which the temperature covers 63 % of the way to its new value."""
-    light_when_occupied_lux: Annotated[float, Field(ge=0)] = 120.0
+    light_when_occupied_lux: Annotated[float, Field(ge=0, le=1e6)] = 120.0
     """Light of the lamp of one desk, in lux, before the gains of the sensors."""
-    daylight_lux: Annotated[float, Field(ge=0)] = 60.0
+    daylight_lux: Annotated[float, Field(ge=0, le=1e6)] = 60.0
     """Daylight when the sun is highest, in lux, before clouds and the gains of the sensors."""
-    sound_when_occupied_v: Annotated[float, Field(ge=0)] = 0.25
+    sound_when_occupied_v: Annotated[float, Field(ge=0, le=1000)] = 0.25
     """Median sound level of one person, in volts at the output of the amplifier, before the gains of the sensors."""
-    movements_per_min: Annotated[float, Field(ge=0)] = 0.8
+    movements_per_min: Annotated[float, Field(ge=0, le=10_000)] = 0.8
     """Movements per minute of one person that a motion sensor facing the desk detects."""
-    disturbances_per_h: Annotated[float, Field(ge=0)] = 0.3
+    disturbances_per_h: Annotated[float, Field(ge=0, le=10_000)] = 0.3
     """Sounds and movements per hour that are not made by people in the room."""
     step_s: Annotated[float, Field(ge=1, le=300)] = 30.0
     """Seconds between two rows."""
-    max_people: Count = 3
+    max_people: Annotated[int, Field(ge=1, le=1000)] = 3
     """Number of people who use the room."""
     opens_h: Annotated[float, Field(ge=0, le=24)] = 10.5
     """Hour of the day when the room opens."""
     closes_h: Annotated[float, Field(ge=0, le=24)] = 20.0
     """Hour of the day when the room closes."""
-    sessions_per_day: Count = 2
+    sessions_per_day: Annotated[int, Field(ge=1, le=100)] = 2
     """Number of sessions per day, one in each of as many equal parts of the opening hours."""
-    longest_session_s: Positive = 12_600.0
+    longest_session_s: Span = 12_600.0
     """Longest session in seconds; a session lasts 60 to 100 % of it. At most the opening hours divided by
     ``sessions_per_day``."""
     attendance: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Probability that a person comes to a session."""
-    breaks_per_h: Annotated[float, Field(ge=0)] = 0.2
+    breaks_per_h: Annotated[float, Field(ge=0, le=60)] = 0.2
     """Short breaks per hour in which a person leaves the room."""
-    break_s: Positive = 240.0
+    break_s: Span = 240.0
     """Mean length of a break in seconds."""
 
     @model_validator(mode="after")
@@ -82,47 +84,59 @@ class Room(Section):
 class Simulation(Section):
     """The simulated log: whole days of one room; the same seed gives the same log."""
 
-    days: Count = 5
-    """Days in the log; the first is a Monday, and nobody comes on Saturdays and Sundays."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    days: Annotated[int, Field(ge=1, le=10_000)] = 5
+    """Days in the log; the first is a Monday, and nobody comes on Saturdays and Sundays. At most 2 million rows, and 20
+    million rows times ``room.max_people``."""
+    seed: Seed = 0
     """Seed of the simulator; the ``seed`` of the experiment does not change the log."""
     room: Room = Room()
     """The simulated room."""
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Self:
+        rows = self.days * 86_400 / self.room.step_s
+        if rows > MOST_ROWS or rows * self.room.max_people > MOST_PLACES:
+            raise ValueError(
+                f"days {self.days} with a row every {self.room.step_s:g} s are {rows:,.0f} rows of "
+                f"{self.room.max_people} people, expected at most {MOST_ROWS:,} rows, and {MOST_PLACES:,} rows times "
+                "people; lower days or room.max_people, or raise room.step_s"
+            )
+        return self
 
 
 class Data(Section):
     """Where the log comes from, how it is read, and how it is cut into folds."""
 
-    source: str = "auto"
+    source: Place = "auto"
     """The log: ``uci``, found on disk or downloaded; ``simulated``; ``auto``, which is ``uci`` or, if that log is
     neither on disk nor can be downloaded, ``simulated`` with a warning; or the path of a CSV file."""
-    folds: str = "forward"
+    folds: Place = "forward"
     """The folds: ``forward`` or ``blocked`` for the UCI log, ``simulated`` for the simulated log, or the path of a fold
     file. With ``rooms``: ``leave_rooms_out``, one model for all rooms, tested on rooms that it has not seen; or
     ``each_room``, one model for each room, trained on the first 60 % of its rows (the last quarter of these is
     validation) and tested on the rest."""
-    rooms: str | None = None
+    rooms: Place | None = None
     """Logs of many rooms, used instead of ``source``: a folder with one CSV file for each room, or a glob such as
     ``logs/*/march.csv``. It needs ``folds: leave_rooms_out`` or ``each_room``."""
-    room_folds: Annotated[int, Field(ge=2)] | None = None
+    room_folds: Annotated[int, Field(ge=2, le=10_000)] | None = None
     """Number of folds of ``leave_rooms_out``: the rooms are divided into as many groups, and each group is tested once.
     At most the number of rooms; for three rooms always three, so that one room is left to train and one to validate;
     null: 4."""
     max_csv_mb: Annotated[int, Field(ge=1, le=100_000)] = 200
     """The largest CSV file that is read, in millions of bytes; 200 are about two million rows of the UCI log."""
-    log_schema: str = Field("uci", alias="schema")
+    log_schema: Place = Field("uci", alias="schema")
     """The meaning of the columns: ``uci``, or the path of a schema file for a CSV."""
-    max_count: Count = 3
+    max_count: Annotated[int, Field(ge=1, le=1000)] = 3
     """The largest number of people; a model has one class for each count from 0 to it."""
-    max_gap: Positive = 120.0
+    max_gap: Duration = 120.0
     """Longest time in seconds between two rows of one recording. After a longer gap a new recording begins, and nothing
     looks back across it."""
-    time_format: str | None = None
+    time_format: Format | None = None
     """Format of the times, as ``strptime`` reads it (``%d.%m.%Y %H:%M``); null: the format of the schema."""
     missing: Literal["refuse", "interpolate"] = "refuse"
     """What to do about missing sensor cells: ``refuse`` the log, or ``interpolate``: hold the last reading of the
     sensor."""
-    max_missing: Count = 10
+    max_missing: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     """Longest run of missing samples under ``missing: interpolate``."""
     simulation: Simulation = Simulation()
     """Settings of the simulated log."""

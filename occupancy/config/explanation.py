@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from occupancy.config.section import Count, Positive, Section
+from occupancy.config.section import Duration, Section
 
 
 class Explanation(Section):
@@ -15,9 +15,9 @@ class Explanation(Section):
     `occupancy train` records it with each fold, if the log is of one room.
     """
 
-    repeats: Count = 5
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 5
     """How many times the blocks of a sensor's readings are shuffled, each time with another seed."""
-    block_s: Positive = 1800.0
+    block_s: Duration = 1800.0
     """Length of a block in seconds; readings keep their order inside a block. The test rows of a fold must hold at
     least two blocks."""
     backgrounds: Annotated[int, Field(ge=1, le=100)] = 16

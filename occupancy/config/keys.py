@@ -10,10 +10,12 @@ from pydantic import BaseModel
 
 from occupancy.config import Config
 from occupancy.config.model import DEFAULT
-from occupancy.errors import InputError
+from occupancy.errors import InputError, shortened
 
 COMMAND_LINE = "command line"
 """How messages call the place of an override."""
+DEEPEST = 10
+"""The most parts of a dotted key."""
 
 
 def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = "") -> Iterator[str]:
@@ -29,7 +31,8 @@ def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = 
         yield key
         below = tree.get(field.alias or name) if isinstance(tree, dict) else None
         several = typing.get_origin(field.annotation) is list
-        for section in _chosen(list(_sections(field.annotation)), (below or []) if several else [below]):
+        trees = (below if isinstance(below, list) else []) if several else [below]
+        for section in _chosen(list(_sections(field.annotation)), trees):
             yield from known_keys(section, None if several else below, f"{key}.")
 
 
@@ -44,8 +47,20 @@ def _chosen(sections: list[type[BaseModel]], trees: list[Any]) -> list[type[Base
     """Return the sections that describe the given mappings; alternatives are told apart by their ``name``."""
     if len(sections) < 2:
         return sections
-    names = {tree.get("name", DEFAULT) if isinstance(tree, dict) else DEFAULT for tree in trees}
+    names = [tree.get("name", DEFAULT) if isinstance(tree, dict) else DEFAULT for tree in trees]  # of any type
     return [section for section in sections if section.model_fields["name"].default in names]
+
+
+def parts_of(key: str, where: str = COMMAND_LINE) -> list[str]:
+    """Return the parts of a dotted key.
+
+    Raises:
+        InputError: if there are more than `DEEPEST`.
+    """
+    parts = key.split(".")
+    if len(parts) > DEEPEST:
+        raise InputError(f"{where}: {shortened(key)} has {len(parts):,} parts, expected at most {DEEPEST}")
+    return parts
 
 
 def put(tree: dict[str, Any], key: str, value: Any, where: str = COMMAND_LINE) -> None:
@@ -58,13 +73,13 @@ def put(tree: dict[str, Any], key: str, value: Any, where: str = COMMAND_LINE) -
         where: how messages call the place where the key was given.
 
     Raises:
-        InputError: if a part of the key holds a single value.
+        InputError: if a part of the key holds a single value, or the key has too many parts.
     """
-    *parents, last = key.split(".")
+    *parents, last = parts_of(key, where)
     for parent in parents:
         if (below := tree.get(parent)) is None:  # a section that is off is written as null
             below = tree[parent] = {}
         if not isinstance(below, dict):
-            raise InputError(f"{where}: {key}: {parent!r} is a single value ({below!r}) and has no keys in it")
+            raise InputError(f"{where}: {key}: {parent!r} is a single value ({shortened(below)}) and has no keys in it")
         tree = below
     tree[last] = value

@@ -6,12 +6,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from occupancy.config.section import Count, Positive, Section
+from occupancy.config.section import Section, Span, Volume
 
 DEFAULT = "lstm"
 """The model of a mapping without a name."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
+Window = Annotated[int, Field(ge=1, le=10_000)]
+Units = Annotated[int, Field(ge=1, le=4096)]
+Layers = Annotated[list[Units], Field(max_length=32)]
+Draws = Annotated[int, Field(ge=1, le=10_000)]
 Head = Literal["regression", "classification"]
 
 
@@ -32,15 +36,15 @@ class LSTM(Section):
     balanced: bool = False
     """Whether all labels have the same weight in the loss, even if a label has few rows; also in the loss that chooses
     the number of epochs. It can't be used with ``head: regression``."""
-    window: Count = 15
+    window: Window = 15
     """Samples of one prediction, including its own row."""
-    layers: Count = 2
+    layers: Annotated[int, Field(ge=1, le=32)] = 2
     """Number of stacked layers."""
-    hidden: Count = 64
+    hidden: Units = 64
     """Units in each layer."""
     dropout: Share = 0.3
     """Share of units that are dropped after each layer during training."""
-    mc_samples: Annotated[int, Field(ge=0)] = 0
+    mc_samples: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Passes of Monte-Carlo dropout in prediction; 0: no dropout in prediction."""
 
     @model_validator(mode="after")
@@ -53,13 +57,13 @@ class MLPCRF(Section):
     """A multi-layer perceptron whose outputs are the emissions of a linear-chain CRF."""
 
     name: Literal["mlp_crf"] = "mlp_crf"
-    hidden: list[Count] = Field(default_factory=lambda: [32])
+    hidden: Layers = Field(default_factory=lambda: [32])
     """Units in each hidden layer; an empty list: linear emissions."""
-    window: Count = 5
+    window: Window = 5
     """Samples of one emission, including its own row."""
     dropout: Share = 0.3
     """Share of hidden units that are dropped during training."""
-    sequence: Count = 60
+    sequence: Annotated[int, Field(ge=1, le=10_000)] = 60
     """Samples in a training sequence."""
     drop_incomplete: bool = False
     """Whether the last, shorter sequence of a stretch is left out of the training."""
@@ -73,18 +77,18 @@ class BNN(Section):
     """A Bayesian multi-layer perceptron whose posterior is approximated by a variational guide."""
 
     name: Literal["bnn"] = "bnn"
-    hidden: list[Count] = Field(default_factory=lambda: [32, 32])
+    hidden: Layers = Field(default_factory=lambda: [32, 32])
     """Units in each hidden layer; an empty list: a linear network."""
-    window: Count = 8
+    window: Window = 8
     """Samples of one prediction, including its own row."""
-    prior_std: Positive = 2.0
+    prior_std: Annotated[float, Field(ge=1e-6, le=1e6)] = 2.0
     """Standard deviation of the Normal prior of a weight, times the root of the number of inputs of its layer."""
     guide: Literal["diagonal", "low_rank"] = "diagonal"
     """Family of the approximate posterior: independent Normals, or one Normal of all weights with a covariance of
     low rank."""
-    draws: Count = 4
+    draws: Draws = 4
     """Samples from the posterior in a training step; more samples make the gradient less noisy."""
-    samples: Count = 100
+    samples: Draws = 100
     """Samples from the posterior in prediction."""
 
 
@@ -94,11 +98,11 @@ class RandomForest(Section):
     name: Literal["random_forest"] = "random_forest"
     head: Head = "classification"
     """Whether the trees regress or classify the count."""
-    trees: Count = 300
+    trees: Annotated[int, Field(ge=1, le=10_000)] = 300
     """Number of trees."""
-    max_depth: Count | None = None
+    max_depth: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Largest depth of a tree; null: no limit."""
-    min_samples_leaf: Count = 5
+    min_samples_leaf: Annotated[int, Field(ge=1, le=1_000_000)] = 5
     """Smallest number of rows in a leaf."""
     balanced: bool = False
     """Whether all labels have the same weight, even if a label has few rows; only with ``head: classification``."""
@@ -113,7 +117,7 @@ class Logistic(Section):
     """Multinomial logistic regression on the standardised inputs of a row."""
 
     name: Literal["logistic"] = "logistic"
-    inverse_penalty: Positive = 0.01
+    inverse_penalty: Annotated[float, Field(ge=1e-9, le=1e9)] = 0.01
     """Inverse weight of the penalty on the squared coefficients, ``C`` in scikit-learn; smaller values give smoother
     models."""
     balanced: bool = True
@@ -130,7 +134,7 @@ class Clock(Section):
     """The shares of the labels at the hour and weekday of a row; sensors are not used."""
 
     name: Literal["clock"] = "clock"
-    prior_s: Positive = 1800.0
+    prior_s: Annotated[float, Field(ge=1e-3, le=1e9)] = 1800.0
     """Weight of the prior, in seconds of rows: the shares at an hour and weekday are pulled towards those at the hour
     on any day, these towards those of all rows, and these towards equal shares."""
 
@@ -139,14 +143,14 @@ class MassBalance(Section):
     """The number of people that explains the CO2 of a ventilated room; without motion it is 0."""
 
     name: Literal["mass_balance"] = "mass_balance"
-    volume_m3: Positive = 77.0
+    volume_m3: Volume = 77.0
     """Volume of the room, in cubic metres."""
-    generation_l_per_h: Positive = 16.0
+    generation_l_per_h: Annotated[float, Field(ge=0.01, le=1000)] = 16.0
     """CO2 that one person breathes out, in litres per hour; the default suits seated adults (Persily and de Jonge,
     2017, give it by age, sex and activity)."""
-    slope_s: Positive = 762.5
+    slope_s: Span = 762.5
     """Span before each row over which the slope of CO2 is fitted, in seconds."""
-    gate_s: Positive = 240.0
+    gate_s: Span = 240.0
     """Seconds after the last motion during which the room counts as occupied."""
 
 
@@ -177,7 +181,7 @@ class Mixture(Section):
     """Several models whose probabilities are combined."""
 
     name: Literal["mixture"] = "mixture"
-    members: Annotated[list[Single], Field(min_length=2)]
+    members: Annotated[list[Single], Field(min_length=2, max_length=100)]
     """The models, each a mapping with a ``name`` and its settings, as under ``model``."""
     pool: Literal["mean", "product"] = "product"
     """How the probabilities of the members are combined: their ``mean``, or their ``product``, in which a count that

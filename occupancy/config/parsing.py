@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,29 +11,58 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from occupancy.config import Config, Data
-from occupancy.config.keys import COMMAND_LINE, put
+from occupancy.config.keys import COMMAND_LINE, parts_of, put
 from occupancy.config.problems import describe
 from occupancy.config.yaml_file import parse_yaml, read_yaml
-from occupancy.errors import InputError
+from occupancy.errors import InputError, shortened
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+MOST_PROBLEMS = 5
+"""How many problems of a configuration a message tells."""
+LONGEST = 100_000
+"""The most characters of all overrides together."""
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     """Return the experiment that a YAML file describes, with ``key=value`` overrides applied.
 
     Args:
-        path: the YAML file; its name without suffix is the name of the experiment unless the file gives a ``name``.
+        path: the YAML file, see `read_experiment`.
         overrides: dotted keys with YAML values, such as ``model.dropout=0.3``.
 
     Raises:
         InputError: if there is an unknown key, a wrong type or value, or settings that conflict; one line
             that names the file, the key, what was got and what is allowed.
     """
-    path = Path(path)
+    return load_configs(path, overrides)[0]
+
+
+def load_configs(path: Path | str, overrides: Sequence[str] = (), seeds: Sequence[int] = ()) -> list[Config]:
+    """Return the experiment of `load_config` with each of these seeds; without seeds, with its own.
+
+    Raises:
+        InputError: as `load_config`.
+    """
+    given = [parse_overrides([*overrides, f"seed={seed}"]) for seed in seeds] or [parse_overrides(overrides)]
+    tree = read_experiment(Path(path), given[0])  # once: a pipe can't be read again
+    return [resolve(Config, copy.deepcopy(tree), str(path), one) for one in given]
+
+
+def read_experiment(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of the YAML file of an experiment.
+
+    Its name is that of the file without suffix, unless the file or the overrides give a ``name``.
+
+    Raises:
+        InputError: if it can't be read, see `read_yaml`, or is a pipe and no name is given.
+    """
     tree = read_yaml(path)
-    tree.setdefault("name", path.stem)
-    return resolve(Config, tree, str(path), parse_overrides(overrides))
+    if "name" not in tree and "name" not in given:
+        if not path.is_file():
+            raise InputError(f"{path}: is a pipe, which gives the experiment no name; add name=NAME")
+        tree["name"] = path.stem
+    return tree
 
 
 def resolve(model: type[_Model], tree: dict[str, Any], where: str, given: Mapping[str, Any] | None = None) -> _Model:
@@ -53,7 +83,9 @@ def resolve(model: type[_Model], tree: dict[str, Any], where: str, given: Mappin
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        problems = (describe(model, tree, given, where, problem) for problem in error.errors())
+        found = error.errors(include_url=False)
+        problems = [describe(model, tree, given, where, problem) for problem in found[:MOST_PROBLEMS]]
+        problems += [f"and {len(found) - MOST_PROBLEMS:,} more problems"] if len(found) > MOST_PROBLEMS else []
         raise InputError("; ".join(problems)) from None
 
 
@@ -64,18 +96,28 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
         overrides: texts such as ``data.source=simulated``; a value that is not valid YAML is taken as text.
 
     Raises:
-        InputError: if an override is not of the form ``key=value``, or a key is given twice.
+        InputError: if an override is not of the form ``key=value``, a key is given twice, or they are too long.
     """
+    if (size := sum(map(len, overrides))) > LONGEST:
+        raise InputError(
+            f"{COMMAND_LINE}: got settings of {size:,} characters, expected at most {LONGEST:,}; put them into the file"
+        )
     given: dict[str, Any] = {}
+    above: dict[str, str] = {}  # a key that is given, by each key that contains it
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not all(part.strip() for part in key.split(".")):
             quotes = ", or 'features=[co2, motion]' with the quotes" if set(text) & set("[]{}") else ""
-            raise InputError(f"{COMMAND_LINE}: got {text!r}, expected key=value such as data.source=simulated{quotes}")
+            got = shortened(text)
+            raise InputError(f"{COMMAND_LINE}: got {got}, expected key=value such as data.source=simulated{quotes}")
         key = key.strip()
-        clash = next((k for k in given if k == key or k.startswith(f"{key}.") or key.startswith(f"{k}.")), None)
+        parts = parts_of(key)
+        containing = [".".join(parts[:number]) for number in range(1, len(parts) + 1)]
+        clash = next((k for k in containing if k in given), above.get(key))
         if clash is not None:
             raise InputError(f"{COMMAND_LINE}: {key} conflicts with {clash}, which is given before it; give it once")
+        for one in containing:
+            above.setdefault(one, key)
         try:
             given[key] = parse_yaml(value)
         except yaml.YAMLError:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from occupancy.config.section import Positive, Section
+from pydantic import Field
+
+from occupancy.config.section import Section, Span
 
 
 class Decoding(Section):
@@ -14,7 +16,7 @@ class Decoding(Section):
     """The rows that a count depends on: ``filter``, the rows up to its own, which is causal; ``lag``, also the rows of
     the next ``lag`` seconds, so the answer comes that much later; ``smooth``, the whole recording; ``viterbi``, the
     whole recording too, and the labels are those of the most likely path."""
-    lag: Positive = 300.0
+    lag: Span = 300.0
     """Delay of the answer in seconds, only for ``mode: lag``."""
 
 
@@ -24,7 +26,7 @@ class Calibration(Section):
     label: Literal["nearest", "likeliest"] = "nearest"
     """The count that is answered: ``nearest`` to the mean, which has the smallest expected squared error, or the
     ``likeliest``. The path of ``decoding.mode: viterbi`` is not changed."""
-    answered_mse: Positive = 0.05
+    answered_mse: Annotated[float, Field(gt=0, le=1e6)] = 0.05
     """Target of selective prediction: the mean squared error, in people squared, that the answered rows should have.
     The threshold is chosen on the training rows, each visit predicted without it; rows that are less certain are not
     answered, and the column ``answered`` says so. ``mse_answered`` is the error reached on the test rows."""

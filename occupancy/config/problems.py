@@ -9,6 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from occupancy.config.keys import COMMAND_LINE, known_keys
+from occupancy.errors import shortened
+
+_LONGEST_KEY = 100  # characters of an unknown key that are compared with the known ones
 
 
 def describe(model: type[BaseModel], tree: dict[str, Any], given: Mapping[str, Any], where: str, problem: Any) -> str:
@@ -25,8 +28,8 @@ def describe(model: type[BaseModel], tree: dict[str, Any], given: Mapping[str, A
     if any(key == k or key.startswith(f"{k}.") or k.startswith(f"{key}.") for k in given):
         where = COMMAND_LINE
     if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key {key}; {_suggest(model, key, tree)}"
-    where = f"{where}: {key}" if key else where
+        return f"{where}: unknown key {_cut(key)}; {_suggest(model, key, tree)}"
+    where = f"{where}: {_cut(key)}" if key else where
     if problem["type"] == "missing":
         return f"{where} is missing"
     if problem["type"] == "value_error":  # our own checks
@@ -39,12 +42,16 @@ def describe(model: type[BaseModel], tree: dict[str, Any], given: Mapping[str, A
     expected = said.removeprefix("Input should be ")
     remedy = f", expected {expected}" if expected != said else f"; {said[0].lower()}{said[1:]}"
     if problem["type"] == "list_type" and where.startswith(COMMAND_LINE):  # shells read brackets without quotes
-        remedy += f" such as '{key}=[{problem['input']}]', with the quotes"
+        remedy += f" such as '{key}=[{_cut(str(problem['input']))}]', with the quotes"
     return f"{where}: got {_quoted(problem['input'])}{remedy}"
 
 
 def _quoted(value: Any) -> str:
-    return f"{value!r} ({type(value).__name__})"
+    return f"{shortened(value)} ({type(value).__name__})"
+
+
+def _cut(key: str) -> str:
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}..."
 
 
 def _key(tree: Any, location: Sequence[str | int], is_missing: bool) -> str:
@@ -65,6 +72,7 @@ def _suggest(model: type[BaseModel], key: str, tree: dict[str, Any]) -> str:
     parent = key.rpartition(".")[0]
     known = list(known_keys(model, tree))
     siblings = [k for k in known if k.rpartition(".")[0] == parent]
-    nearest = difflib.get_close_matches(key, siblings, 1, 0.5) or difflib.get_close_matches(key, known, 1, 0.0)
+    short = key[:_LONGEST_KEY]
+    nearest = difflib.get_close_matches(short, siblings, 1, 0.5) or difflib.get_close_matches(short, known, 1, 0.0)
     allowed = ", ".join(k.rpartition(".")[2] for k in siblings)
     return f"did you mean {nearest[0]}?" + (f" allowed in {parent or 'the top level'}: {allowed}" if allowed else "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from occupancy.config.section import Count, Section
+from occupancy.config.section import PRINTABLE, Section
+from occupancy.errors import shortened
 
 Metric = Literal["mse", "mse_mean"]
 
@@ -15,16 +18,22 @@ Metric = Literal["mse", "mse_mean"]
 _FIXED = ("name", "protocol", "data", "tracking", "explanation", "train.refit", "train.device")
 
 
+Limit = Annotated[int, Field(ge=-(10**12), le=10**12)] | Annotated[float, Field(ge=-1e12, le=1e12)]
+
+MOST_SETTINGS = 10_000
+"""The most settings that a search tries on a fold, and the most that are checked before it begins."""
+
+
 class Range(Section):
     """All numbers between two bounds; only whole numbers if both bounds are whole numbers (`8`, not `8.0`)."""
 
-    low: int | float
+    low: Limit
     """The smallest number."""
-    high: int | float
+    high: Limit
     """The largest number."""
     log: bool = False
     """Whether the range is searched on a logarithmic scale, which suits a learning rate."""
-    step: Count | None = None
+    step: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Distance between two whole numbers; null: 1."""
 
     @model_validator(mode="after")
@@ -62,7 +71,8 @@ def _kind(values: Any) -> str:
     return "range" if isinstance(values, dict | Range) else "list"
 
 
-Values = Annotated[list[Any], Field(min_length=1)]
+Values = Annotated[list[Any], Field(min_length=1, max_length=1000)]
+Key = Annotated[str, Field(max_length=200), PRINTABLE]
 Space = Annotated[Annotated[Values, Tag("list")] | Annotated[Range, Tag("range")], Discriminator(_kind)]
 
 
@@ -70,9 +80,9 @@ class GridSearch(Section):
     """Every combination of the listed values is tried on every fold."""
 
     method: Literal["grid"] = "grid"
-    over: Annotated[dict[str, Values], Field(min_length=1)]
+    over: Annotated[dict[Key, Values], Field(min_length=1, max_length=100)]
     """Dotted keys of the config, each with a list of values to try. For a key whose value is a list, give a list of
-    lists."""
+    lists. At most 10,000 combinations."""
     metric: Metric = "mse"
     """The score on the validation rows of a fold that chooses the setting; lower is better."""
 
@@ -93,6 +103,12 @@ class GridSearch(Section):
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
         _check_keys(self.over)
+        combinations = math.prod(map(len, self.over.values()))
+        if combinations > MOST_SETTINGS:
+            raise ValueError(
+                f"over has {combinations:,} combinations, expected at most {MOST_SETTINGS:,}; give fewer values, or "
+                "set method to 'adaptive'"
+            )
         return self
 
 
@@ -100,12 +116,13 @@ class AdaptiveSearch(Section):
     """Each fold tries settings that its own earlier scores suggest, by TPE (Bergstra et al., 2011)."""
 
     method: Literal["adaptive"]
-    over: Annotated[dict[str, Space], Field(min_length=1)]
-    """Dotted keys of the config, each with a list of values or with a range."""
-    trials: Count
+    over: Annotated[dict[Key, Space], Field(min_length=1, max_length=100)]
+    """Dotted keys of the config, each with a list of values or with a range. At most 10,000 pairs of values of two
+    keys; the ends of a range count as two."""
+    trials: Annotated[int, Field(ge=1, le=MOST_SETTINGS)]
     """Number of settings that each fold tries. The first is the config's own setting, if the lists and ranges contain
     it."""
-    batch: Count = 8
+    batch: Annotated[int, Field(ge=1, le=MOST_SETTINGS)] = 8
     """Number of settings of a fold that are tried at the same time, before their scores suggest the next ones. At most
     this number times the number of folds of workers can be busy; the number of workers does not change the result."""
     metric: Metric = "mse"
@@ -114,6 +131,13 @@ class AdaptiveSearch(Section):
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
         _check_keys(self.over)
+        sizes = [len(values) if isinstance(values, list) else 2 for values in self.over.values()]
+        # Every pair of values is checked before the search begins.
+        pairs = sum(one * other for one, other in itertools.combinations(sizes, 2))
+        if pairs > MOST_SETTINGS:
+            raise ValueError(
+                f"over has {pairs:,} pairs of values, expected at most {MOST_SETTINGS:,}; give shorter lists, or ranges"
+            )
         return self
 
 
@@ -127,4 +151,4 @@ def _check_keys(over: Mapping[str, list[Any] | Range]) -> None:
         if (within := next((other for other in over if key.startswith(f"{other}.")), None)) is not None:
             raise ValueError(f"over has {key} and also {within}, which contains it; remove one of them")
         if isinstance(values, list) and (twice := [one for place, one in enumerate(values) if one in values[:place]]):
-            raise ValueError(f"over gives {twice[0]!r} twice for {key}; give it once")
+            raise ValueError(f"over gives {shortened(twice[0])} twice for {key}; give it once")

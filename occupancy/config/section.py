@@ -4,17 +4,41 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from occupancy.errors import CONTROL
 
 Kind = Literal["temperature", "light", "sound", "co2", "co2_slope", "motion", "other"]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
+
+
+def _check_printable(text: str) -> str:
+    if (found := CONTROL.search(text)) is not None:
+        raise ValueError(f"got the control character {found[0]!a} in the text, expected text that can be printed")
+    return text
+
+
+PRINTABLE = AfterValidator(_check_printable)
+"""Refuses control characters in a text, which could steer the terminal that shows it."""
+Name = Annotated[str, Field(min_length=1, max_length=200), PRINTABLE]
+Format = Annotated[str, Field(max_length=200), PRINTABLE]
+Place = Annotated[str, Field(max_length=4096), PRINTABLE]
+"""A name that is known, or the path of a file: no operating system takes longer ones."""
+
+LARGEST_SEED = 2**63 - 1
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Volume = Annotated[float, Field(ge=1, le=1e7)]
+"""Volume of a room in cubic metres: from a cabin to the largest halls."""
+Span = Annotated[float, Field(gt=0, le=86_400)]
+"""Seconds over which readings are combined, at most a day: time and memory grow with it."""
+Duration = Annotated[float, Field(gt=0, le=1e9)]
+"""Seconds that are only compared; the most are about 30 years."""
 
 
 class Section(BaseModel):
     """A section of the configuration: immutable, strict about types, and without unknown keys.
 
-    The text under a field describes its key; ``docs/configuration.md`` is written from it.
+    The text under a field describes its key; ``docs/configuration.md`` is written from it. Every number has bounds,
+    far from anything that is useful, so that a slip of the keyboard is refused before it takes all memory.
     """
 
     model_config = ConfigDict(

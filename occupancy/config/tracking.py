@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from occupancy.config.address import Address, has_controls
-from occupancy.config.section import Section
-
-
-def _without_controls(name: str) -> str:
-    if has_controls(name):
-        raise ValueError(f"got {name!r}, expected a name without control characters")
-    return name
-
-
-_CHECKED = AfterValidator(_without_controls)  # last, for what stands before it to count characters
+from occupancy.config.address import Address
+from occupancy.config.section import PRINTABLE, Section
 
 
 class Tracking(Section):
@@ -25,9 +16,9 @@ class Tracking(Section):
     uri: Address = Field(Address("sqlite:///mlflow.db"), strict=False)  # a text is as good
     """The MLflow store: an SQLite file (``sqlite:///other.db``), a server (``http://host:5000``) or a database. It is
     shown and recorded without its password. ``${NAME}`` in it is read from the environment when it is used."""
-    experiment: Annotated[str, Field(min_length=1, max_length=490), _CHECKED] = "occupancy"
+    experiment: Annotated[str, Field(min_length=1, max_length=490), PRINTABLE] = "occupancy"
     """The MLflow experiment to which the runs belong; without control characters."""
-    register_as: Annotated[str, Field(pattern=r"^[^/:@]+$", max_length=200), _CHECKED] | Literal[False] | None = Field(
+    register_as: Annotated[str, Field(pattern=r"^[^/:@]+$", max_length=200), PRINTABLE] | Literal[False] | None = Field(
         None, alias="register"
     )
     """Name of the final model in the MLflow registry; the newest version gets the alias ``current``. null:

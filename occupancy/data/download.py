@@ -51,7 +51,7 @@ def find_uci() -> Path:
         Unreachable: if there is no such file, and no address answers.
     """
     named = os.environ.get("OCCUPANCY_DATA_DIR")
-    folders = [Path(named).expanduser()] if named else []
+    folders = [Path(os.path.expanduser(named))] if named else []  # noqa: PTH111 (it leaves an unknown ~user as it is)
     folders.append(Path("data"))
     for folder in folders:
         path = folder / UCI_FILE

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from occupancy.config import Kind, Positive, Section
+from occupancy.config import PRINTABLE, Format, Kind, Name, Section, Span
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
-from occupancy.errors import InputError
+from occupancy.errors import InputError, shortened
+
+ColumnName = Annotated[str, Field(max_length=500), PRINTABLE]
 
 
 class Column(Section):
     """A sensor column."""
 
-    name: str
+    name: ColumnName
     """Name of the column in the CSV."""
     kind: Kind
     """What the column measures; features are selected by kind, not by name."""
-    unit: str
+    unit: Annotated[str, Field(max_length=100), PRINTABLE]
     """Unit of the values, for people and axes."""
     optional: bool = False
     """Whether the column may be absent from a log."""
-    slope_of: str | None = None
+    slope_of: ColumnName | None = None
     """The column whose trailing least-squares slope (per sample) this column holds. Such a column looks back in time,
     so it is computed again wherever looking back must stop."""
-    slope_span_s: Positive | None = None
+    slope_span_s: Span | None = None
     """Span of that slope in seconds; it must be given together with ``slope_of``."""
 
     @model_validator(mode="after")
@@ -40,15 +44,15 @@ class Column(Section):
 class Schema(Section):
     """The columns of a log, in the order of the file."""
 
-    name: str
+    name: Name
     """Name of the log, to which fold files refer (``log: uci``)."""
-    time: Annotated[list[str], Field(min_length=1)]
+    time: Annotated[list[ColumnName], Field(min_length=1, max_length=10)]
     """The columns that hold the time; their cells are joined by a space."""
-    time_format: str
+    time_format: Format
     """The ``strptime`` format of the time; ``day-fraction`` in it is a fraction of a day."""
-    columns: Annotated[list[Column], Field(min_length=1)]
+    columns: Annotated[list[Column], Field(min_length=1, max_length=5000)]
     """The sensors."""
-    count: str
+    count: ColumnName
     """The column with the number of people."""
 
     @model_validator(mode="after")
@@ -59,11 +63,11 @@ class Schema(Section):
                 "remove the zone from it"
             )
         names = [*self.time, *self.sensors, self.count]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
+        if twice := sorted(name for name, times in Counter(names).items() if times > 1):
             raise ValueError(f"column {', '.join(twice)} is in the schema twice; rename or remove one of them")
+        known = {None, *self.sensors}
         for column in self.columns:
-            if column.slope_of is not None and column.slope_of not in self.sensors:
+            if column.slope_of not in known:
                 sensors = ", ".join(self.sensors)
                 raise ValueError(f"column {column.name}: got slope_of {column.slope_of!r}, expected one of {sensors}")
         return self
@@ -117,7 +121,8 @@ def load_schema(name: str) -> Schema:
     """
     if name == UCI.name:
         return UCI
-    path = Path(name)
-    if not path.is_file():
-        raise InputError(f"data.schema: got {name!r}, which is not a file; expected 'uci' or the path of a YAML file")
-    return resolve(Schema, read_yaml(path), str(path))
+    if not os.path.exists(name):  # noqa: PTH110 (false for a name that is too long, where Path raises)
+        raise InputError(
+            f"data.schema: got {shortened(name)}, which is not a file; expected 'uci' or the path of a YAML file"
+        )
+    return resolve(Schema, read_yaml(Path(name)), name)

@@ -27,6 +27,20 @@ _AHEAD = 1000  # units on the cluster at once: enough that no worker is idle, an
 DIED = "its worker died twice while it ran; it may need more memory than the worker has"
 
 
+class _Client(Client):
+    """A client that, where it never connected, does not wait for its end."""
+
+    def __del__(self) -> None:
+        """Close the client if it is open."""
+        if getattr(self, "status", None) == "running":
+            super().__del__()  # type: ignore[no-untyped-call]
+
+
+def _connected(address: str) -> Client:
+    client: Client = _Client(address, timeout=_CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    return client
+
+
 class Cluster:
     """The workers of a Dask scheduler."""
 
@@ -54,8 +68,8 @@ class Cluster:
         for name in ("distributed", "distributed.client", "asyncio"):  # what matters becomes an error of ours
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            self._client = Client(self._address, timeout=_CONNECT_S, set_as_default=False)
-        except (OSError, ValueError) as error:
+            self._client = _connected(self._address)
+        except (OSError, ValueError, TypeError) as error:  # also odd hosts, and TLS that is not configured
             raise InputError(
                 f"--cluster: no Dask scheduler answers at {self._address} ({error}); start one with `dask scheduler` "
                 "and give the address that it prints"

@@ -59,7 +59,7 @@ def vary(room: Room, spread: float, rng: Generator) -> Room:
     """Return a room whose parameters in `VARIED` are each multiplied by a draw between 1 - spread and 1 + spread."""
     factors = rng.uniform(1 - spread, 1 + spread, len(VARIED))
     varied = {name: getattr(room, name) * float(factor) for name, factor in zip(VARIED, factors, strict=True)}
-    return Room(**{**room.model_dump(), **varied})
+    return room.model_copy(update=varied)  # unchecked, since a room at its bounds varies beyond them
 
 
 @dataclass(frozen=True)

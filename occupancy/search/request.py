@@ -8,10 +8,9 @@ from typing import Any
 
 from occupancy.config import Config
 from occupancy.config.keys import COMMAND_LINE, put
-from occupancy.config.parsing import parse_overrides, resolve
+from occupancy.config.parsing import parse_overrides, read_experiment, resolve
 from occupancy.config.search import AdaptiveSearch, GridSearch
-from occupancy.config.yaml_file import read_yaml
-from occupancy.errors import InputError
+from occupancy.errors import InputError, shortened
 from occupancy.search.adaptive import Adaptive
 from occupancy.search.grid import Grid
 from occupancy.search.space import SECTION, Space
@@ -30,11 +29,10 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Method:
         InputError: as `occupancy.config.parsing.load_config`, for the experiment, the search or any trial.
     """
     path = Path(path)
-    tree = read_yaml(path)
-    tree.setdefault("name", path.stem)
+    given = parse_overrides(overrides)
+    tree = read_experiment(path, given)
     if SECTION not in tree:
         raise InputError(f"{path}: has no section {SECTION}; add one, or train this config by `occupancy train`")
-    given = parse_overrides(overrides)
     asked = {SECTION: tree.pop(SECTION)}
     for key in [key for key in given if key.partition(".")[0] == SECTION]:
         _override(asked, key, given.pop(key))
@@ -57,7 +55,7 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Method:
 def _search(section: Any, where: str) -> GridSearch | AdaptiveSearch:
     method = section.get("method", "grid") if isinstance(section, dict) else "grid"
     if method not in ("grid", "adaptive"):
-        raise InputError(f"{where}: method: got {method!r}, expected 'grid' or 'adaptive'")
+        raise InputError(f"{where}: method: got {shortened(method)}, expected 'grid' or 'adaptive'")
     return resolve(AdaptiveSearch, section, where) if method == "adaptive" else resolve(GridSearch, section, where)
 
 

@@ -176,7 +176,7 @@ def test_an_own_schema_goes_with_a_csv() -> None:
 @pytest.mark.parametrize(
     ("room", "said"),
     [
-        ({"volume_m3": -77.0}, "volume_m3\n.*greater than 0"),
+        ({"volume_m3": -77.0}, "volume_m3\n.*greater than or equal to 1"),
         ({"step_s": 0.0}, "step_s\n.*greater than or equal to 1"),
         ({"opens_h": 20.0, "closes_h": 8.0}, "opens_h 20 must come before closes_h 8"),
         ({"longest_session_s": 86_400.0}, "longest_session_s 86400 exceeds 17100, the opening hours divided by"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from occupancy.config import LSTM, Config, Data, Section, Train
 from occupancy.config.keys import known_keys
-from occupancy.config.parsing import load_config, parse_overrides, resolve
+from occupancy.config.parsing import load_config, load_configs, parse_overrides, resolve
 from occupancy.errors import InputError
 from tests.kinds import MODELS
 
@@ -152,19 +154,25 @@ def test_a_mistake_in_the_file_is_not_blamed_on_an_override_of_another_key(refus
         ("# only a comment\n", "FILE: got an empty file, expected keys with values"),
         ("- seed\n", "FILE: got ['seed'] (list), expected keys with values"),
         ("seed\n", "FILE: got 'seed' (str), expected keys with values"),
-        ("seed: 1\nseed: 2\n", "FILE: is not valid YAML: key 'seed' is given twice in line 2, column 1: seed: 2 ^"),
+        ("seed: 1\nseed: 2\n", "FILE: is not valid YAML: key 'seed' is given twice in line 2, column 1"),
         (
             "train: {members: 1, members: 2}\n",
-            "FILE: is not valid YAML: key 'members' is given twice in line 1, column 21: train: {members: 1, mem",
+            "FILE: is not valid YAML: key 'members' is given twice in line 1, column 21",
         ),
-        ("seed: !!python/name:os.system\n", "FILE: is not valid YAML: could not determine a constructor for the tag"),
+        (
+            "seed: !!python/name:os.system\n",
+            "FILE: is not valid YAML: got the tag 'tag:yaml.org,2002:python/name:os.system', expected values",
+        ),
         ("seed: [1\n", "FILE: is not valid YAML: while parsing a flow sequence in line 1, column 7"),
-        ("\tseed: 1\n", "FILE: is not valid YAML: while scanning for the next token found character '\\t'"),
+        (
+            "\tseed: 1\n",
+            "FILE: is not valid YAML: while scanning for the next token found character that cannot start any token",
+        ),
         ("[a, b]: 1\n", "FILE: is not valid YAML: while constructing a mapping found unhashable key in line 1"),
         ("seed: 2024-99-99\n", "FILE: is not valid YAML: month must be in 1..12"),
-        ("seed: " + "[" * 500, "FILE: is not valid YAML: maximum recursion depth exceeded"),
+        ("seed: " + "[" * 500, "FILE: is not valid YAML: lists and mappings are nested deeper than 20"),
         (b"\xff\xfes\x00e\x00", "FILE: is not text; give the path of a YAML file"),
-        (b"\x00\x01\x02", "FILE: is not valid YAML: unacceptable character #x0000"),
+        (b"\x00\x01\x02", "FILE: is not valid YAML: unacceptable character #x0000: control characters are not allowed"),
     ],
     ids=lambda case: repr(case)[:30],
 )
@@ -178,6 +186,89 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         InputError, match=re.escape(f"{path}: cannot be read (No such file or directory); give the path")
     ):
         load_config(path)
+
+
+def test_of_many_problems_the_first_are_told_and_quickly(refusal: Refuse) -> None:
+    begun = time.process_time()
+    said = refusal("".join(f"key{number}: 1\n" for number in range(20_000)))
+    assert time.process_time() - begun < 2
+    assert said.startswith("FILE: unknown key key0; did you mean ")
+    assert said.count("unknown key") == 5
+    assert said.endswith("; and 19,995 more problems")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "k" * 60_000 + ": 1",
+        "train: {" + "m" * 60_000 + ": 1}",
+        "protocol: " + "v" * 60_000,
+        "v" * 60_000,
+        "model: {name: " + "n" * 60_000 + "}",
+        "seed: [" + "1," * 60_000 + "]",
+        "data: {schema: " + "s" * 4000 + ", source: uci}",
+        "? " + "k" * 900 + "\n: 1\n? " + "k" * 900 + "\n: 2",
+    ],
+    ids=lambda content: content[:20],
+)
+def test_what_is_quoted_is_cut(refusal: Refuse, content: str) -> None:
+    assert len(refusal(content)) <= 2000
+
+
+@pytest.mark.parametrize(
+    "text", ['"\\e[31mred": 1', 'name: "\\e[31mred"', 'protocol: "\\e[31mred"', 'model: {name: "\\e[31mred"}']
+)
+def test_control_characters_of_a_file_are_written_out(refusal: Refuse, text: str) -> None:
+    said = refusal(text)
+    assert "\x1b" not in said
+    assert "\\x1b" in said
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "model: {name: [lstm]}\nfoo: 1",
+        "model: {name: {a: 1}}\nfoo: 1",
+        "model: {name: mixture, members: 5}\nfoo: 1",
+        "model: {name: mixture, members: [5, [6], {name: [7]}]}\nfoo: 1",
+        "data: [1]\nfoo: 1",
+        "null: 1\nfoo: 1",
+        ".nan: 1\nfoo: 1",
+    ],
+)
+def test_a_suggestion_is_given_whatever_else_is_wrong(refusal: Refuse, content: str) -> None:
+    assert "unknown key foo; did you mean " in refusal(content)
+
+
+def test_overrides_have_bounds() -> None:
+    with pytest.raises(
+        InputError, match=r"^command line: got settings of 100,003 characters, expected at most 100,000; "
+    ):
+        parse_overrides(["a=" + "v" * 50_000, "b=" + "v" * 49_999])
+    with pytest.raises(InputError, match=r"^command line: 'a\.a.*\.a' has 10,000 parts, expected at most 10$"):
+        parse_overrides([".".join("a" * 10_000) + "=1"])
+    begun = time.process_time()
+    assert len(parse_overrides([f"k{number}.a=1" for number in range(9_000)])) == 9_000
+    assert time.process_time() - begun < 2
+
+
+def test_a_pipe_is_read_once_for_all_seeds_and_needs_a_name() -> None:
+    def pipe(content: bytes) -> str:
+        reader, writer = os.pipe()
+        os.write(writer, content)
+        os.close(writer)
+        return f"/dev/fd/{reader}"
+
+    configs = load_configs(pipe(b"name: piped"), ["train.members=2"], [0, 7])
+    assert [(config.name, config.seed, config.train.members) for config in configs] == [
+        ("piped", 0, 2),
+        ("piped", 7, 2),
+    ]
+    assert load_config(pipe(b"seed: 3"), ["name=given"]).name == "given"
+    with pytest.raises(
+        InputError, match=r"^/dev/fd/\d+: is a pipe, which gives the experiment no name; add name=NAME$"
+    ):
+        load_config(pipe(b"seed: 3"))
 
 
 @pytest.mark.parametrize(

@@ -167,8 +167,9 @@ def test_rooms_that_reach_beyond_the_end_of_times_are_refused(folder: Path) -> N
 
 @pytest.mark.parametrize("max_gap", [5e9, 1e12, 1e300])
 def test_a_gap_that_time_does_not_hold_is_refused(folder: Path, max_gap: float) -> None:
+    unchecked = settings(folder).model_copy(update={"max_gap": max_gap})  # as thousands of rooms with a smaller gap
     with pytest.raises(InputError, match=rf"6 rooms .*, data\.max_gap {re.escape(f'{max_gap:g}')} s apart, reach"):
-        open_rooms(settings(folder, max_gap=max_gap))
+        open_rooms(unchecked)
 
 
 def test_a_stored_room_is_carried_out_by_whoever_reads_it(folder: Path) -> None:

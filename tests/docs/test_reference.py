@@ -36,16 +36,19 @@ def test_the_reference_has_every_key_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("seed", "whole number ≥ 0. Default: `0`."),
-        ("data.schema", "text. Default: `uci`."),
-        ("data.time_format", "text or `null`. Default: `null`."),
+        ("seed", "whole number ≥ 0 and ≤ 9,223,372,036,854,775,807. Default: `0`."),
+        ("data.schema", "text of at most 4,096 characters. Default: `uci`."),
+        ("data.time_format", "text of at most 200 characters or `null`. Default: `null`."),
         ("data.simulation.room.co2_mixing_share", "number ≥ 0 and < 1. Default: `0.03`."),
-        ("model.trees", "whole number ≥ 1. Default: `300`."),
-        ("train.epoch_choices", "list of one or more (whole number ≥ 1) or `null`. Default: `null`."),
+        ("model.trees", "whole number ≥ 1 and ≤ 10,000. Default: `300`."),
+        (
+            "train.epoch_choices",
+            "list of 1 to 100 (whole number ≥ 1 and ≤ 100,000) or `null`. Default: `null`.",
+        ),
         ("train.refit", "`true` or `false`. Default: `true`."),
-        ("name", "text."),
-        ("columns", "list of one or more (see below)."),
-        ("folds[].test", "list of one or more (pair of times)."),
+        ("name", "text of 1 to 200 characters."),
+        ("columns", "list of 1 to 5,000 (see below)."),
+        ("folds[].test", "list of 1 to 10,000 (pair of times)."),
     ],
 )
 def test_the_reference_says_in_words_what_a_key_takes_and_its_default(key: str, value: str) -> None:

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -471,6 +472,16 @@ def csv_with(count: str) -> str:
     return f"{header}\n2017/12/22,10:49:41,{cells},1\n2017/12/22,10:50:12,{cells},{count}\n"
 
 
+def named_pipe() -> str:
+    os.mkfifo("pipe")
+    return "pipe"
+
+
+def bomb() -> str:
+    lists = [f"{after}: &{after} [{f'*{one},' * 9}]\n" for one, after in pairwise("abcdefgh")]
+    return "a: &a [x]\n" + "".join(lists)
+
+
 def config_with(text: str) -> str:
     return write("given.yaml", text)
 
@@ -482,6 +493,18 @@ MISTAKES: dict[str, tuple[Callable[[], list[str]], str]] = {
     "config that is a folder": (lambda: ["--config", "."], "cannot be read"),
     "empty config": (lambda: ["--config", config_with("")], "given.yaml: got an empty file"),
     "config that is no YAML": (lambda: ["--config", config_with("a: [")], "given.yaml: is not valid YAML"),
+    "config that has no end": (lambda: ["--config", "/dev/zero"], "/dev/zero: is neither an ordinary file nor an open"),
+    "config that nobody writes": (lambda: ["--config", named_pipe()], "pipe: is neither an ordinary file"),
+    "config that is a bomb": (
+        lambda: ["--config", config_with(bomb())],
+        "given.yaml: is not valid YAML: expected at most 100,000 values",
+    ),
+    "key of many parts": (lambda: ["--config", str(SMOKE), ".".join("a" * 10_000) + "=1"], "has 10,000 parts"),
+    "number beyond reason": (
+        lambda: ["--config", str(SMOKE), "data.simulation.room.breaks_per_h=1e18"],
+        "data.simulation.room.breaks_per_h: got 1e+18 (float), expected less than or equal to 60",
+    ),
+    "control characters": (lambda: ["--config", str(SMOKE), "name=\x1b[31mred"], "got the control character '\\x1b'"),
     "unknown key in the config": (
         lambda: ["--config", config_with("trian: {max_epochs: 1}")],
         "given.yaml: unknown key trian; did you mean train?",

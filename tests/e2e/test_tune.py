@@ -297,7 +297,7 @@ def test_a_dry_run_says_how_much_there_is_to_do_and_writes_nothing(
             ["--config", "quick.yaml", "search.over.model.hiden=[4]"],
             "unknown key model.hiden; did you mean model.hidden?",
         ),
-        (["--config", "quick.yaml", "--workers", "0"], "--workers: got '0', expected a whole number from 1 on"),
+        (["--config", "quick.yaml", "--workers", "0"], "--workers: got '0', expected a whole number from 1 to 100,000"),
         (["--config", str(ROOT / "configs" / "smoke.yaml")], "has no section search"),
         (["--config", "quick.yaml", "search.over.features=[no_light,[other]]"], "features: got ['other'], but the log"),
     ],

@@ -56,7 +56,7 @@ def test_an_address_that_is_none_is_named_with_what_one_looks_like(
 def test_a_number_of_workers_that_is_none_is_named(workers: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parsed(f"--workers={workers}")
-    assert f"--workers: got {workers!r}, expected a whole number from 1 on" in capsys.readouterr().err
+    assert f"--workers: got {workers!r}, expected a whole number from 1 to 100,000" in capsys.readouterr().err
 
 
 def test_cores_and_a_cluster_at_once_are_a_conflict(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,12 @@
 import math
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from scipy.integrate import solve_ivp
@@ -15,7 +17,7 @@ from occupancy.data.schema import UCI
 from occupancy.data.simulated_log import simulate, simulate_rooms
 from occupancy.errors import InputError
 from occupancy.room.air import State, advance
-from occupancy.room.simulator import START
+from occupancy.room.simulator import START, read_sensors, vary
 
 ROOM = Room()
 FRESH = State(co2_ppm=ROOM.outdoor_ppm, temperature_c=ROOM.base_temperature_c)
@@ -283,15 +285,48 @@ def test_impossible_rooms_are_refused_before_the_first_is_asked_for(rooms: int, 
         simulate_rooms(Simulation(days=1), rooms, spread)
 
 
+def bounds() -> Iterator[tuple[str, float]]:
+    """Yield the smallest and the largest value of each setting of a room."""
+    for name, allowed in Room.model_json_schema()["properties"].items():
+        for closed, exclusive, inside in (("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1)):
+            bound = allowed.get(closed)
+            yield name, math.nextafter(allowed[exclusive], inside * math.inf) if bound is None else bound
+
+
+@pytest.mark.parametrize(("name", "value"), [one for one in bounds() if one not in {("opens_h", 24), ("closes_h", 0)}])
+def test_the_readings_are_finite_at_the_bounds_of_every_setting(name: str, value: float) -> None:
+    fitting = {"longest_session_s": 60.0, "opens_h": 0.0, "closes_h": 24.0, "sessions_per_day": 1}
+    room = Room.model_validate({**fitting, name: value})
+    readings = read_sensors(room, 1, SeedSequence(0))
+    for values in (readings.temperature_c, readings.light_lux, readings.sound_v, readings.co2_ppm, readings.motion):
+        assert np.isfinite(values).all()
+
+
+def test_a_simulation_larger_than_memory_is_refused() -> None:
+    assert Simulation(days=365, room=Room(step_s=60.0, max_people=30)).days == 365
+    with pytest.raises(
+        ValidationError, match="days 1000 with a row every 1 s are 86,400,000 rows of 3 people, expected"
+    ):
+        Simulation(days=1000, room=Room(step_s=1.0))
+    with pytest.raises(ValidationError, match=r"at most 2,000,000 rows, and 20,000,000 rows times people; lower days"):
+        Simulation(days=365, room=Room(step_s=60.0, max_people=1000))
+
+
+def test_a_room_at_its_bounds_varies_like_any_other() -> None:
+    room = vary(Room(volume_m3=1e7, breaks_per_h=60.0), 0.5, default_rng(0))
+    assert 0.5e7 <= room.volume_m3 <= 1.5e7
+    assert room.step_s == 30.0
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"volume_m3": -1.0}, r"volume_m3\n.*greater than 0"),
+        ({"volume_m3": -1.0}, r"volume_m3\n.*greater than or equal to 1"),
         ({"volume_m3": math.inf}, r"volume_m3\n.*finite number"),
         ({"air_changes_per_h": -0.1}, r"air_changes_per_h\n.*greater than or equal to 0"),
         ({"generation_l_per_h": 0.0}, r"generation_l_per_h\n.*greater than 0"),
         ({"outdoor_ppm": -345.0}, r"outdoor_ppm\n.*greater than 0"),
-        ({"co2_resolution_ppm": 0.0}, r"co2_resolution_ppm\n.*greater than 0"),
+        ({"co2_resolution_ppm": 0.0}, r"co2_resolution_ppm\n.*greater than or equal to 0.000001"),
         ({"base_temperature_c": -300.0}, r"base_temperature_c\n.*greater than -273.15"),
         ({"temperature_time_constant_s": 0.0}, r"temperature_time_constant_s\n.*greater than 0"),
         ({"step_s": 0.0}, r"step_s\n.*greater than or equal to 1"),
