@@ -13,6 +13,7 @@ from scipy.stats import gmean
 
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.data.times import stretches
+from occupancy.features.learned import STEPS_S, Learned
 
 AGE_EDGES_S = (0.0, 120.0, 600.0, 1800.0, 5400.0)
 """Where the bins of age begin: a glance into the room, a chat, a talk, a lesson or a meeting, a night."""
@@ -77,8 +78,20 @@ class Durations:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the durations that `to_settings` described."""
-        return cls(**{name: np.array(values) for name, values in settings.items()})
+        """Return the durations that `to_settings` described.
+
+        Raises:
+            InputError: they are not as it gives them.
+        """
+        learned = Learned(settings, "durations")
+        edges_s = learned.numbers("edges_s", (None,), 0.0)
+        if edges_s[0] != 0 or (np.diff(edges_s) < STEPS_S[0]).any():
+            raise learned.wrong("edges_s", "seconds that begin at 0 and rise")
+        hazards = learned.numbers("hazards", (None, len(edges_s)), 0.0, 1 / STEPS_S[0], above=True)
+        destinations = learned.distributions("destinations", (len(hazards), len(hazards)))
+        if len(hazards) < 2 or np.diagonal(destinations).any():
+            raise learned.wrong("destinations", "probabilities of two labels or more, and none of staying")
+        return cls(edges_s, hazards, destinations)
 
 
 class Observed(NamedTuple):
