@@ -17,41 +17,20 @@ import pytest
 import requests
 import uvicorn
 
-from occupancy.config import LSTM, Config, Data, Room, Simulation, Train
-from occupancy.data.folds import Fold
-from occupancy.data.schema import UCI
-from occupancy.data.source import open_log
-from occupancy.models import make_estimator
-from occupancy.models.estimator import NO_STEPS
-from occupancy.serving import endpoint, model
+from occupancy.serving import endpoint
 from occupancy.serving.model import ServedModel
-from occupancy.tracking.model import signature
 from tests.experiments.made_experiments import MLFLOW_WARNS
+from tests.serving.made_models import an_hour, save_for_mlflow
 
 pytestmark = MLFLOW_WARNS
-DATA = Data(source="simulated", max_gap=600, simulation=Simulation(days=1, room=Room(step_s=300)))
 CO2 = "S5_CO2"
 FORMATS = ["dataframe_split", "dataframe_records", "instances", "inputs of rows", "inputs of columns", "csv"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small network, saved as MLflow has it."""
-    training = Train(max_epochs=1, members=1, device="cpu")
-    config = Config(name="it", data=DATA, model=LSTM(window=3, layers=1, hidden=4), train=training)
-    estimator, log = make_estimator(config), open_log(DATA)[0]
-    row = np.arange(len(log.frame))
-    estimator.fit(Fold(1, log, row < 180, (row >= 180) & (row < 230), row >= 230), NO_STEPS)
     folder = tmp_path_factory.mktemp("served")
-    (folder / "saved").mkdir()
-    model.save(estimator, UCI, folder / "saved")
-    mlflow.pyfunc.save_model(
-        folder / "mlflow",
-        loader_module="occupancy.serving",
-        data_path=str(folder / "saved"),
-        signature=signature(config, UCI),
-        pip_requirements=["pandas"],
-    )
+    save_for_mlflow(folder)
     return folder
 
 
@@ -84,12 +63,7 @@ def post(folder: Path) -> Iterator[Post]:
 
 @pytest.fixture(scope="module")
 def sensors() -> pd.DataFrame:
-    """An hour of the day, as ``pandas.read_csv`` gives it."""
-    frame = open_log(DATA)[0].frame.drop(columns=UCI.count).reset_index()[120:132]
-    times = frame.pop("time").dt
-    frame.insert(0, "Date", times.strftime("%Y/%m/%d"))
-    frame.insert(1, "Time", times.strftime("%H:%M:%S"))
-    return frame.reset_index(drop=True)
+    return an_hour()
 
 
 def send(post: Post, frame: pd.DataFrame, kind: str) -> Any:

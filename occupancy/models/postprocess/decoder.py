@@ -16,7 +16,7 @@ from occupancy.data.rolling import samples_of
 from occupancy.features.learned import STEPS_S, Learned
 from occupancy.models.postprocess.calibration import label_shares
 from occupancy.models.postprocess.decoding import Decoded, Exponents, decode_by, learn_exponents
-from occupancy.models.postprocess.durations import AgeChain, Durations, learn_durations
+from occupancy.models.postprocess.durations import AgeChain, Durations, age_edges, learn_durations
 from occupancy.prediction import floor
 
 ROW_FLOOR = 1e-3  # lowest probability of a count in one row: no single row rules a count out against all others
@@ -53,7 +53,7 @@ class Decoder:
             pieces: positions of the rows that follow each other, an array for each such piece.
         """
         classes, step_s, log = probs.shape[1], fold.log.step_s, fold.log
-        durations = learn_durations(counts, log.times, rows, log.max_gap, classes)
+        durations = learn_durations(counts, log.times, rows, log.max_gap, classes, age_edges(classes))
         taught = [(_log(probs[piece]), counts[piece]) for piece in pieces]
         lag = samples_of(settings.lag, step_s)
         exponents = learn_exponents(durations, taught, label_shares(counts[rows], classes), step_s, settings.mode, lag)

@@ -18,6 +18,10 @@ from occupancy.features.learned import STEPS_S, Learned
 AGE_EDGES_S = (0.0, 120.0, 600.0, 1800.0, 5400.0)
 """Where the bins of age begin: a glance into the room, a chat, a talk, a lesson or a meeting, a night."""
 
+_FEWER_EDGES_S = ((0.0,), (0.0, 600.0), (0.0, 120.0, 1800.0), (0.0, 120.0, 600.0, 1800.0), AGE_EDGES_S)
+"""Where they begin if there are one to five of them."""
+
+MOST_STATES = 512  # of the chain, as long as there are so many labels at most: its time grows with their square
 USUAL_S = 1800.0  # without data, a count is expected to change once in this time
 AGE_EVENTS = 1.0  # weight of the overall hazard in the hazard of one age, in events
 LABEL_EVENTS = 2.0  # weight of the hazard of an age in the hazard of one label at that age, in events
@@ -100,6 +104,15 @@ class Observed(NamedTuple):
     events: Floats  # (C, K), how often a label of that age was left
     exposure_s: Floats  # (C, K), how long a label of that age was observed, in seconds
     moves: Floats  # (C, C), how often one label followed another
+
+
+def age_edges(classes: int) -> tuple[float, ...]:
+    """Return where the bins of age begin: `AGE_EDGES_S`, or fewer with so many labels that the chain would be slow.
+
+    With a hundred labels and more, each one has too few rows to show how long it lasts at five ages.
+    """
+    ages = int(np.clip(MOST_STATES // classes, 1, len(AGE_EDGES_S)))
+    return _FEWER_EDGES_S[ages - 1]
 
 
 def learn_durations(
