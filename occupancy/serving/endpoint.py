@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import logging
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -23,7 +24,10 @@ from occupancy.serving.model import ServedModel
 MOST_BYTES = 64 * 2**20
 """The largest body of a request."""
 MOST_ROWS = 100_000
-"""The most rows of a request: every model counts so many within MLflow's time-out of a minute."""
+"""The most rows of a request; a slow model takes fewer, see `answer`."""
+TRIAL_ROWS = (32, 256)
+"""Rows that a model counts first, to find how long it takes for many."""
+_SHARE_OF_TIMEOUT = 0.8  # that counting may take; the rest is for reading and writing
 CSV, JSON = "text/csv", "application/json"
 _FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _JSON_HELP = f"expected JSON with one of the keys {', '.join(_FORMATS)}"
@@ -58,6 +62,9 @@ def answer(served: ServedModel, body: bytes | str, content_type: str | None) -> 
     It is 200 with ``{"predictions": [...]}``, a row of `ServedModel.predict` for each row of the request; 400 with
     one line that says what is wrong; 415 for another content type than CSV or JSON, in UTF-8.
 
+    A request for more rows than the model can count within MLflow's time-out is refused at once: after it, the server
+    would still be busy, with nobody waiting. How long the model takes is found by a trial on the first rows.
+
     Args:
         served: the model.
         body: what was sent.
@@ -69,6 +76,7 @@ def answer(served: ServedModel, body: bytes | str, content_type: str | None) -> 
         return f"got content type {shown}, expected {JSON} or {CSV}, in UTF-8", 415, "text/plain"
     try:
         frame = _read_csv(_text(body)) if kind == CSV else _read_json(_text(body))
+        _check_time(served, frame)
         table = served.predict(frame)
     except InputError as error:
         text = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": " ".join(str(error).split())})
@@ -77,8 +85,37 @@ def answer(served: ServedModel, body: bytes | str, content_type: str | None) -> 
         _log.exception("a request could not be answered")
         text = json.dumps({"error_code": "INTERNAL_ERROR", "message": "the model failed; the server's log says how"})
         return text, HTTPStatus.INTERNAL_SERVER_ERROR, JSON
-    table["time"] = [time.isoformat() for time in table["time"]]
+    table["time"] = [moment.isoformat() for moment in table["time"]]
     return json.dumps({"predictions": table.to_dict("records")}, allow_nan=False), HTTPStatus.OK, JSON
+
+
+def _check_time(served: ServedModel, frame: pd.DataFrame) -> None:
+    """Check that a model can count the rows of a frame before MLflow's server gives up.
+
+    Raises:
+        InputError: they are too many for it.
+    """
+    from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT  # noqa: PLC0415 (late, as above)
+
+    few, more = TRIAL_ROWS
+    if len(frame) <= more:
+        return
+    took_s = []
+    for rows in (few, few, more):  # the first time, something may have to be imported
+        start = time.perf_counter()
+        try:
+            served.predict(frame.head(rows))
+        except InputError:  # of the whole frame, the gate says it better
+            return
+        took_s.append(time.perf_counter() - start)
+    row_s = max(took_s[2] - took_s[1], 0.0) / (more - few)  # without what any number of rows takes
+    limit_s = float(MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT.get())
+    if took_s[1] + row_s * len(frame) > _SHARE_OF_TIMEOUT * limit_s:
+        most = max(int((_SHARE_OF_TIMEOUT * limit_s - took_s[1]) / row_s), 1)
+        raise InputError(
+            f"the request: got {len(frame):,} rows, of which this model counts about {most:,} within the server's "
+            f"time-out of {limit_s:g} s; send them in several parts, or start the server with a longer --timeout"
+        )
 
 
 def _text(body: bytes | str) -> str:

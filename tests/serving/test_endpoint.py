@@ -249,3 +249,22 @@ def test_used_from_python_a_refusal_is_mlflows_too(folder: Path, sensors: pd.Dat
     with pytest.raises(mlflow.exceptions.MlflowException, match="missing") as caught:
         loaded.predict(sensors.assign(**{CO2: np.nan}))
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
+
+
+def test_more_rows_than_the_model_can_count_in_time_are_refused_at_once(
+    post: Post, sensors: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "TRIAL_ROWS", (2, 4))
+    count = ServedModel.predict
+
+    def slowly(self: ServedModel, frame: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+        time.sleep(0.1 * len(frame))
+        return count(self, frame, params)
+
+    monkeypatch.setattr(ServedModel, "predict", slowly)
+    assert send(post, sensors, "csv").status_code == 200
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "1")
+    answer = send(post, sensors, "csv")
+    check_refused(answer, "got 12 rows, of which this model counts about ")
+    assert "within the server's time-out of 1 s" in answer.json()["message"]
+    assert send(post, sensors.head(4), "csv").status_code == 200
