@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from occupancy.arrays import Floats, Ints, Rows
+from occupancy.errors import InputError
 
 INTERVAL = 0.90
 COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")
@@ -49,6 +50,9 @@ class Prediction:
         disagreement: (N,) standard deviation between samples, in people, if the samples are not kept.
         answered: (N,) whether the row is certain enough to be answered; None for a model that answers every row.
         delay_s: seconds after a row's time at which its prediction can be had.
+
+    Raises:
+        InputError: a number of it is not finite.
     """
 
     times: pd.DatetimeIndex
@@ -64,6 +68,10 @@ class Prediction:
     disagreement: Floats | None = None
     answered: NDArray[np.bool_] | None = None
     delay_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Let no number pass that is not finite."""
+        _check_finite(self.times, self.probs, self.mean, self.std, self.lower, self.upper)
 
     def __len__(self) -> int:
         """Return the number of rows N."""
@@ -139,9 +147,14 @@ def from_people(
             protocol, rows that the model was not fitted on.
         max_count: the largest count, C - 1.
         causal: whether every row uses rows up to its own time only.
+
+    Raises:
+        InputError: a sample is not finite, or so large that its square is not.
     """
-    mean = samples.mean(axis=0)
-    std = np.sqrt(samples.var(axis=0) + residual_var)
+    with np.errstate(over="ignore", invalid="ignore"):  # which the check names by its rows
+        mean = samples.mean(axis=0)
+        std = np.sqrt(samples.var(axis=0) + residual_var)
+    _check_finite(times, mean, std)  # before they are made whole numbers, which anything would become
     half_integers = np.arange(max_count) + 0.5
     # A std of 0 (one sample, no residual variance) means certainty; norm.cdf would give nan for 0/0.
     below = norm.cdf(half_integers, mean[:, None], np.maximum(std, 1e-9)[:, None])  # (N, C-1)
@@ -158,8 +171,12 @@ def from_probabilities(times: pd.DatetimeIndex, samples: Floats, causal: bool = 
         times: (N,) time of each row.
         samples: (S, N, C) sampled probabilities.
         causal: whether every row uses rows up to its own time only.
+
+    Raises:
+        InputError: a probability is not finite.
     """
     probs = samples.mean(axis=0)
+    _check_finite(times, probs)
     counts = np.arange(probs.shape[1])
     mean = probs @ counts
     # Not E[c^2] - mean^2: probabilities in single precision sum to 1 +- 1e-7, so a certain row would get a std of 1e-3.
@@ -167,6 +184,21 @@ def from_probabilities(times: pd.DatetimeIndex, samples: Floats, causal: bool = 
     lower, upper = central_interval(probs)
     shares = class_shares(samples)
     return Prediction(times, probs.argmax(axis=1), probs, mean, std, lower, upper, causal, samples, shares)
+
+
+def _check_finite(times: pd.DatetimeIndex, *columns: Floats) -> None:
+    """Check that numbers (N,) or (N, C) are finite.
+
+    Raises:
+        InputError: some are not; it says of how many rows, and names the first.
+    """
+    if all(np.isfinite(column).all() for column in columns):
+        return
+    wrong = ~np.logical_and.reduce([np.isfinite(column.reshape(len(times), -1)).all(axis=1) for column in columns])
+    raise InputError(
+        f"the model gives {int(wrong.sum()):,} of {len(times):,} rows no finite count, the first at "
+        f"{times[int(wrong.argmax())]}; correct the readings up to there, or train the model again"
+    )
 
 
 def floor(probs: Floats, least: float) -> Floats:
@@ -192,8 +224,8 @@ def decide(prediction: Prediction, disagreement: Floats | None = None) -> Predic
 
 def class_shares(samples: Floats) -> Floats:
     """Return the share of samples in which each label is the arg-max, (N, C), from probabilities (S, N, C)."""
-    classes = samples.shape[-1]
-    return np.stack([(samples.argmax(axis=-1) == c).mean(axis=0) for c in range(classes)], axis=-1)
+    likeliest = samples.argmax(axis=-1)
+    return np.stack([(likeliest == c).mean(axis=0) for c in range(samples.shape[-1])], axis=-1)
 
 
 def central_interval(probs: Floats, level: float = INTERVAL) -> tuple[Floats, Floats]:

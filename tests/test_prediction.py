@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from occupancy.arrays import Floats
+from occupancy.errors import InputError
 from occupancy.prediction import (
     COLUMNS,
     Prediction,
@@ -229,3 +230,34 @@ def test_parts_join_to_what_they_were_taken_from_in_every_field_but_the_samples(
             np.testing.assert_allclose(joined.epistemic, whole.epistemic)
         else:
             np.testing.assert_array_equal(getattr(joined, field.name), getattr(whole, field.name), err_msg=field.name)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e308])
+def test_a_row_that_is_not_finite_leaves_no_prediction_of_people(wrong: float) -> None:
+    samples = np.ones((2, 5))
+    samples[0, 2:4] = wrong
+    samples[1, 2:4] = -1.0  # so that the variance of 1e308 overflows
+    with pytest.raises(InputError, match=r"the model gives 2 of 5 rows no finite count, the first at .* 00:01:00;"):
+        from_people(times(5), samples, 0.1, MAX_COUNT)
+
+
+def test_a_row_that_is_not_finite_leaves_no_prediction_of_probabilities() -> None:
+    samples = np.full((2, 4, 3), 1 / 3)
+    samples[1, 3, 0] = np.nan
+    with pytest.raises(InputError, match=r"the model gives 1 of 4 rows no finite count, the first at .* 00:01:30;"):
+        from_probabilities(times(4), samples)
+
+
+@pytest.mark.parametrize("column", ["mean", "std", "lower", "upper", "probs"])
+def test_no_number_of_a_prediction_may_be_other_than_finite(column: str) -> None:
+    prediction = from_people(times(3), np.ones((2, 3)), 0.1, MAX_COUNT)
+    spoilt = getattr(prediction, column).copy()
+    spoilt[1] = np.inf
+    with pytest.raises(InputError, match="1 of 3 rows"):
+        dataclasses.replace(prediction, **{column: spoilt})
+
+
+def test_the_share_of_each_label_is_that_of_the_samples_that_choose_it() -> None:
+    samples = np.random.default_rng(0).dirichlet(np.ones(6), size=(9, 40))
+    expected = np.stack([np.eye(6)[sample.argmax(1)] for sample in samples]).mean(axis=0)
+    np.testing.assert_array_equal(class_shares(samples), expected)

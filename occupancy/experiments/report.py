@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from shlex import quote
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,6 +23,7 @@ from occupancy.experiments.result import Result
 
 SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
 """The metrics that a person compares first; the record holds them all."""
+_LABEL_COLUMNS = 10  # that fit beside each other into a line
 
 
 def to_tree(result: Result) -> dict[str, Any]:
@@ -141,13 +144,15 @@ def _extent(log: Log, mask: Rows) -> dict[str, Any]:
 
 
 def fold_table(folds: Sequence[Fold], classes: int) -> Table:
-    """Return rows and labels of each part of each fold as a table."""
+    """Return rows and labels of each part of each fold as a table; of many labels, in ranges that fit into a line."""
     table = plain_table("folds")
+    edges = np.unique(np.linspace(0, classes, min(classes, _LABEL_COLUMNS) + 1).round().astype(int))
+    named = [f"{low}" if high - low == 1 else f"{low}-{high - 1}" for low, high in itertools.pairwise(edges)]
     extent = "rooms" if folds[0].log.rooms else "first row\nlast row"
-    for title in ("fold", "part", "rows", *(f"label\n{label}" for label in range(classes)), extent):
+    for title in ("fold", "part", "rows", *(f"label\n{label}" for label in named), extent):
         table.add_column(title, justify="left" if title == "part" else "right", overflow="fold")
     for row in fold_rows(folds, classes):
-        labels = (f"{count:,}" for count in row["labels"])
+        labels = (f"{count:,}" for count in np.add.reduceat(row["labels"], edges[:-1]))
         table.add_row(
             str(row["fold"]),
             row["part"],

@@ -12,6 +12,7 @@ from occupancy.arrays import Floats, Ints, stretch_of
 from occupancy.data import rolling
 from occupancy.data.rolling import samples_of
 from occupancy.errors import InputWarning
+from occupancy.features.learned import Learned
 
 SLOPE_S = 762.5  # span over which the constants are estimated: 25 samples of the UCI log
 LOWEST = 0.01  # share of the learned rows that may read less CO2 than outdoors, because of sensor errors
@@ -93,6 +94,13 @@ class Air:
     def to_settings(self) -> dict[str, Any]:
         """Return the constants by name."""
         return asdict(self)
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> Self:
+        """Return the constants that `to_settings` described. Raise InputError if they are not as it gives them."""
+        learned = Learned(settings, "air")
+        outdoor_ppm, per_h = learned.number("outdoor_ppm"), learned.number("air_changes_per_h", 0.0)
+        return cls(outdoor_ppm, per_h, learned.number("person_ppm_per_h", 0.0, above=True))
 
 
 def span_of(co2_ppm: Floats, stretch: Ints, step_s: float, span_s: float, centred: bool = False) -> Span:

@@ -32,5 +32,5 @@ def fit_inputs(log: Log, rows: Rows, selection: str | Sequence[Kind]) -> Inputs:
 
 
 def inputs_from(settings: dict[str, Any]) -> Inputs:
-    """Return the inputs from the settings that ``to_settings`` gave."""
+    """Return the inputs from the settings that ``to_settings`` gave; see ``from_settings``."""
     return (PhysicsFeatures if "sensors" in settings else Features).from_settings(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,8 @@ from occupancy.data import rolling
 from occupancy.data.rolling import by_stretch, samples_of
 from occupancy.data.table import Log
 from occupancy.features.balance import Air, span_of
-from occupancy.features.sensors import PHYSICS_KINDS, Features, columns_of
+from occupancy.features.learned import Learned
+from occupancy.features.sensors import PHYSICS_KINDS, Features, check_inputs, columns_of
 
 BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
 LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion of each sensor are averaged
@@ -127,14 +129,19 @@ class PhysicsFeatures:
             stretch: (N,) the stretch of each row; no span reaches past its ends.
 
         Raises:
-            InputError: if the frame lacks a column that the model was trained on.
+            InputError: if the frame lacks a column that the model was trained on, or a reading is so large that an
+                input is not finite.
         """
         scaled = np.empty((len(frame), len(self.low)), np.float32)
         width = self.high - self.low
         width = np.where(width > CONSTANT, width, 1.0)
-        for position, (_, values) in enumerate(self._inputs(_by_kind(self.sensors, frame, stretch), stretch)):
-            scaled[:, position] = (values - self.low[position]) / width[position]
+        names = []
+        with np.errstate(over="ignore", invalid="ignore"):  # which the check names by input and time
+            for position, (name, values) in enumerate(self._inputs(_by_kind(self.sensors, frame, stretch), stretch)):
+                scaled[:, position] = (values - self.low[position]) / width[position]
+                names.append(name)
         scaled[stretch == OUTSIDE] = np.nan
+        check_inputs(scaled, names, stretch, frame.index)
         return scaled
 
     def to_settings(self) -> dict[str, Any]:
@@ -150,10 +157,21 @@ class PhysicsFeatures:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the inputs from the settings that `to_settings` gave."""
-        air = None if settings["air"] is None else Air(**settings["air"])
-        quiet, low, high = (np.array(settings[name]) for name in ("quiet", "low", "high"))
-        return cls(Features.from_settings(settings["sensors"]), air, quiet, low, high, settings["centred"])
+        """Return the inputs from the settings that `to_settings` gave.
+
+        Raises:
+            InputError: they are not as it gives them.
+        """
+        learned = Learned(settings, "features")
+        sensors = Features.from_settings(learned.value("sensors"))
+        kinds = [column.kind for column in sensors.columns]
+        air = Air.from_settings(learned.value("air")) if "co2" in kinds else None
+        quiet = np.empty(0)
+        if "sound" in kinds:
+            quiet = learned.numbers("quiet", (kinds.count("sound"),), 0.0, above=True)
+        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), learned.flag("centred"))
+        low, high = (learned.numbers(name, (len(bare.names),)) for name in ("low", "high"))
+        return dataclasses.replace(bare, low=low, high=high)
 
     def _columns(self, kind: Kind) -> list[int]:
         return [position for position, column in enumerate(self.sensors.columns) if column.kind == kind]

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from sklearn.preprocessing import MinMaxScaler
 
 from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
@@ -20,6 +21,7 @@ from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.data.times import step_of, stretches
 from occupancy.errors import InputError
+from occupancy.features.learned import STEPS_S, Learned
 
 PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")
 """The kinds of sensors that `PHYSICS` is computed from."""
@@ -84,7 +86,8 @@ class Features:
             stretch: (N,) the stretch of each row; slopes do not reach past its start.
 
         Raises:
-            InputError: if the frame lacks a column that the model was trained on.
+            InputError: if the frame lacks a column that the model was trained on, or a reading is so large that an
+                input is not finite.
         """
         lacking = [column.name for column in self.columns if not _is_computable(column, set(frame.columns))]
         if lacking:
@@ -94,7 +97,9 @@ class Features:
         readings = frame[list(self.typical)].fillna(self.typical)
         scaled = np.empty((len(frame), len(self.columns)), np.float32)
         for position, values in enumerate(_unscaled(readings, self.columns, stretch, self.step_s)):
-            scaled[:, position] = values * scaler.scale_[position] + scaler.min_[position]
+            with np.errstate(over="ignore", invalid="ignore"):  # which the check names by column and time
+                scaled[:, position] = values * scaler.scale_[position] + scaler.min_[position]
+        check_inputs(scaled, self.names, stretch, frame.index)
         return scaled
 
     @property
@@ -119,10 +124,49 @@ class Features:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the features from the settings that `to_settings` gave."""
-        columns = tuple(Column.model_validate(column) for column in settings["columns"])
+        """Return the features from the settings that `to_settings` gave.
+
+        Raises:
+            InputError: they are not as it gives them.
+        """
+        learned = Learned(settings, "features")
+        columns = _read_columns(learned)
+        typical, sources = learned.part("typical"), sorted({column.slope_of or column.name for column in columns})
+        low, high = (learned.numbers(name, (len(columns),)) for name in ("low", "high"))
+        if (low > high).any():
+            raise learned.wrong("low", "numbers that are not above those of features.high")
         return cls(
-            columns, np.array(settings["low"]), np.array(settings["high"]), settings["typical"], settings["step_s"]
+            columns, low, high, {name: typical.number(name) for name in sources}, learned.number("step_s", *STEPS_S)
+        )
+
+
+def _read_columns(learned: Learned) -> tuple[Column, ...]:
+    """Return the columns of saved features. Raise InputError if they are none."""
+    columns = learned.value("columns")
+    try:
+        found = tuple(Column.model_validate(column) for column in columns)
+    except (TypeError, ValidationError):
+        found = ()
+    if not found or len({column.name for column in found}) < len(found):
+        raise learned.wrong("columns", "sensors, each with a name of its own, a kind and a unit")
+    return found
+
+
+def check_inputs(inputs: NDArray[np.float32], names: Sequence[str], stretch: Ints, times: pd.Index[Any]) -> None:
+    """Check that inputs (N, F) are finite in every stretch.
+
+    Raises:
+        InputError: one is not, because a reading is too large for it; it is named by its input and time.
+    """
+    wrong = ~np.isfinite(inputs)
+    if not wrong.any():
+        return
+    wrong[stretch == OUTSIDE] = False
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise InputError(
+            f"the readings at {times[row]} or just before it are too large for the input {names[column]} "
+            f"(float32); correct them, or empty the cells and set data.missing=interpolate"
         )
 
 

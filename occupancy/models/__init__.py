@@ -108,7 +108,7 @@ def _make_network(config: Config) -> Estimator:
 
 def load_estimator(folder: Path) -> Estimator:
     """Return the fitted model that `Estimator.save` wrote into a folder."""
-    config = Config.model_validate(read_settings(folder)["config"])
+    config = Config.model_validate(read_settings(folder).value("config"))
     estimator = make_estimator(config)
     estimator.load(folder)
     return estimator

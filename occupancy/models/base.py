@@ -7,14 +7,31 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Floats, Rows
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.features.sensors import columns_of
-from occupancy.models.estimator import SETTINGS, Steps
+from occupancy.models.estimator import FORMAT, FORMAT_KEY, SETTINGS, Steps
+
+MOST_NUMBERS = 2**25
+"""The most numbers of samples (S, N, C) that are held at once, 256 MB; with more, rows are predicted in parts."""
+PART_ROWS = 1024
+"""The parts are multiples of so many rows."""
+
+
+def parts_of(rows: Ints, numbers: int) -> list[Ints]:
+    """Return the positions of rows (N,) in parts, of which each has few enough samples to be held at once.
+
+    Args:
+        rows: (N,) positions.
+        numbers: S * C, how many numbers the samples of one row are.
+    """
+    size = max(MOST_NUMBERS // (numbers * PART_ROWS), 1) * PART_ROWS
+    return np.split(rows, range(size, len(rows), size))
 
 
 class EstimatorBase:
@@ -55,7 +72,7 @@ class EstimatorBase:
 
     def write(self, folder: Path, **learned: Any) -> None:
         """Write the experiment and what was learned as JSON into a folder."""
-        settings = {"config": self.config.shown(), **learned}
+        settings = {FORMAT_KEY: FORMAT, "config": self.config.shown(), **learned}
         (folder / SETTINGS).write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
 

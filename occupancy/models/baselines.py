@@ -46,7 +46,7 @@ class MajorityEstimator(OneStepEstimator):
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        self.shares = np.array(read_settings(folder)["shares"])
+        self.shares = read_settings(folder).distributions("shares", (self.classes,))
 
 
 class ClockEstimator(OneStepEstimator):
@@ -88,7 +88,7 @@ class ClockEstimator(OneStepEstimator):
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        self.shares = np.array(read_settings(folder)["shares"])
+        self.shares = read_settings(folder).distributions("shares", (DAYS, HOURS, self.classes))
 
 
 def _smooth(labels: Floats, wider: Floats, prior_rows: float) -> Floats:

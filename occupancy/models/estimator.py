@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import pandas as pd
 
@@ -14,16 +16,34 @@ from occupancy.arrays import Floats, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
+from occupancy.errors import InputError
+from occupancy.features.learned import Learned
 from occupancy.prediction import Prediction
 
 SETTINGS = "settings.json"
 """The file of a saved model with the experiment under the key ``config``, and what else the model writes."""
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Return the settings of a saved model by key."""
-    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    return settings
+FORMAT_KEY, FORMAT = "format", 1
+"""The key and the number of the version of the format that models are saved in; earlier ones have no number."""
+
+
+def read_settings(folder: Path) -> Learned:
+    """Return the settings of a saved model.
+
+    Raises:
+        InputError: they are no keys with values, or a number in them is not finite.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not JSON.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():  # a pipe in its place might never end
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    learned = Learned(json.loads(path.read_text(encoding="utf-8")))
+    key = learned.first_not_finite()
+    if key is not None:
+        raise InputError(f"{SETTINGS}: the model holds numbers that are not finite, in {key}")
+    return learned
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,13 @@ from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, RandomForest
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
-from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
-from occupancy.models.base import OneStepEstimator
+from occupancy.models.base import OneStepEstimator, parts_of
 from occupancy.models.estimator import read_settings
-from occupancy.prediction import Prediction, from_people, from_probabilities
+from occupancy.models.forest_file import read_forest, write_forest
+from occupancy.prediction import Prediction, from_people, from_probabilities, join
 
 FOREST = "forest.skops"
-# The only type in a forest that skops does not trust by itself: the arrays of a tree, which compiled code reads.
-EXPECTED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
 
 Matrix = NDArray[np.float32]
 
@@ -72,38 +70,34 @@ class ForestEstimator(OneStepEstimator):
         times = pd.DatetimeIndex(frame.index)
         settings = self.config.data
         check_cadence(self.features.step_s, times, settings.max_gap)
-        samples = self._samples(self._inputs(frame, np.ones(len(frame), bool), settings.max_gap)[rows])
+        inputs = self._inputs(frame, np.ones(len(frame), bool), settings.max_gap)[rows]
         causal = not self.config.looks_ahead
-        if samples.ndim == 3:
-            return from_probabilities(times[rows], samples, causal)
-        return from_people(times[rows], samples, self.residual_var, settings.max_count, causal)
+        if self.settings.head == "regression":
+            samples = self._samples(inputs)
+            return from_people(times[rows], samples, self.residual_var, settings.max_count, causal)
+        asked = times[rows]
+        parts = parts_of(np.arange(len(inputs)), len(self.forest.estimators_) * self.classes)
+        found = (from_probabilities(asked[part], self._samples(inputs[part]), causal) for part in parts)
+        return next(found) if len(parts) == 1 else join(found)
 
     def save(self, folder: Path) -> None:
         """Write the forest (skops) and the settings (JSON) into a folder."""
-        from skops.io import dump  # noqa: PLC0415 (late: it takes seconds, and only a saved forest needs it)
-
         self.write(folder, features=self.features.to_settings(), residual_var=self.residual_var)
-        dump(self.forest, folder / FOREST)
+        write_forest(self.forest, folder / FOREST)
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder.
 
         Raises:
-            InputError: if the file of the forest holds objects of other types than a forest's.
+            InputError: if the file of the forest holds objects of other types than a forest's, or a forest that can't
+                have been grown.
         """
-        from skops.io import get_untrusted_types, load  # noqa: PLC0415 (as above)
-
-        settings = read_settings(folder)
-        self.features = inputs_from(settings["features"])
-        self.residual_var = settings["residual_var"]
-        path = folder / FOREST
-        unexpected = sorted(set(get_untrusted_types(file=path)) - EXPECTED_TYPES)
-        if unexpected:
-            raise InputError(
-                f"{path}: got objects of {', '.join(unexpected)}, expected only those of a random forest; "
-                "do not load this file, save the model again"
-            )
-        self.forest = load(path, trusted=sorted(EXPECTED_TYPES))
+        learned = read_settings(folder)
+        self.features = inputs_from(learned.value("features"))
+        self.residual_var = learned.number("residual_var", 0.0)
+        regresses, width = self.settings.head == "regression", len(self.features.names)
+        self.forest = read_forest(folder / FOREST, regresses, width, self.classes)
+        self._samples(np.zeros((1, width), np.float32))  # what scikit-learn checks only in use, it checks here
 
     def _grow(self, fold: Fold, rows: Rows) -> None:
         """Fit features and a new forest to the given rows (N,) of a fold."""

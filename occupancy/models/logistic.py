@@ -15,6 +15,7 @@ from occupancy.config import Config, Logistic
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
+from occupancy.features.learned import Learned
 from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_probabilities
@@ -89,7 +90,14 @@ class LogisticEstimator(OneStepEstimator):
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        settings = read_settings(folder)
-        self.features = inputs_from(settings["features"])
+        learned = read_settings(folder)
+        self.features = inputs_from(learned.value("features"))
         width = len(self.features.names) + 1
-        self.weights = np.array([[-np.inf] * width if row is None else row for row in settings["weights"]])
+        rows = learned.value("weights")
+        if not isinstance(rows, list) or len(rows) != self.classes or all(row is None for row in rows):
+            raise learned.wrong("weights", f"{self.classes} rows of weights")
+        weights = Learned({str(label): row for label, row in enumerate(rows)}, "weights")
+        empty = np.full(width, -np.inf)
+        self.weights = np.stack(
+            [empty if row is None else weights.numbers(str(label), (width,)) for label, row in enumerate(rows)]
+        )

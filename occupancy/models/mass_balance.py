@@ -118,10 +118,12 @@ class MassBalanceEstimator(OneStepEstimator):
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        settings = read_settings(folder)
-        self.features = Features.from_settings(settings["features"])
-        self.air = Air(**settings["air"])
-        self.residual_var = settings["residual_var"]
+        learned = read_settings(folder)
+        self.features = Features.from_settings(learned.value("features"))
+        if all(column.kind != "co2" for column in self.features.columns):
+            raise learned.wrong("features", "a column of kind co2")
+        self.air = Air.from_settings(learned.value("air"))
+        self.residual_var = learned.number("residual_var", 0.0)
 
     def _people(self, frame: pd.DataFrame, stretch: Ints) -> Floats:
         """Return the people that the balance gives for each row, (N,); noise can make them negative."""

@@ -104,7 +104,7 @@ class MixtureEstimator(EstimatorBase):
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        self.weights = np.array(read_settings(folder)["weights"])
+        self.weights = read_settings(folder).numbers("weights", (len(self.members),), 0.0, 1e6, above=True)
         for number, member in enumerate(self.members, start=1):
             member.load(folder / f"member_{number}")
         self.chosen_epochs = max(member.chosen_epochs for member in self.members)

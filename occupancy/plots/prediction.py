@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from sklearn.metrics import confusion_matrix
 
-from occupancy.arrays import Ints
+from occupancy.arrays import Floats, Ints
 from occupancy.plots.colours import BLACK, BLUE, GREY, SKY, VERMILLION
 from occupancy.plots.figure import titled_figure, with_legend
 from occupancy.plots.timeaxis import broken_axis, row_spans, step_lines
@@ -80,8 +80,14 @@ def counts(prediction: Prediction, title: str, max_gap: float = 120.0, truth: In
     return with_legend(figure)
 
 
+WRITTEN_LABELS = 16
+"""The most labels C for which a confusion matrix shows numbers."""
+
+
 def confusion(label: Ints, truth: Ints, classes: int, title: str) -> Figure:
     """Return the confusion matrix: the number of rows, and their share of the rows with that true count.
+
+    With more than `WRITTEN_LABELS` labels no numbers fit into the cells: colours alone show the shares.
 
     Args:
         label: (N,) predicted counts.
@@ -93,6 +99,8 @@ def confusion(label: Ints, truth: Ints, classes: int, title: str) -> Figure:
     assert matrix.sum() == len(truth), "a count outside 0..C-1"
     totals = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(totals, 1)
+    if classes > WRITTEN_LABELS:
+        return _coloured(share, totals[:, 0], title)
     figure = titled_figure(max(4.5, 0.55 * classes + 1.5), title, width=max(6.0, 0.65 * classes + 2.5))
     axes = figure.subplots()
     image = axes.imshow(share, cmap=LinearSegmentedColormap.from_list("share", ["white", BLUE]), vmin=0, vmax=1)
@@ -103,5 +111,30 @@ def confusion(label: Ints, truth: Ints, classes: int, title: str) -> Figure:
     ticks = range(classes)
     axes.set(xticks=ticks, yticks=ticks, xlabel="predicted count (people)", ylabel="true count (people)")
     bar = figure.colorbar(image, ax=axes, label="share of the rows with that true count")
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
+    return figure
+
+
+def _coloured(share: Floats, totals: Ints, title: str) -> Figure:
+    """Return a confusion matrix of many labels, in colours alone.
+
+    Args:
+        share: (C, C) share of the rows with a true count (row) that got a label (column).
+        totals: (C,) rows with each true count.
+        title: the title of the figure.
+    """
+    figure = titled_figure(7.5, title, width=8.5)
+    axes = figure.subplots()
+    colours = LinearSegmentedColormap.from_list("share", [SKY, BLUE, BLACK])
+    colours.set_under("white")
+    shown = np.where(totals[:, None] > 0, share, np.nan)
+    colours.set_bad("whitesmoke")
+    # From corner to corner at full size, a cell of one in two hundred labels is two pixels wide.
+    image = axes.imshow(shown, cmap=colours, vmin=1e-9, vmax=1, interpolation="nearest")
+    axes.plot([0, len(totals) - 1], [0, len(totals) - 1], color=VERMILLION, linewidth=0.6, linestyle=":")
+    axes.set(xlabel="predicted count (people)", ylabel="true count (people); grey: no rows with it")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    bar = figure.colorbar(image, ax=axes, label="share of the rows with that true count; white: none", shrink=0.8)
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     return figure

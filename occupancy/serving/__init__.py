@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def _load_pyfunc(folder: str) -> ServedModel:
-    """Return the model of a folder; MLflow calls this by its name."""
-    from occupancy.serving.model import ServedModel  # noqa: PLC0415 (late: it needs torch)
+    """Return the model of a folder, and let MLflow's server answer for it; MLflow calls this by its name."""
+    from occupancy.serving import endpoint  # noqa: PLC0415 (late: it needs torch)
+    from occupancy.serving.model import ServedModel  # noqa: PLC0415 (as above)
 
+    endpoint.install()
     return ServedModel(Path(folder))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,9 @@ from occupancy.data.schema import Schema
 from occupancy.data.table import validate
 from occupancy.errors import InputError
 from occupancy.models import load_estimator
-from occupancy.models.estimator import SETTINGS, Estimator
+from occupancy.models.estimator import SETTINGS, Estimator, read_settings
+from occupancy.serving.cells import check_types
+from occupancy.serving.checksums import check_sums, seal
 
 SCHEMA_FILE = "schema.json"
 """The columns of the log beside the model, since the file that described them may not travel with it."""
@@ -31,15 +32,21 @@ class ServedModel:
     def __init__(self, folder: Path) -> None:
         """Load what `save` wrote.
 
+        Warns:
+            InputWarning: an earlier version of this package saved the model, without checksums.
+
         Raises:
-            InputError: the model is damaged, not whole, or of another version of this package.
+            InputError: the model is damaged, altered, not whole, or of another version of this package.
         """
         try:
-            _check_settings(folder / SETTINGS)
+            _check_settings(folder)  # first: what a newer version saved is not called damaged
+            check_sums(folder)
             self.estimator = load_estimator(folder)
             self.schema = Schema.model_validate_json((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
-        except InputError:
-            raise
+        except InputError as error:
+            if str(error).startswith(str(folder)):
+                raise
+            raise InputError(f"{folder}: the model is damaged ({str(error)[:300]}); save it again") from None
         except FileNotFoundError as error:
             missing = Path(error.filename or SETTINGS).name
             raise InputError(f"{folder}: the model is not whole, {missing} is missing; save it again") from None
@@ -70,19 +77,33 @@ class ServedModel:
         """Return a table of predictions, as `Prediction.to_frame` has it, for every row of a raw frame.
 
         Raises:
-            InputError: the frame does not pass the gate.
+            RequestError: the frame does not pass the gate, or the model can't count its rows. It is an `InputError`,
+                and MLflow's server answers it with 400.
         """
+        from occupancy.serving.request_error import RequestError  # noqa: PLC0415 (late: training saves models without MLflow)
+
+        try:
+            return self._count(frame)
+        except InputError as error:
+            raise RequestError(str(error)) from None
+
+    def _count(self, frame: pd.DataFrame) -> pd.DataFrame:
+        check_types(frame, self.schema)
         try:
             log = validate(frame, self.schema, self.estimator.config.data, "the frame", labelled=False, in_use=True)
         except InputError as error:
             raise explain(error, "only `python -m occupancy.predict` takes {} for a fitted model") from None
-        return self.estimator.predict(log.frame, np.ones(len(log.frame), bool)).to_frame()
+        try:
+            return self.estimator.predict(log.frame, np.ones(len(log.frame), bool)).to_frame()
+        except InputError as error:
+            raise InputError(f"the frame: {error}") from None
 
 
 def save(estimator: Estimator, schema: Schema, folder: Path) -> None:
-    """Write a fitted model and its log's schema into a folder that `ServedModel` reads."""
+    """Write a fitted model, its log's schema and checksums of all files into a folder that `ServedModel` reads."""
     estimator.save(folder)
     (folder / SCHEMA_FILE).write_text(schema.model_dump_json(indent=2), encoding="utf-8")
+    seal(folder)
 
 
 def find_saved(folder: Path) -> Path:
@@ -120,11 +141,13 @@ def explain(error: InputError, how: str = "") -> InputError:
     return InputError("; ".join([str(error), *said]))
 
 
-def _check_settings(path: Path) -> None:
+def _check_settings(folder: Path) -> None:
     """Check that this version can read the settings; a newer version may have saved others."""
-    tree = json.loads(path.read_text(encoding="utf-8"))["config"]
+    tree = read_settings(folder).value("config")
+    if not isinstance(tree, dict):
+        raise InputError(f"config: got a {type(tree).__name__}, expected keys with values")
     try:
-        resolve(Config, tree, str(path))
+        resolve(Config, tree, str(folder / SETTINGS))
     except InputError as error:
         raise InputError(f"{error}; another version of this package saved the model, load it with that one") from None
 

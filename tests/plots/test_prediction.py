@@ -178,3 +178,22 @@ def test_the_text_of_each_cell_fits_into_it(classes: int) -> None:
 def test_a_count_without_a_class_is_not_dropped_in_silence() -> None:
     with pytest.raises(AssertionError, match=r"outside 0\.\.C-1"):
         confusion(np.array([0, 4]), np.array([0, 1]), 4, "LSTM")
+
+
+@pytest.mark.parametrize("classes", [17, 201])
+def test_the_confusion_of_a_hall_fits_on_a_page_in_colours_alone(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, classes - 5, 900)
+    label = np.clip(truth + rng.integers(-3, 4, 900), 0, classes - 1)
+    figure = confusion(label, truth, classes, "A hall: which count is taken for which")
+    assert (figure.get_size_inches() <= 10).all()
+    figure.draw_without_rendering()
+    axes, bar = figure.axes
+    assert len([text for text in axes.texts if text.get_text()]) == 0
+    assert len(axes.get_xticklabels()) < 20
+    (image,) = axes.get_images()
+    shares = np.ma.filled(np.ma.asarray(image.get_array(), np.float64), np.nan)
+    known = np.unique(truth)
+    np.testing.assert_allclose(shares[known].sum(axis=1), 1)
+    assert np.isnan(shares[np.setdiff1d(np.arange(classes), known)]).all()
+    assert bar.get_ylabel().startswith("share of the rows")

@@ -16,11 +16,12 @@ from occupancy.data.folds import Fold
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
-from occupancy.errors import InputError
+from occupancy.errors import InputError, InputWarning
 from occupancy.models import make_estimator
 from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.estimator import NetworkEstimator
 from occupancy.serving import model
+from occupancy.serving.checksums import seal
 from occupancy.serving.model import ServedModel, explain, find_saved
 
 Head = Literal["regression", "classification"]
@@ -214,7 +215,7 @@ def test_another_rooms_columns_travel_with_the_model(tmp_path: Path) -> None:
 def test_a_saved_model_is_text_and_safe_weights(estimator: NetworkEstimator, tmp_path: Path) -> None:
     model.save(estimator, UCI, tmp_path)
     texts = sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".json")
-    assert texts == ["schema.json", "settings.json"]
+    assert texts == ["checksums.json", "schema.json", "settings.json"]
     for name in texts:
         json.loads((tmp_path / name).read_text(encoding="utf-8"))
     others = [path for path in tmp_path.iterdir() if path.suffix != ".json"]
@@ -327,8 +328,27 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no weights": (lambda folder: (folder / "weights.pt").unlink(), "not whole, weights.pt is missing"),
     "no schema": (lambda folder: (folder / "schema.json").unlink(), "not whole, schema.json is missing"),
-    "empty weights": (lambda folder: (folder / "weights.pt").write_bytes(b""), "damaged (EOFError"),
+    "a file too many": (lambda folder: (folder / "more.pt").write_bytes(b""), "more.pt was not saved with the model"),
+    "empty weights": (lambda folder: (folder / "weights.pt").write_bytes(b""), "damaged (weights.pt is not as it was"),
     "weights that are none": (lambda folder: (folder / "weights.pt").write_text("hello"), "damaged ("),
+    "a bit of the weights": (
+        lambda folder: flip(folder / "weights.pt", (folder / "weights.pt").stat().st_size // 2),
+        "damaged (weights.pt is not as it was saved)",
+    ),
+    "a learned number": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree.update(residual_var=0.5)),
+        "damaged (settings.json is not as it was saved)",
+    ),
+    "the name of a column": (
+        lambda folder: edit(folder / "schema.json", lambda tree: tree["columns"].reverse()),
+        "damaged (schema.json is not as it was saved)",
+    ),
+    "no checksums": (lambda folder: (folder / "checksums.json").unlink(), "not whole, checksums.json is missing"),
+    "checksums that are none": (lambda folder: (folder / "checksums.json").write_text("[]"), "checksums can't be read"),
+    "checksums of a newer version": (
+        lambda folder: edit(folder / "checksums.json", lambda tree: tree.update(format=99)),
+        "has format 99, and this version of the package reads formats up to 1",
+    ),
     "weights cut off": (
         lambda folder: (folder / "weights.pt").write_bytes((folder / "weights.pt").read_bytes()[:2000]),
         "damaged (",
@@ -337,11 +357,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda folder: (folder / "settings.json").write_text((folder / "settings.json").read_text()[:200]),
         "damaged (JSONDecodeError",
     ),
-    "settings of another kind": (lambda folder: (folder / "settings.json").write_text("[1]"), "damaged (TypeError"),
-    "schema of another kind": (lambda folder: (folder / "schema.json").write_text("{}"), "damaged (ValidationError"),
-    "weights of another shape": (
-        lambda folder: edit(folder / "settings.json", lambda tree: tree["config"]["model"].update(hidden=9)),
-        "size mismatch",
+    "settings of another kind": (
+        lambda folder: (folder / "settings.json").write_text("[1]"),
+        "damaged (the settings: got list [1], expected keys with values)",
     ),
     "a model that is not known": (
         lambda folder: edit(folder / "settings.json", lambda tree: tree["config"]["model"].update(name="oracle")),
@@ -352,6 +370,73 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         "unknown key train.cleverly",
     ),
 }
+
+
+ALTERATIONS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty weights": (lambda folder: (folder / "weights.pt").write_bytes(b""), "damaged (EOFError"),
+    "weights that are none": (lambda folder: (folder / "weights.pt").write_text("hello"), "damaged ("),
+    "weights of a list": (lambda folder: torch.save([3], folder / "weights.pt"), "damaged ("),
+    "weights of one network": (
+        lambda folder: torch.save(torch.load(folder / "weights.pt")[:1], folder / "weights.pt"),
+        "weights.pt: got 1 networks, expected 2",
+    ),
+    "a weight that is none": (
+        lambda folder: spoil_weight(folder / "weights.pt", float("nan")),
+        "weights.pt: the model holds numbers that are not finite, in layers.0.weight_hh_l0",
+    ),
+    "an infinite weight": (lambda folder: spoil_weight(folder / "weights.pt", float("inf")), "are not finite"),
+    "a learned number that is none": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree["features"]["low"].__setitem__(0, np.nan)),
+        "settings.json: the model holds numbers that are not finite, in features.low",
+    ),
+    "schema of another kind": (lambda folder: (folder / "schema.json").write_text("{}"), "damaged (ValidationError"),
+    "weights of another shape": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree["config"]["model"].update(hidden=9)),
+        "size mismatch",
+    ),
+    "a step of 0": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree["features"].update(step_s=0)),
+        "features.step_s: got 0, expected a number from 0.001 up to 1e+07",
+    ),
+    "a short array": (
+        lambda folder: edit(folder / "settings.json", lambda tree: tree["features"]["low"].pop()),
+        "features.low: got list [",
+    ),
+}
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def spoil_weight(path: Path, value: float) -> None:
+    networks = torch.load(path)
+    networks[1]["layers.0.weight_hh_l0"][0, 0] = value
+    torch.save(networks, path)
+
+
+@pytest.mark.parametrize("alteration", ALTERATIONS)
+def test_a_model_whose_checksums_were_written_anew_is_refused_for_what_it_holds(saved: Path, alteration: str) -> None:
+    spoil, message = ALTERATIONS[alteration]
+    spoil(saved)
+    seal(saved)
+    with pytest.raises(InputError) as caught:
+        ServedModel(saved)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(saved))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_an_earlier_version_is_loaded_with_a_line_that_says_so(
+    saved: Path, served: ServedModel, sensors: pd.DataFrame
+) -> None:
+    (saved / "checksums.json").unlink()
+    edit(saved / "settings.json", lambda tree: tree.pop("format"))
+    with pytest.warns(InputWarning, match="an earlier version saved the model, without checksums"):
+        old = ServedModel(saved)
+    assert len(old.predict(sensors)) == len(sensors)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -6,6 +6,8 @@ every span that a sweep down the tree needs: for the messages that arrive at eac
 label between two known labels. All products are computed on logarithms, because scaled probabilities lose paths that
 a later step makes likely again.
 
+With many labels, `sweep` does the same one step at a time.
+
 Inside, labels come first, (C, C, T, B), and the steps are stored in an order in which the left and the right children
 of a level are two blocks, so that every operation works on long contiguous memory.
 """
@@ -19,6 +21,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from occupancy.models.neural import sweep
+
+TREE_LABELS = 8
+"""The most labels C for which the tree is used, whose memory and time grow with C ** 3."""
 
 
 class Chain(NamedTuple):
@@ -34,6 +41,8 @@ def nll(chain: Chain, emissions: Tensor, labels: Tensor, mask: Tensor | None = N
 
     It is `log_normaliser` minus `path_score`, at the cost of the former only.
     """
+    if _has_many(chain, emissions, mask):
+        return log_normaliser(chain, emissions, mask) - path_score(chain, emissions, labels, mask)
     total: Tensor = _LogNormaliser.apply(emissions, mask, _known(labels, emissions, mask), *chain)  # type: ignore[no-untyped-call]
     return total
 
@@ -46,6 +55,8 @@ def log_normaliser(chain: Chain, emissions: Tensor, mask: Tensor | None = None) 
         emissions: (B, T, C) finite log-potentials of the labels at each step; the values at masked steps are ignored.
         mask: (B, T) true on the first steps of each sequence, at least one; None for all steps.
     """
+    if _has_many(chain, emissions, mask):
+        return sweep.log_normaliser(chain, emissions, mask)
     total: Tensor = _LogNormaliser.apply(emissions, mask, None, *chain)  # type: ignore[no-untyped-call]
     return total
 
@@ -64,6 +75,8 @@ def path_score(chain: Chain, emissions: Tensor, labels: Tensor, mask: Tensor | N
 @torch.no_grad()
 def marginals(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return the probability of each label given all emissions, (B, T, C); 0 on masked steps."""
+    if _has_many(chain, emissions, mask):
+        return sweep.marginals(chain, emissions, mask)
     steps = _steps(chain, emissions, mask)
     levels, weights, _ = _sum_tree(steps.leaves)
     pairs = _pairs((steps.first + levels[-1]).flatten(0, 1).softmax(0), weights)
@@ -76,6 +89,8 @@ def filtered(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Ten
 
     The value at step t is the last marginal of a chain that ends at t, so the potential ``end`` counts at every step.
     """
+    if _has_many(chain, emissions, mask):
+        return sweep.filtered(chain, emissions, mask)
     steps = _steps(chain, emissions, mask)
     levels, _, _ = _sum_tree(steps.leaves)
     messages = steps.first  # (C, 1, n, B), the message that arrives at each node
@@ -89,6 +104,8 @@ def filtered(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Ten
 @torch.no_grad()
 def viterbi(chain: Chain, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
     """Return a label path of the highest score, (B, T); -1 on masked steps."""
+    if _has_many(chain, emissions, mask):
+        return sweep.viterbi(chain, emissions, mask)
     # In single precision, the sum over a long path is rounded by more than the difference between two paths.
     steps = _steps(Chain(*(part.double() for part in chain)), emissions.double(), mask)
     levels = [steps.leaves]
@@ -141,6 +158,14 @@ class _LogNormaliser(torch.autograd.Function):
         transitions = pairs.flatten(2) @ moves.flatten()
         end = labels.flatten(1) @ last.flatten()
         return emissions, None, None, emissions[:, 0].sum(0), transitions, end
+
+
+def _has_many(chain: Chain, emissions: Tensor, mask: Tensor | None) -> bool:
+    """Return whether there are so many labels that the tree would take too much memory, after checking all shapes."""
+    if emissions.shape[2] <= TREE_LABELS:
+        return False
+    _lengths(chain, emissions, mask)
+    return True
 
 
 def _lengths(chain: Chain, emissions: Tensor, mask: Tensor | None) -> Tensor:

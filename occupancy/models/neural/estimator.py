@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,18 +14,19 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from occupancy.arrays import Ints, Rows
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
+from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
-from occupancy.models.base import EstimatorBase
+from occupancy.models.base import EstimatorBase, parts_of
 from occupancy.models.estimator import Epoch, Steps, read_settings
 from occupancy.models.neural.choice import best_epoch, residual_var
 from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.runtime import seeded
 from occupancy.models.neural.windows import Batches, Windows
-from occupancy.prediction import Prediction, from_people, from_probabilities
+from occupancy.prediction import Prediction, from_people, from_probabilities, join
 
 if TYPE_CHECKING:
     from occupancy.models.neural.training import Task
@@ -97,14 +99,16 @@ class NetworkEstimator(EstimatorBase):
         """
         times = pd.DatetimeIndex(frame.index)
         windows = self._layout(frame)
-        positions = np.flatnonzero(rows)
-        with torch.no_grad():
-            outputs = [self._outputs(member, windows, positions) for member in range(len(self.networks))]
-        samples = torch.cat(outputs).double().numpy()
         causal = not self.config.looks_ahead
-        if samples.ndim == 3:
-            return from_probabilities(times[rows], samples, causal)
-        return from_people(times[rows], samples, self.residual_var, self.config.data.max_count, causal)
+        parts = parts_of(np.flatnonzero(rows), len(self.networks) * max(self.passes, 1) * self.classes)
+        samples = (self._samples(windows, part) for part in parts)
+        first = next(samples)
+        if first.ndim == 3:
+            every = zip(parts, itertools.chain([first], samples), strict=True)
+            found = (from_probabilities(times[part], of_part, causal) for part, of_part in every)
+            return next(found) if len(parts) == 1 else join(found)
+        people = np.concatenate([first, *samples], axis=1)
+        return from_people(times[rows], people, self.residual_var, self.config.data.max_count, causal)
 
     def save(self, folder: Path) -> None:
         """Write weights (readable with ``weights_only=True``) and settings (JSON) into a folder."""
@@ -118,15 +122,20 @@ class NetworkEstimator(EstimatorBase):
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        settings = read_settings(folder)
-        self.features = inputs_from(settings["features"])
-        self.chosen_epochs = settings["chosen_epochs"]
-        self.residual_var = settings["residual_var"]
+        learned = read_settings(folder)
+        self.features = inputs_from(learned.value("features"))
+        self.chosen_epochs = learned.whole("chosen_epochs")
+        self.residual_var = learned.number("residual_var", 0.0)
         self.networks = []
         for weights in torch.load(folder / WEIGHTS, weights_only=True):
             network = self._network()
             network.load_state_dict(weights)
+            for name, values in network.state_dict().items():
+                if not values.isfinite().all():
+                    raise InputError(f"{WEIGHTS}: the model holds numbers that are not finite, in {name}")
             self.networks.append(network.eval())
+        if len(self.networks) != self.config.train.members:
+            raise InputError(f"{WEIGHTS}: got {len(self.networks)} networks, expected {self.config.train.members}")
 
     def _fit_honestly(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         settings = self.config.train
@@ -212,6 +221,12 @@ class NetworkEstimator(EstimatorBase):
     def _windows(self, fold: Fold, rows: Rows, past: Rows | None) -> Windows:
         stretch = stretches(fold.log.times, rows if past is None else rows | past, fold.log.max_gap)
         return Windows(self.features.transform(fold.log.frame, stretch), stretch, self.window)
+
+    def _samples(self, windows: Windows, positions: Ints) -> Floats:
+        """Return the outputs of all networks for rows, (S, N) or (S, N, C)."""
+        with torch.no_grad():
+            outputs = [self._outputs(member, windows, positions) for member in range(len(self.networks))]
+        return np.asarray(torch.cat(outputs).double().numpy())
 
     def _outputs(self, member: int, windows: Windows, positions: Ints) -> Tensor:
         """Return one network's outputs for rows, (S, N) or (S, N, C)."""

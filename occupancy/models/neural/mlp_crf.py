@@ -24,6 +24,9 @@ from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.windows import PADDING, Batches, sequences
 from occupancy.prediction import Prediction, from_probabilities
 
+MONITORED_LABELS = 12
+"""The most labels C whose C * C transitions are shown after each epoch."""
+
 
 class ChainNetwork(nn.Module):
     """A perceptron gives the emissions of each row, a CRF the transitions between rows (Lafferty et al. 2001).
@@ -64,7 +67,9 @@ class ChainNetwork(nn.Module):
         return nll(self.chain, self(x), y, mask).sum() / mask.sum()
 
     def monitored(self) -> dict[str, float]:
-        """Return the transitions, ``transition/i/j`` from label i to label j."""
+        """Return the transitions, ``transition/i/j`` from label i to label j; none of many, which nobody could read."""
+        if self.crf.num_tags > MONITORED_LABELS:
+            return {}
         matrix = self.crf.transitions.tolist()
         return {f"transition/{i}/{j}": score for i, row in enumerate(matrix) for j, score in enumerate(row)}
 

@@ -14,10 +14,12 @@ from scipy.special import log_softmax
 from occupancy.arrays import Floats, Ints
 from occupancy.config import Calibration
 from occupancy.data.times import label_runs
+from occupancy.features.learned import Learned
 from occupancy.prediction import INTERVAL, Prediction, central_interval, decide, from_probabilities
 
 LOG_FLOOR = 1e-6  # lowest probability whose logarithm is taken: no temperature corrects a 0
 SLACK = 1e-9  # possible rounding error of a probability or a standard deviation
+TEMPERATURES = (1e-6, 1e6)  # that a saved model may hold; learned ones are near 1
 CHANGE_STD = 0.5  # prior standard deviation of the logarithm of the temperature, and of the exponent of the shares
 MOST_TAIL = 0.2  # at each end; up to it, intervals held 90 % of the rows of left-out visits
 
@@ -112,12 +114,18 @@ class Calibrator:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the calibrator that `to_settings` described, in this version or in those that held an exponent."""
-        most_std = np.inf if settings["most_std"] is None else settings["most_std"]
-        values = {**settings, "shares": np.array(settings["shares"]), "most_std": most_std}
-        if "exponent" in values:
-            values["temperature"] = 1 / values.pop("exponent")
-        return cls(**values)
+        """Return the calibrator that `to_settings` described, in this version or in those that held an exponent.
+
+        Raises:
+            InputError: it is not as it gives it.
+        """
+        learned = Learned(settings, "calibrator")
+        old = "exponent" in learned
+        temperature = learned.number("exponent" if old else "temperature", *TEMPERATURES)
+        shares = learned.numbers("shares", (None,), 0.0, 1.0, above=True)
+        prior, tail = learned.number("prior", -TEMPERATURES[1], TEMPERATURES[1]), learned.number("tail", 0.0, MOST_TAIL)
+        most_std = np.inf if learned.value("most_std") is None else learned.number("most_std", 0.0)
+        return cls(1 / temperature if old else temperature, prior, shares, tail, most_std)
 
 
 def label_shares(counts: Ints, classes: int) -> Floats:

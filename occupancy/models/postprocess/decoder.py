@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -12,9 +13,10 @@ from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Decoding
 from occupancy.data.folds import Fold
 from occupancy.data.rolling import samples_of
+from occupancy.features.learned import STEPS_S, Learned
 from occupancy.models.postprocess.calibration import label_shares
-from occupancy.models.postprocess.decoding import Decoded, Exponents, decode, learn_exponents
-from occupancy.models.postprocess.durations import Durations, learn_durations
+from occupancy.models.postprocess.decoding import Decoded, Exponents, decode_by, learn_exponents
+from occupancy.models.postprocess.durations import AgeChain, Durations, age_edges, learn_durations
 from occupancy.prediction import floor
 
 ROW_FLOOR = 1e-3  # lowest probability of a count in one row: no single row rules a count out against all others
@@ -51,7 +53,7 @@ class Decoder:
             pieces: positions of the rows that follow each other, an array for each such piece.
         """
         classes, step_s, log = probs.shape[1], fold.log.step_s, fold.log
-        durations = learn_durations(counts, log.times, rows, log.max_gap, classes)
+        durations = learn_durations(counts, log.times, rows, log.max_gap, classes, age_edges(classes))
         taught = [(_log(probs[piece]), counts[piece]) for piece in pieces]
         lag = samples_of(settings.lag, step_s)
         exponents = learn_exponents(durations, taught, label_shares(counts[rows], classes), step_s, settings.mode, lag)
@@ -77,11 +79,15 @@ class Decoder:
         """How many numbers were learned: two exponents, hazards and destinations."""
         return 2 + self.durations.hazards.size + self.durations.destinations.size
 
+    @cached_property
+    def _chain(self) -> AgeChain:
+        return self.durations.chain(self.step_s)
+
     def decode(self, probs: Floats) -> Decoded:
         """Return the probabilities (T, C) and, in some modes, the path of one recording with probabilities (T, C)."""
         potentials = self.exponents.potentials(_log(probs))
         lag = samples_of(self.settings.lag, self.step_s)
-        return decode(self.durations, potentials, self.step_s, self.settings.mode, lag)
+        return decode_by(self._chain, potentials, self.settings.mode, lag)
 
     def to_settings(self) -> dict[str, Any]:
         """Return plain values from which `from_settings` makes an equal decoder."""
@@ -93,9 +99,17 @@ class Decoder:
 
     @classmethod
     def from_settings(cls, settings: Decoding, learned: dict[str, Any]) -> Self:
-        """Return the decoder that `to_settings` described, in this version or in those that held ``emissions``."""
-        exponents = Exponents.from_settings(learned["exponents" if "exponents" in learned else "emissions"])
-        return cls(settings, Durations.from_settings(learned["durations"]), exponents, learned["step_s"])
+        """Return the decoder that `to_settings` described, in this version or in those that held ``emissions``.
+
+        Raises:
+            InputError: it is not as it gives it.
+        """
+        saved = Learned(learned, "decoder")
+        exponents = Exponents.from_settings(saved.value("exponents" if "exponents" in saved else "emissions"))
+        durations = Durations.from_settings(saved.value("durations"))
+        if len(durations.hazards) != len(exponents.shares):
+            raise saved.wrong("durations", f"those of {len(exponents.shares)} labels, as there are shares")
+        return cls(settings, durations, exponents, saved.number("step_s", *STEPS_S))
 
 
 def _log(probs: Floats) -> Floats:

@@ -17,6 +17,7 @@ import numpy as np
 
 from occupancy.arrays import Floats, Ints
 from occupancy.data.times import label_runs
+from occupancy.features.learned import Learned
 from occupancy.models.postprocess.durations import MOVE_FLOOR, AgeChain, Durations
 
 Mode = Literal["filter", "lag", "smooth", "viterbi"]
@@ -25,6 +26,7 @@ EVIDENCE = (0.003, 3.0)  # range of the exponent of the evidence
 DIVISION = (0.0, 2.0)  # range of the exponent of the label shares, as a multiple of the exponent of the evidence
 MEMORY_S = 300.0  # rows this far apart usually have independent errors: sensors remember for a time, not for rows
 EXPONENT_STD = np.array([0.3, 0.5])  # prior standard deviation of the logarithm of the first and of the second
+MOST_NUMBERS = 2**24  # of states (T, B, S) that are held at once, 128 MB; with more, rows are decoded in blocks
 GRID_POINTS, GRID_ROUNDS = 5, 6  # points along each axis of a grid, and how many ever finer grids
 
 
@@ -52,8 +54,10 @@ class Exponents:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the exponents that `to_settings` described."""
-        return cls(settings["evidence"], settings["prior"], np.array(settings["shares"]))
+        """Return the exponents that `to_settings` described. Raise InputError if they are not as it gives them."""
+        learned = Learned(settings, "exponents")
+        shares = learned.numbers("shares", (None,), 0.0, 1.0, above=True)
+        return cls(learned.number("evidence", 0.0, 100.0), learned.number("prior", 0.0, 100.0), shares)
 
 
 class Decoded(NamedTuple):
@@ -74,7 +78,11 @@ def decode(durations: Durations, emissions: Floats, step_s: float, mode: Mode, l
             ``viterbi`` uses all rows too, and its path holds the labels of the most likely path of labels and ages.
         lag: how many rows after each row ``lag`` uses, fewer near the end; its time grows with this number.
     """
-    chain = durations.chain(step_s)
+    return decode_by(durations.chain(step_s), emissions, mode, lag)
+
+
+def decode_by(chain: AgeChain, emissions: Floats, mode: Mode, lag: int = 0) -> Decoded:
+    """Return what `decode` does, by a chain that is there already: to make one of many labels takes seconds."""
     probs = posteriors(chain, emissions[:, None], mode, lag)[:, 0]
     return Decoded(probs, best_path(chain, emissions) if mode == "viterbi" else None)
 
@@ -133,6 +141,9 @@ def posteriors(chain: AgeChain, emissions: Floats, mode: Mode, lag: int = 0) -> 
     """Return the probabilities of labels (T, B, C) from log-potentials (T, B, C) of B recordings; see `decode`."""
     assert np.isfinite(emissions).all(), "a log-potential that is not finite"
     length, batch, classes = emissions.shape
+    rows = max(MOST_NUMBERS // (batch * len(chain.start)), lag, 1)
+    if rows < length:
+        return _in_blocks(chain, emissions, mode, lag if lag < length - 1 else length, rows)
     likelihoods = np.exp(emissions - emissions.max(2, keepdims=True)).repeat(len(chain.start) // classes, 2)
     states = _forward(chain, likelihoods)
     if mode == "lag" and lag < length - 1:
@@ -140,6 +151,36 @@ def posteriors(chain: AgeChain, emissions: Floats, mode: Mode, lag: int = 0) -> 
     elif mode != "filter":
         states *= _backward(chain, likelihoods)
     labels: Floats = states.reshape(length, batch, classes, -1).sum(3)
+    labels /= labels.sum(2, keepdims=True)
+    return labels
+
+
+def _in_blocks(chain: AgeChain, emissions: Floats, mode: Mode, lag: int, rows: int) -> Floats:
+    """Return what `posteriors` does with the states of a block of rows at a time.
+
+    The first pass keeps the state before each block; the second goes from the last block to the first.
+    """
+    likelihoods: Floats = np.exp(emissions - emissions.max(2, keepdims=True))
+    ages, labels = len(chain.start) // emissions.shape[2], np.empty_like(emissions)
+
+    def of_states(part: slice) -> Floats:
+        return likelihoods[part].repeat(ages, 2)
+
+    blocks = [slice(start, start + rows) for start in range(0, len(emissions), rows)]
+    before: list[Floats | None] = [None]
+    for block in blocks[:-1]:
+        before.append(_forward(chain, of_states(block), before[-1])[-1])
+    message: Floats | None = None
+    for block, state in zip(blocks[::-1], before[::-1], strict=True):
+        own = of_states(block)
+        states = _forward(chain, own, state)
+        if mode == "lag" and lag < len(emissions):
+            states *= _ahead(chain, of_states(slice(block.start, block.stop + lag)), lag)[: len(own)]
+        elif mode != "filter":
+            messages = _backward(chain, own, message)
+            message = _back(chain.moves.T, messages[0] * own[0])
+            states *= messages
+        labels[block] = states.reshape(*own.shape[:2], -1, ages).sum(3)
     labels /= labels.sum(2, keepdims=True)
     return labels
 
@@ -163,22 +204,42 @@ def best_path(chain: AgeChain, emissions: Floats) -> Ints:
     return path
 
 
-def _forward(chain: AgeChain, likelihoods: Floats) -> Floats:
-    """Return the probabilities of states given the rows up to each, (T, B, S)."""
-    states, before = np.empty_like(likelihoods), chain.start
+def _forward(chain: AgeChain, likelihoods: Floats, before: Floats | None = None) -> Floats:
+    """Return the probabilities of states given the rows up to each, (T, B, S).
+
+    Args:
+        chain: the chain.
+        likelihoods: (T, B, S) of the rows.
+        before: (B, S) the probabilities at the row before them; None where a recording begins.
+    """
+    states = np.empty_like(likelihoods)
     for row, likelihood in enumerate(likelihoods):
-        weights = likelihood * (before if row == 0 else before @ chain.moves)
+        weights = likelihood * (chain.start if before is None else before @ chain.moves)
         before = states[row] = weights / weights.sum(1, keepdims=True)
     return states
 
 
-def _backward(chain: AgeChain, likelihoods: Floats) -> Floats:
-    """Return the likelihood of all rows after each row, given its state, (T, B, S), up to a factor for each row."""
+def _backward(chain: AgeChain, likelihoods: Floats, last: Floats | None = None) -> Floats:
+    """Return the likelihood of all rows after each row, given its state, (T, B, S), up to a factor for each row.
+
+    Args:
+        chain: the chain.
+        likelihoods: (T, B, S) of the rows.
+        last: (B, S) that of the last row; None where a recording ends.
+    """
     messages, back = np.ones_like(likelihoods), chain.moves.T.copy()
+    if last is not None:
+        messages[-1] = last
     for row in range(len(messages) - 1, 0, -1):
-        message = (messages[row] * likelihoods[row]) @ back
-        messages[row - 1] = message / message.sum(1, keepdims=True)
+        messages[row - 1] = _back(back, messages[row] * likelihoods[row])
     return messages
+
+
+def _back(back: Floats, weights: Floats) -> Floats:
+    """Return the likelihood (B, S) at a row from the weights (B, S) of the row after it, up to a factor."""
+    message: Floats = weights @ back
+    message /= message.sum(1, keepdims=True)
+    return message
 
 
 def _ahead(chain: AgeChain, likelihoods: Floats, lag: int) -> Floats:
@@ -199,8 +260,11 @@ def _runs_mean(
     """Return the mean log-probability of the labels for each of G exponents (G, 2), times the number of label runs."""
     total, rows, runs = np.zeros(len(exponents)), 0, 0
     for log_probs, labels in pieces:
-        emissions = exponents[:, :1] * log_probs[:, None] - exponents[:, 1:] * np.log(shares)
-        true = posteriors(chain, emissions, mode, lag)[np.arange(len(labels)), :, labels]
-        total += np.log(true.clip(MOVE_FLOOR)).sum(0)
+        size = max(MOST_NUMBERS // log_probs.size, 1)
+        for first in range(0, len(exponents), size):  # all at once, unless there are many labels
+            tried = slice(first, first + size)
+            emissions = exponents[tried, :1] * log_probs[:, None] - exponents[tried, 1:] * np.log(shares)
+            true = posteriors(chain, emissions, mode, lag)[np.arange(len(labels)), :, labels]
+            total[tried] += np.log(true.clip(MOVE_FLOOR)).sum(0)
         rows, runs = rows + len(labels), runs + int(label_runs(labels)[-1]) + 1
     return total * runs / rows

@@ -13,10 +13,15 @@ from scipy.stats import gmean
 
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.data.times import stretches
+from occupancy.features.learned import STEPS_S, Learned
 
 AGE_EDGES_S = (0.0, 120.0, 600.0, 1800.0, 5400.0)
 """Where the bins of age begin: a glance into the room, a chat, a talk, a lesson or a meeting, a night."""
 
+_FEWER_EDGES_S = ((0.0,), (0.0, 600.0), (0.0, 120.0, 1800.0), (0.0, 120.0, 600.0, 1800.0), AGE_EDGES_S)
+"""Where they begin if there are one to five of them."""
+
+MOST_STATES = 512  # of the chain, as long as there are so many labels at most: its time grows with their square
 USUAL_S = 1800.0  # without data, a count is expected to change once in this time
 AGE_EVENTS = 1.0  # weight of the overall hazard in the hazard of one age, in events
 LABEL_EVENTS = 2.0  # weight of the hazard of an age in the hazard of one label at that age, in events
@@ -77,8 +82,20 @@ class Durations:
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
-        """Return the durations that `to_settings` described."""
-        return cls(**{name: np.array(values) for name, values in settings.items()})
+        """Return the durations that `to_settings` described.
+
+        Raises:
+            InputError: they are not as it gives them.
+        """
+        learned = Learned(settings, "durations")
+        edges_s = learned.numbers("edges_s", (None,), 0.0)
+        if edges_s[0] != 0 or (np.diff(edges_s) < STEPS_S[0]).any():
+            raise learned.wrong("edges_s", "seconds that begin at 0 and rise")
+        hazards = learned.numbers("hazards", (None, len(edges_s)), 0.0, 1 / STEPS_S[0], above=True)
+        destinations = learned.distributions("destinations", (len(hazards), len(hazards)))
+        if len(hazards) < 2 or np.diagonal(destinations).any():
+            raise learned.wrong("destinations", "probabilities of two labels or more, and none of staying")
+        return cls(edges_s, hazards, destinations)
 
 
 class Observed(NamedTuple):
@@ -87,6 +104,15 @@ class Observed(NamedTuple):
     events: Floats  # (C, K), how often a label of that age was left
     exposure_s: Floats  # (C, K), how long a label of that age was observed, in seconds
     moves: Floats  # (C, C), how often one label followed another
+
+
+def age_edges(classes: int) -> tuple[float, ...]:
+    """Return where the bins of age begin: `AGE_EDGES_S`, or fewer with so many labels that the chain would be slow.
+
+    With a hundred labels and more, each one has too few rows to show how long it lasts at five ages.
+    """
+    ages = int(np.clip(MOST_STATES // classes, 1, len(AGE_EDGES_S)))
+    return _FEWER_EDGES_S[ages - 1]
 
 
 def learn_durations(

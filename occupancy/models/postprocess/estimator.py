@@ -12,8 +12,9 @@ from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
+from occupancy.errors import InputError
 from occupancy.models.base import EstimatorBase
-from occupancy.models.estimator import NO_STEPS, Make, Steps, read_settings
+from occupancy.models.estimator import NO_STEPS, SETTINGS, Make, Steps, read_settings
 from occupancy.models.memory import runs
 from occupancy.models.postprocess.calibration import Calibrator
 from occupancy.models.postprocess.decoder import Decoder
@@ -110,14 +111,22 @@ class PostprocessedEstimator(EstimatorBase):
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder, in this version or an earlier one."""
-        settings = read_settings(folder)
+        learned = read_settings(folder)
         self.base.load(folder / BASE)
         self.chosen_epochs = self.base.chosen_epochs
         if self.config.decoding is not None:
-            learned = settings.get("decoder", settings)  # earlier versions wrote its parts beside the others
-            self.decoder = Decoder.from_settings(self.config.decoding, learned)
-        if settings["calibrator"] is not None:
-            self.calibrator = Calibrator.from_settings(settings["calibrator"])
+            # Earlier versions wrote the decoder's parts beside the others.
+            decoder = learned.value("decoder") if "decoder" in learned else learned.tree
+            self.decoder = Decoder.from_settings(self.config.decoding, decoder)
+            self._check_labels(len(self.decoder.exponents.shares))
+        if self.config.calibration is not None:
+            self.calibrator = Calibrator.from_settings(learned.value("calibrator"))
+            self._check_labels(len(self.calibrator.shares))
+
+    def _check_labels(self, labels: int) -> None:
+        """Check that a saved part is for as many labels as the model. Raise InputError if it is not."""
+        if labels != self.classes:
+            raise InputError(f"{SETTINGS}: got shares of {labels} labels, expected {self.classes}")
 
     def _fit_base(self, fold: Fold, groups: Ints, steps: Steps) -> Floats:
         """Fit the wrapped model, and return the out-of-fold probabilities (N, C) of the grouped rows."""

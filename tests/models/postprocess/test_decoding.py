@@ -13,7 +13,8 @@ from torch import Tensor
 
 from occupancy.arrays import Floats, Ints
 from occupancy.models.neural import crf as chains
-from occupancy.models.postprocess.decoding import Exponents, Mode, decode, learn_exponents
+from occupancy.models.postprocess import decoding
+from occupancy.models.postprocess.decoding import Exponents, Mode, decode, learn_exponents, posteriors
 from occupancy.models.postprocess.durations import AGE_EDGES_S, Durations
 
 STEP_S = 30.0
@@ -264,3 +265,26 @@ def test_emissions_are_powers_and_survive_as_text() -> None:
     np.testing.assert_allclose(np.exp(emissions.potentials(np.log(probs))), expected)
     again = Exponents.from_settings(json.loads(json.dumps(emissions.to_settings())))
     np.testing.assert_array_equal(again.potentials(np.log(probs)), emissions.potentials(np.log(probs)))
+
+
+@pytest.mark.parametrize("mode", get_args(Mode))
+@pytest.mark.parametrize("rows", [1, 2, 7, 8, 40])
+def test_decoding_in_blocks_is_decoding_of_the_whole(rows: int, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = random_durations(3, 2, rows).chain(STEP_S)
+    emissions = np.stack([random_emissions(rows, 3, seed) for seed in range(4)], axis=1)
+    for lag in (0, 3, 39, 50):
+        whole = posteriors(chain, emissions, mode, lag)
+        with monkeypatch.context() as patch:
+            patch.setattr(decoding, "MOST_NUMBERS", 4 * 6 * 4)  # four rows
+            assert_close(posteriors(chain, emissions, mode, lag), whole)
+
+
+def test_exponents_tried_in_parts_are_those_tried_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    durations = random_durations(3, 2, 0)
+    labels = np.repeat([0, 1, 2, 1], 10)
+    shares = np.full(3, 1 / 3)
+    log_probs = np.log(np.random.default_rng(0).dirichlet(np.ones(3), 40) * 0.8 + np.eye(3)[labels] * 0.2)
+    together = learn_exponents(durations, [(log_probs, labels)], shares, STEP_S, "smooth")
+    monkeypatch.setattr(decoding, "MOST_NUMBERS", 300)  # two of the 25 points
+    parts = learn_exponents(durations, [(log_probs, labels)], shares, STEP_S, "smooth")
+    assert (parts.evidence, parts.prior) == pytest.approx((together.evidence, together.prior))

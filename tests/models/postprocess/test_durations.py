@@ -14,8 +14,10 @@ from occupancy.models.postprocess.durations import (
     AGE_EDGES_S,
     AGE_EVENTS,
     LABEL_EVENTS,
+    MOST_STATES,
     USUAL_S,
     Durations,
+    age_edges,
     learn_durations,
     observe,
 )
@@ -181,3 +183,16 @@ def test_durations_survive_as_text() -> None:
     again = Durations.from_settings(json.loads(json.dumps(durations.to_settings())))
     for one, other in zip(vars(durations).values(), vars(again).values(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_many_labels_have_fewer_ages_so_that_the_chain_stays_small() -> None:
+    assert [len(age_edges(classes)) for classes in (2, 4, 102, 103, 129, 171, 201, 257, 1000)] == [
+        5, 5, 5, 4, 3, 2, 2, 1, 1,
+    ]  # fmt: skip
+    assert age_edges(4) == AGE_EDGES_S
+    for classes in (2, 102, 128, 170, 256):
+        edges_s = age_edges(classes)
+        assert edges_s[0] == 0
+        assert set(edges_s) <= set(AGE_EDGES_S)
+        assert sorted(edges_s) == list(edges_s)
+        assert classes * len(edges_s) <= MOST_STATES
