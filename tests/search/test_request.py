@@ -108,5 +108,5 @@ def test_a_mistake_in_any_trial_is_told_before_anything_starts(
 
 
 def test_a_config_without_a_search_is_refused() -> None:
-    with pytest.raises(InputError, match=r"has no section search; add one, or train this config by occupancy\.train"):
+    with pytest.raises(InputError, match=r"has no section search; add one, or train this config by `occupancy train`"):
         load_search(ROOT / "configs" / "smoke.yaml")
