@@ -109,7 +109,7 @@ def _check_time(served: ServedModel, frame: pd.DataFrame) -> None:
             return
         took_s.append(time.perf_counter() - start)
     row_s = max(took_s[2] - took_s[1], 0.0) / (more - few)  # without what any number of rows takes
-    limit_s = float(MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT.get())
+    limit_s = float(MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT.get())  # type: ignore[no-untyped-call]
     if took_s[1] + row_s * len(frame) > _SHARE_OF_TIMEOUT * limit_s:
         most = max(int((_SHARE_OF_TIMEOUT * limit_s - took_s[1]) / row_s), 1)
         raise InputError(
