@@ -23,7 +23,7 @@ from occupancy.experiments.result import Result
 
 SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
 """The metrics that a person compares first; the record holds them all."""
-_LABEL_COLUMNS = 10  # that fit beside each other into a line
+_SINGLE_LABELS, _LABEL_RANGES = 8, 4  # most labels with a column each, and columns of more labels
 
 
 def to_tree(result: Result) -> dict[str, Any]:
@@ -146,7 +146,8 @@ def _extent(log: Log, mask: Rows) -> dict[str, Any]:
 def fold_table(folds: Sequence[Fold], classes: int) -> Table:
     """Return rows and labels of each part of each fold as a table; of many labels, in ranges that fit into a line."""
     table = plain_table("folds")
-    edges = np.unique(np.linspace(0, classes, min(classes, _LABEL_COLUMNS) + 1).round().astype(int))
+    columns = classes if classes <= _SINGLE_LABELS else _LABEL_RANGES
+    edges = np.linspace(0, classes, columns + 1).round().astype(int)
     named = [f"{low}" if high - low == 1 else f"{low}-{high - 1}" for low, high in itertools.pairwise(edges)]
     extent = "rooms" if folds[0].log.rooms else "first row\nlast row"
     for title in ("fold", "part", "rows", *(f"label\n{label}" for label in named), extent):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,20 @@ def read_settings(folder: Path) -> Learned:
     if key is not None:
         raise InputError(f"{SETTINGS}: the model holds numbers that are not finite, in {key}")
     return learned
+
+
+def check_archive(path: Path) -> None:
+    """Check that a zip archive of arrays unpacks to no more than its own size: skops and torch compress nothing.
+
+    Raises:
+        InputError: it does, so that it may fill the memory.
+        zipfile.BadZipFile: it is no archive.
+    """
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+    packed = any(part.compress_type != zipfile.ZIP_STORED for part in parts)
+    if packed or sum(part.file_size for part in parts) > path.stat().st_size:
+        raise InputError(f"{path.name}: is compressed, as no saved model is; save the model again")
 
 
 @dataclass(frozen=True)

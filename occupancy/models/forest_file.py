@@ -12,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.tree._tree import Tree
 
 from occupancy.errors import InputError
+from occupancy.models.estimator import check_archive
 
 # The only type in a forest that skops does not trust by itself: the arrays of a tree, which compiled code reads.
 EXPECTED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
@@ -45,6 +46,7 @@ def read_forest(
     """
     from skops.io import get_untrusted_types, load  # noqa: PLC0415 (as above)
 
+    check_archive(path)
     unexpected = sorted(set(get_untrusted_types(file=path)) - EXPECTED_TYPES)
     if unexpected:
         raise InputError(

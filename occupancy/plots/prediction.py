@@ -125,16 +125,15 @@ def _coloured(share: Floats, totals: Ints, title: str) -> Figure:
     """
     figure = titled_figure(7.5, title, width=8.5)
     axes = figure.subplots()
-    colours = LinearSegmentedColormap.from_list("share", [SKY, BLUE, BLACK])
-    colours.set_under("white")
+    scale = LinearSegmentedColormap.from_list("share", [SKY, BLUE, BLACK])
+    colours = scale.with_extremes(under="white", bad="whitesmoke")
     shown = np.where(totals[:, None] > 0, share, np.nan)
-    colours.set_bad("whitesmoke")
     # From corner to corner at full size, a cell of one in two hundred labels is two pixels wide.
     image = axes.imshow(shown, cmap=colours, vmin=1e-9, vmax=1, interpolation="nearest")
     axes.plot([0, len(totals) - 1], [0, len(totals) - 1], color=VERMILLION, linewidth=0.6, linestyle=":")
     axes.set(xlabel="predicted count (people)", ylabel="true count (people); grey: no rows with it")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+        axis.set_major_locator(MaxNLocator(nbins=10, steps=[1, 2, 5, 10], integer=True))
     bar = figure.colorbar(image, ax=axes, label="share of the rows with that true count; white: none", shrink=0.8)
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}"))
     return figure

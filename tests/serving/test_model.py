@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -373,8 +374,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 ALTERATIONS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty weights": (lambda folder: (folder / "weights.pt").write_bytes(b""), "damaged (EOFError"),
+    "empty weights": (lambda folder: (folder / "weights.pt").write_bytes(b""), "damaged (BadZipFile"),
     "weights that are none": (lambda folder: (folder / "weights.pt").write_text("hello"), "damaged ("),
+    "weights that unpack to more": (lambda folder: compress(folder / "weights.pt"), "weights.pt: is compressed"),
     "weights of a list": (lambda folder: torch.save([3], folder / "weights.pt"), "damaged ("),
     "weights of one network": (
         lambda folder: torch.save(torch.load(folder / "weights.pt")[:1], folder / "weights.pt"),
@@ -403,6 +405,14 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], object], str]] = {
         "features.low: got list [",
     ),
 }
+
+
+def compress(path: Path) -> None:
+    with zipfile.ZipFile(path) as source:
+        parts = {name: source.read(name) for name in source.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name, content in parts.items():
+            target.writestr(name, content)
 
 
 def flip(path: Path, place: int) -> None:

@@ -21,7 +21,7 @@ from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.models.base import EstimatorBase, parts_of
-from occupancy.models.estimator import Epoch, Steps, read_settings
+from occupancy.models.estimator import Epoch, Steps, check_archive, read_settings
 from occupancy.models.neural.choice import best_epoch, residual_var
 from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.runtime import seeded
@@ -127,6 +127,7 @@ class NetworkEstimator(EstimatorBase):
         self.chosen_epochs = learned.whole("chosen_epochs")
         self.residual_var = learned.number("residual_var", 0.0)
         self.networks = []
+        check_archive(folder / WEIGHTS)
         for weights in torch.load(folder / WEIGHTS, weights_only=True):
             network = self._network()
             network.load_state_dict(weights)

@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelStatus
 
+from occupancy.serving.checksums import seal
 from occupancy.tracking import store
 from tests.e2e.predict.home import NO_SUCH_RUN, Capture, Home, by_model, by_run, check_refused, written
 
@@ -38,6 +39,7 @@ def edited(home: Home, change: Callable[[dict[str, Any]], object]) -> list[str]:
         tree = json.loads((folder / "settings.json").read_text())
         change(tree["config"]["model"])
         (folder / "settings.json").write_text(json.dumps(tree))
+        seal(folder)
 
     return copied(home, edit)
 
@@ -238,6 +240,10 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "model with weights of another shape": (
         lambda home: edited(home, lambda settings: settings.update(hidden=9)),
         "size mismatch",
+    ),
+    "model with altered settings": (
+        lambda home: copied(home, lambda folder: (folder / "schema.json").write_text("{}")),
+        "model: the model is damaged (schema.json is not as it was saved); save it again",
     ),
     "model of a newer version": (
         lambda home: edited(home, lambda settings: settings.update(name="oracle")),
