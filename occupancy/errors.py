@@ -23,8 +23,13 @@ def plain(text: str) -> str:
     if len(line) > LONGEST:
         line = line[: LONGEST - _END - len(_CUT)] + _CUT + line[-_END:]
     # Escapes are longer than what they stand for, so a second cut may be needed.
-    shown = CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
+    shown = escaped(line)
     return shown if len(shown) <= LONGEST else plain(shown)
+
+
+def escaped(text: str) -> str:
+    """Return a text in which the characters of `CONTROL` are written out, as Python writes them."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def shortened(value: object) -> str:

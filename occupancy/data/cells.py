@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from occupancy.config import Data
 from occupancy.data.schema import Schema
 from occupancy.data.times import suggest_format
+from occupancy.errors import shortened
 
 Ints = NDArray[np.int64]
 
 TIME = "\0time"  # the column of times; neither a CSV nor a schema can have a column of this name
 LARGEST = float(np.sqrt(np.finfo(np.float32).max))  # of readings: models compute in single precision, squares too
 LISTED_CELLS = 10  # problems of one kind that a message lists
+_SHOWN = 60  # characters of the name of an unknown column
 _BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat"}
 
 REMEDIES = {
@@ -92,7 +94,7 @@ def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Itera
         near = difflib.get_close_matches(unknown[0], missing or known, 1)
         hint = f"did you mean {near[0]}? " if near else ""
         more = f" and {len(unknown) - LISTED_CELLS} more" if len(unknown) > LISTED_CELLS else ""
-        shown = ", ".join(unknown[:LISTED_CELLS]) + more
+        shown = ", ".join(name[:_SHOWN] for name in unknown[:LISTED_CELLS]) + more
         yield f"unknown column {shown}; {hint}rename or delete it, or describe the log in a schema file (data.schema)"
 
 
@@ -198,7 +200,7 @@ def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema,
     for column, index in cells[["column", "index"]].head(LISTED_CELLS).to_numpy():
         columns = schema.time if column == TIME else [column]
         value = " ".join(str(raw.at[index, part]) for part in columns)
-        shown.append(f"row {index + first_row} {' '.join(columns)} {value!r}")
+        shown.append(f"row {index + first_row} {' '.join(columns)} {shortened(value)}")
     more = f" and {len(cells) - LISTED_CELLS} more" if len(cells) > LISTED_CELLS else ""
     remedy = REMEDIES[kind] + (suggest_format(time_text(raw, schema)) if kind == "unreadable time" else "")
     return f"{kind} ({len(cells)}): {', '.join(shown)}{more}; {remedy}"

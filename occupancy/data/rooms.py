@@ -19,7 +19,7 @@ from occupancy.data.room_folds import cut_within
 from occupancy.data.schema import Schema, load_schema
 from occupancy.data.table import Log, Place, read_log
 from occupancy.data.times import STEP_TOLERANCE
-from occupancy.errors import InputError, InputWarning
+from occupancy.errors import InputError, InputWarning, escaped
 
 FEWEST_ROOMS = 3  # one for training, one for validation, one for test
 UNREADABLE = "unreadable"  # instead of a digest; the gate says why
@@ -38,13 +38,14 @@ def find_rooms(rooms: str) -> dict[str, Path]:
     Raises:
         InputError: if there is no such file.
     """
-    pattern = str(Path(glob.escape(rooms)) / "*.csv") if Path(rooms).is_dir() else rooms
+    is_folder = os.path.isdir(rooms)  # noqa: PTH112 (not of pathlib, which raises for a name that is too long)
+    pattern = str(Path(glob.escape(rooms)) / "*.csv") if is_folder else rooms
     paths = [Path(found) for found in sorted(glob.glob(pattern, recursive=True)) if Path(found).is_file()]  # noqa: PTH207
     if not paths:
-        got = "a folder without *.csv files" if Path(rooms).is_dir() else "which matches no file"
+        got = "a folder without *.csv files" if is_folder else "which matches no file"
         raise InputError(f"data.rooms: got {rooms!r}, {got}; expected a folder of CSV files, or a glob of them")
     common = os.path.commonpath([path.parent for path in paths])
-    return {path.relative_to(common).as_posix(): path for path in paths}
+    return {escaped(path.relative_to(common).as_posix()): path for path in paths}
 
 
 def open_rooms(settings: Data) -> Log:

@@ -79,7 +79,7 @@ def count_people(served: ServedModel, cells: pd.DataFrame, path: Path, reading: 
         prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    remarks = [_on_history(log, estimator.history_s), *([remark] if remark else [])]
+    remarks = [_on_history(log, estimator.history_s), *_on_missing(log), *([remark] if remark else [])]
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
@@ -157,6 +157,14 @@ def _on_history(log: Log, history_s: float) -> str:
     short = int((behind + slack < history_s).sum())
     rows = f"{short:,} of {len(log.frame):,} rows, at the start of a recording, have less"
     return f"the model looks back {history_s:g} s (history_s); {rows} and rest on a shorter window"
+
+
+def _on_missing(log: Log) -> list[str]:
+    """Return which sensors had no reading that could be used, if there were some."""
+    cells = log.missing.sum()
+    named = ", ".join(f"{name} {count:,}" for name, count in cells[cells > 0].items())
+    total = int(cells.sum())
+    return [f"{total:,} cells without a usable reading hold the last one before them: {named}"] if total else []
 
 
 def _on_scores(prediction: Prediction, truth: Ints, log: Log) -> str:

@@ -45,8 +45,18 @@ def test_a_folder_whose_name_looks_like_a_glob_is_a_folder(tmp_path: Path) -> No
     assert list(find_rooms(str(tmp_path / "rooms[1]"))) == ["a.csv"]
 
 
+def test_a_name_that_would_move_the_cursor_of_a_terminal_is_written_out(tmp_path: Path) -> None:
+    (tmp_path / "a\x1b[2J.csv").touch()
+    assert list(find_rooms(str(tmp_path))) == [r"a\x1b[2J.csv"]
+
+
 @pytest.mark.parametrize(
-    ("rooms", "said"), [("none/*.csv", "which matches no file"), (".", "a folder without *.csv files")]
+    ("rooms", "said"),
+    [
+        ("none/*.csv", "which matches no file"),
+        ("x" * 300, "which matches no file"),
+        (".", "a folder without *.csv files"),
+    ],
 )
 def test_no_room_is_a_mistake(rooms: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

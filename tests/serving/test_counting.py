@@ -80,6 +80,14 @@ def test_every_row_is_counted_without_counts_in_the_log() -> None:
     assert counted.remarks == ["the model needs no earlier rows (history_s 0)"]
 
 
+def test_readings_that_could_not_be_used_are_told_by_sensor() -> None:
+    counted = count(cells([0, "", "1e308", 120], people=[0, 0, 0, 1]), missing="interpolate")
+    assert counted.prediction.label.tolist() == [0, 0, 0, 1]
+    assert counted.remarks[1] == "2 cells without a usable reading hold the last one before them: air 2"
+    assert counted.truth is not None
+    assert counted.truth.tolist() == [0, 0, 0, 1], "its counts are right all the same"
+
+
 def test_the_model_never_sees_the_counts_of_the_log() -> None:
     estimator = Estimator()
     counted = count(cells([0, 120], people=[0, 2]), estimator)
