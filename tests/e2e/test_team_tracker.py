@@ -440,7 +440,7 @@ def test_the_server_met_no_error_while_four_trained(tracker: Tracker, printed: d
 
 
 def test_the_password_of_a_database_is_on_no_screen_and_not_in_the_list_of_processes_while_its_runs_are_shown(
-    database: int, printed: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: int, printed: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     assert printed, "the database has runs"
     password, place = quote(GIVEN["POSTGRES_PASSWORD"], safe=""), f"127.0.0.1:{database}/mlflow"
@@ -476,7 +476,7 @@ def test_a_wrong_password_of_a_database_is_refused_in_one_line_without_it(
         assert "s3cret" not in errors
         assert "wr0ng" not in errors
     monkeypatch.setenv("STORE_PASSWORD", GIVEN["POSTGRES_PASSWORD"])
-    given = ("--config", str(SMOKE), "--dry-run", "data.source=simulated", "--json")
-    assert train.main((*given, f"tracking.uri=postgresql+psycopg://mlflow:${{STORE_PASSWORD}}@{place}")) == 0
+    right = ("--config", str(SMOKE), "--dry-run", "--json")
+    assert train.main((*right, f"tracking.uri=postgresql+psycopg://mlflow:${{STORE_PASSWORD}}@{place}")) == 0
     monkeypatch.setenv("PGPASSWORD", GIVEN["POSTGRES_PASSWORD"])
-    assert train.main((*given, f"tracking.uri=postgresql+psycopg://mlflow@{place}")) == 0
+    assert train.main((*right, f"tracking.uri=postgresql+psycopg://mlflow@{place}")) == 0
