@@ -61,8 +61,8 @@ def test_a_defect_of_ours_keeps_its_traceback() -> None:
 def test_a_full_disk_is_one_line_that_names_the_file_and_gives_2(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("name", lambda: fail_with(OSError(number, os.strerror(number), "/tmp/share"))) == USAGE_ERROR
-    said = "name: no space left on the disk for /tmp/share; free some, then give the command again\n"
+    assert run("name", lambda: fail_with(OSError(number, os.strerror(number), "share.txt"))) == USAGE_ERROR
+    said = "name: no space left on the disk for share.txt; free some, then give the command again\n"
     assert capsys.readouterr() == ("", said)
     with pytest.raises(OSError, match="other"):
         run("name", lambda: fail_with(OSError(errno.EIO, "other")))
