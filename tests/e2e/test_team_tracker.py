@@ -475,8 +475,14 @@ def test_a_wrong_password_of_a_database_is_refused_in_one_line_without_it(
         assert "refuses the connection: (psycopg.OperationalError)" in errors
         assert "s3cret" not in errors
         assert "wr0ng" not in errors
-    monkeypatch.setenv("STORE_PASSWORD", GIVEN["POSTGRES_PASSWORD"])
-    right = ("--config", str(SMOKE), "--dry-run", "--json")
-    assert train.main((*right, f"tracking.uri=postgresql+psycopg://mlflow:${{STORE_PASSWORD}}@{place}")) == 0
-    monkeypatch.setenv("PGPASSWORD", GIVEN["POSTGRES_PASSWORD"])
-    assert train.main((*right, f"tracking.uri=postgresql+psycopg://mlflow@{place}")) == 0
+
+
+@pytest.mark.parametrize(("name", "login"), [("STORE_PASSWORD", "mlflow:${STORE_PASSWORD}"), ("PGPASSWORD", "mlflow")])
+def test_a_database_takes_its_password_from_the_environment(database: int, name: str, login: str) -> None:
+    uri = f"tracking.uri=postgresql+psycopg://{login}@127.0.0.1:{database}/mlflow"
+    command = [sys.executable, "-m", "occupancy", "train", "--config", str(SMOKE), "--dry-run", uri]
+    environment = {**os.environ, name: GIVEN["POSTGRES_PASSWORD"]}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert GIVEN["POSTGRES_PASSWORD"] not in ended.stdout
+    assert f"{login}@127.0.0.1" in ended.stdout, "the config is shown with the name of the variable"
