@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, TextIO
 
@@ -83,16 +84,22 @@ def run(name: str, command: Callable[[], None], interrupted: str = "interrupted"
             print(f"{name}: {interrupted}", file=sys.stderr)
             return INTERRUPTED
         except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return 1
         except OSError as error:
             if error.errno not in _FULL:
                 raise
             where = f" for {error.filename}" if error.filename else ""
             print(f"{name}: no space left on the disk{where}; free some, then give the command again", file=sys.stderr)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where what is left of it may have to go
+            _drop_output()
             return USAGE_ERROR
     return 0
+
+
+def _drop_output() -> None:
+    """Let what is still to be printed go nowhere, which would be a traceback when Python ends."""
+    with suppress(io.UnsupportedOperation):  # no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _safe(message: str) -> str:

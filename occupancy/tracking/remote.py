@@ -71,7 +71,7 @@ def check_database(address: Address) -> None:
         if url.host:  # else the driver knows where
             socket.create_connection((url.host, url.port or PORTS[address.kind]), PATIENCE_S).close()
         wait = {"connect_timeout": int(PATIENCE_S)} if url.get_driver_name().startswith("psycopg") else {}
-        sqlalchemy.create_engine(url, connect_args=wait).connect().close()
+        sqlalchemy.create_engine(url, connect_args=wait, poolclass=sqlalchemy.NullPool).connect().close()
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or address.scrub(str(error))
         raise InputError(f"tracking.uri: {address} can't be reached ({reason})") from None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import re
@@ -54,6 +55,40 @@ def test_a_mistake_of_the_users_is_one_line_on_standard_error_and_gives_2(capsys
 def test_a_defect_of_ours_keeps_its_traceback() -> None:
     with pytest.raises(ValueError, match="a defect"):
         run("name", lambda: fail_with(ValueError("a defect")))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line_that_names_the_file_and_gives_2(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("name", lambda: fail_with(OSError(number, os.strerror(number), "share.txt"))) == USAGE_ERROR
+    said = "name: no space left on the disk for share.txt; free some, then give the command again\n"
+    assert capsys.readouterr() == ("", said)
+    with pytest.raises(OSError, match="other"):
+        run("name", lambda: fail_with(OSError(errno.EIO, "other")))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk is always full here")  # noqa: PTH110
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_output_into_a_full_file_is_one_line_and_gives_2(size: int) -> None:
+    code = f"from occupancy.cli.command import run; raise SystemExit(run('name', lambda: print('x' * {size})))"
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        ended = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    told = "name: no space left on the disk; free some, then give the command again\n"
+    assert (ended.returncode, ended.stderr) == (USAGE_ERROR, told)
+
+
+def test_no_message_shows_the_password_of_an_address_that_it_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    address = "postgres://ann:s3cret@h/x"
+    assert run("name", lambda: fail_with(InputError(f"got {address!r}"))) == USAGE_ERROR
+    assert run("name", lambda: warnings.warn(f"at {address}", InputWarning, stacklevel=1)) == 0
+    with pytest.raises(SystemExit):
+        Parser(prog="name").parse_args([f"--uri={address}"])
+    errors = capsys.readouterr().err
+    assert errors.count("postgres://ann:***@h/x") == 3
+    assert "s3cret" not in errors
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -27,6 +27,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Barrier, get_ident
 from typing import Any
+from urllib.parse import quote
 
 import mlflow
 import numpy as np
@@ -436,3 +437,52 @@ def test_the_server_met_no_error_while_four_trained(tracker: Tracker, printed: d
     assert any('"POST /api/2.0/mlflow/runs/log-batch HTTP/1.1" 200' in line for line in lines)
     wrong = re.compile(r'\b(Traceback|ERROR|CRITICAL)\b|HTTP/1.1" 5')
     assert [line for line in lines if wrong.search(line) and "/jobs/" not in line] == []
+
+
+def test_the_password_of_a_database_is_on_no_screen_and_not_in_the_list_of_processes_while_its_runs_are_shown(
+    database: int, printed: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    assert printed, "the database has runs"
+    password, place = quote(GIVEN["POSTGRES_PASSWORD"], safe=""), f"127.0.0.1:{database}/mlflow"
+    port, told = free_port(), tmp_path / "told.txt"
+    command = [sys.executable, "-m", "occupancy", "ui", f"tracking.uri=postgresql+psycopg://mlflow:{password}@{place}"]
+    with (
+        told.open("w") as output,
+        running([*command, f"--port={port}"], stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        deadline = time.monotonic() + PATIENCE_S
+        while not answers(port):
+            assert process.poll() is None, told.read_text()
+            assert time.monotonic() < deadline, told.read_text()
+            time.sleep(0.2)
+        whole = psutil.Process(process.pid)
+        shown = [argument for each in [whole, *whole.children(recursive=True)] for argument in each.cmdline()]
+    assert f"tracking.uri=postgresql+psycopg://mlflow:***@{place}" in " ".join(shown)
+    assert [argument for argument in shown if password in argument or GIVEN["POSTGRES_PASSWORD"] in argument] == []
+    assert password not in told.read_text()
+
+
+def test_a_wrong_password_of_a_database_is_refused_in_one_line_without_it(
+    database: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"127.0.0.1:{database}/mlflow"
+    monkeypatch.setenv("STORE_PASSWORD", "s3cret/wr0ng")
+    for login in ("mlflow:s3cret%2Fwr0ng", "mlflow:${STORE_PASSWORD}"):
+        given = ("--config", str(SMOKE), "--dry-run", f"tracking.uri=postgresql+psycopg://{login}@{place}")
+        assert train.main(given) == 2
+        output, errors = capsys.readouterr()
+        assert (output, errors.count("\n")) == ("", 1)
+        assert "refuses the connection: (psycopg.OperationalError)" in errors
+        assert "s3cret" not in errors
+        assert "wr0ng" not in errors
+
+
+@pytest.mark.parametrize(("name", "login"), [("STORE_PASSWORD", "mlflow:${STORE_PASSWORD}"), ("PGPASSWORD", "mlflow")])
+def test_a_database_takes_its_password_from_the_environment(database: int, name: str, login: str) -> None:
+    uri = f"tracking.uri=postgresql+psycopg://{login}@127.0.0.1:{database}/mlflow"
+    command = [sys.executable, "-m", "occupancy", "train", "--config", str(SMOKE), "--dry-run", uri]
+    environment = {**os.environ, name: GIVEN["POSTGRES_PASSWORD"]}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert GIVEN["POSTGRES_PASSWORD"] not in ended.stdout
+    assert f"{login}@127.0.0.1" in ended.stdout, "the config is shown with the name of the variable"

@@ -151,7 +151,7 @@ def test_a_store_that_fails_in_the_middle_of_a_fold_leaves_no_run_open(
 
     config = majority(tmp_path)
     monkeypatch.setattr(folds_module, "log_fold", full)
-    with pytest.raises(MlflowException, match="no space left"):
+    with pytest.raises(InputError, match="no space left"):
         conduct_one(plan(config), Recording())
     assert {run.info.run_name: run.info.status for run in runs_of(config)} == {"small": "FAILED", "fold 1": "FAILED"}
 
