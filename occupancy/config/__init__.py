@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, model_validator
 
-from occupancy.config.data import EACH_ROOM, LEAVE_ROOMS_OUT, Data, Room, Simulation
+from occupancy.config.data import EACH_ROOM, LEAVE_ROOMS_OUT, Data
 from occupancy.config.explanation import Explanation
 from occupancy.config.model import (
     BNN,
@@ -29,6 +29,7 @@ from occupancy.config.model import (
 )
 from occupancy.config.postprocess import Calibration, Decoding
 from occupancy.config.section import PRINTABLE, Format, Kind, Name, Section, Seed, Span
+from occupancy.config.simulation import Room, Simulation
 from occupancy.config.tracking import Tracking
 from occupancy.config.train import Train
 
