@@ -279,7 +279,7 @@ def test_a_reading_too_large_for_an_input_is_refused_by_column_and_time(reading:
     features = Features.fit(log, np.ones(60, bool), "all")
     column = features.names[1]
     frame = log.frame.copy()
-    frame.iloc[20, frame.columns.get_loc(column)] = reading
+    frame.loc[log.times[20], column] = reading
     told = rf"the readings at {log.times[20]} or just before it are too large for the input {column} \(float32\)"
     with pytest.raises(InputError, match=told):
         features.transform(frame, np.zeros(60, np.int64))
