@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from occupancy.data.times import label_runs
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.words import percent, several
 from occupancy.plots.colours import LABELS
 from occupancy.plots.figure import titled_figure
+from occupancy.plots.prediction import WRITTEN_LABELS
 from occupancy.plots.timeaxis import row_bounds
 
 _TICKS = {1: "1 min", 5: "5 min", 20: "20 min", 60: "1 h", 240: "4 h", 1440: "1 day", 10_080: "1 week"}
@@ -62,7 +63,9 @@ def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Fi
     axes = figure.subplots()
     axes.bar(share.index.astype(str), share, color=[_colour(int(count)) for count in share.index])
     few = len(share) <= 5  # with more counts, there is no room for letters of this size
-    for place, (part, number) in enumerate(zip(share, rows, strict=True)):
+    if len(share) > WRITTEN_LABELS:  # nor for any
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    for place, (part, number) in enumerate(zip(share, rows, strict=True) if len(share) <= WRITTEN_LABELS else ()):
         axes.annotate(
             f"{part:.1%}\n{number:,.0f}" if few else f"{part:.0%}",
             (place, part),
@@ -79,8 +82,9 @@ def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Fi
 
 
 def _draw_runs(runs: pd.DataFrame, width: float) -> Figure:
+    many = runs["count"].max() > WRITTEN_LABELS
     figure = titled_figure(
-        max(3.4, 0.3 * runs["count"].nunique() + 1),
+        6.0 if many else max(3.4, 0.3 * runs["count"].nunique() + 1),
         "Number and length of the runs of equal count: each dot is a run",
         width,
     )
@@ -91,7 +95,11 @@ def _draw_runs(runs: pd.DataFrame, width: float) -> Figure:
         height = count + 0.25 * np.linspace(-1, 1, len(of_count)) if len(of_count) > 1 else np.array([count])
         axes.scatter(of_count["minutes"], height, s=26, color=_colour(count), alpha=0.8, linewidth=0)
     number = runs.groupby("count").size()
-    axes.set_yticks(number.index, [f"{count}: {size} run{'s' if size > 1 else ''}" for count, size in number.items()])
+    told = [f"{count}: {size} run{'s' if size > 1 else ''}" for count, size in number.items()]
+    if many:
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=12, integer=True))
+    else:
+        axes.set_yticks(number.index, told)
     axes.set_ylabel("people")
     axes.set_ylim(-0.6, number.index.max() + 0.6)
     low, high = runs["minutes"].min() / 1.5, runs["minutes"].max() * 1.5

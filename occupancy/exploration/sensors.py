@@ -106,6 +106,7 @@ def _draw_one(axes: Axes, subject: Subject, column: Column) -> None:
         for box, colour in zip(boxes["boxes"], colours, strict=True):
             box.set(facecolor=colour, alpha=0.75)
         axes.set_ylabel(unit_of([column]))
-    axes.set_xticks(range(len(found)), list(map(str, found)))
+    every = 1 if len(found) <= 8 else math.ceil(len(found) / 6)  # more would overlap
+    axes.set_xticks(range(0, len(found), every), list(map(str, found[::every])))
     axes.set_xlabel("people")
     axes.set_title(short(column.name), fontsize=10)

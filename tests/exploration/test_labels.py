@@ -49,3 +49,17 @@ def test_every_run_is_a_dot_at_its_length() -> None:
     dots = np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
     assert sorted(dots[:, 0]) == pytest.approx([1, 1, 2, 3, 3])
     assert np.round(dots[:, 1]).astype(int).tolist() == [0, 0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("width", [4.8, 10.0])
+def test_the_pictures_of_a_hall_of_two_hundred_stay_small_and_their_ticks_apart(width: float) -> None:
+    counts = [number // 3 for number in range(603)]
+    for picture in labels.section(subject(times(range(603)), counts, {})).pictures:
+        figure = picture.draw(width)
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        assert figure.get_figheight() <= 8
+        for axis in (axes.xaxis, axes.yaxis):
+            boxes = [label.get_window_extent() for label in axis.get_ticklabels() if label.get_text()]
+            assert len(boxes) <= 16
+            assert not any(one.overlaps(after) for one, after in itertools.pairwise(boxes))

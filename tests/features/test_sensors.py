@@ -271,3 +271,17 @@ def test_a_matrix_is_in_single_precision_with_a_column_for_each_feature() -> Non
     matrix = Features.fit(log, rows, "all").transform(log.frame, stretch)
     assert matrix.shape == (60, 3)
     assert matrix.dtype == np.float32
+
+
+@pytest.mark.parametrize("reading", [1e300, -1e300])
+def test_a_reading_too_large_for_an_input_is_refused_by_column_and_time(reading: float) -> None:
+    log = random_log()
+    features = Features.fit(log, np.ones(60, bool), "all")
+    column = features.names[1]
+    frame = log.frame.copy()
+    frame.loc[log.times[20], column] = reading
+    told = rf"the readings at {log.times[20]} or just before it are too large for the input {column} \(float32\)"
+    with pytest.raises(InputError, match=told):
+        features.transform(frame, np.zeros(60, np.int64))
+    outside = np.where(np.arange(60) == 20, OUTSIDE, 0)
+    assert np.isfinite(features.transform(frame, outside)[outside != OUTSIDE]).all()
