@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import reprlib
+import signal
 
 LONGEST = 2_000
 """The most characters of a message."""
@@ -55,6 +56,10 @@ class InputWarning(UserWarning):
     def __str__(self) -> str:
         """Return the message, see `plain`."""
         return plain(super().__str__())
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+"""The signals that ask a command to stop; the last repeats one that Python ignored, as it does in a finalizer."""
 
 
 class Interrupted(BaseException):

@@ -41,6 +41,6 @@ def address(text: str) -> str:
         is_whole = False
     if not is_whole:
         raise argparse.ArgumentTypeError(
-            f"got {shortened(text)}, expected tcp://HOST:PORT, as `dask scheduler` prints it"
+            f"got {shortened(text)}, expected an address such as tcp://host:8786, as `dask scheduler` prints it"
         )
     return text

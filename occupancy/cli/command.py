@@ -19,10 +19,11 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from occupancy.cli.process import hide_arguments
-from occupancy.errors import InputError, InputWarning, Interrupted, plain
+from occupancy.errors import STOPS, InputError, InputWarning, Interrupted, plain
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+_AGAIN_S = 0.05
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -114,12 +115,22 @@ def _stoppable() -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise Interrupted
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    def swallowed(unraisable: sys.UnraisableHookArgs) -> None:
+        # Python ignores what is raised in a finalizer, and a signal may come just then: it is sent again.
+        if isinstance(unraisable.exc_value, Interrupted):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
+        else:
+            hook(unraisable)
+
+    hook, sys.unraisablehook = sys.unraisablehook, swallowed
+    before = {number: signal.signal(number, stop) for number in STOPS}
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook
 
 
 @contextmanager

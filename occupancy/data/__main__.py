@@ -75,8 +75,8 @@ def _write(settings: Data, out: Path | None, rooms: int | None, as_json: bool) -
         raise InputError("--json: describes a log, but --out writes one; drop one of them")
     simulation = settings.simulation
     if rooms is None:
-        out = check_target(out, endings=["csv"])
-    paths = [write_log(simulation, out)] if rooms is None else write_rooms(simulation, rooms, out)
+        write_log(simulation, check_target(out, endings=["csv"]))
+    paths = [out] if rooms is None else write_rooms(simulation, rooms, out)
     last = f" to {paths[-1]}" if len(paths) > 1 else ""
     print(f"wrote    {paths[0]}{last}")
 

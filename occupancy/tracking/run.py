@@ -19,7 +19,7 @@ from mlflow.entities import Metric, Param, Run, RunStatus, RunTag
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
-from occupancy.errors import InputError
+from occupancy.errors import STOPS, InputError
 from occupancy.tracking import view
 
 FINISHED, FAILED, KILLED, RUNNING = (
@@ -46,7 +46,7 @@ def uninterrupted() -> Iterator[None]:
 
     try:
         with ExitStack() as stack:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPS:
                 stack.callback(signal.signal, number, signal.signal(number, remember))
             yield
     finally:

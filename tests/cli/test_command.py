@@ -202,6 +202,25 @@ def test_what_commands_share_is_parsed_alike_wherever_it_stands() -> None:
     assert vars(options) == {"config": "a.yaml", "json": True, "overrides": ["seed=1", "model.window=5"]}
 
 
+class Finalized:
+    """Hears a wish to stop in its finalizer, where Python ignores what is raised."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+
+def test_a_wish_to_stop_that_comes_in_a_finalizer_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        Finalized()
+        time.sleep(20)
+
+    begun = time.monotonic()
+    assert run("command", command) == INTERRUPTED
+    assert time.monotonic() - begun < 10
+    assert capsys.readouterr().err == "command: interrupted\n"
+
+
 def test_a_command_that_fails_says_so_under_the_name_that_its_help_shows(capsys: pytest.CaptureFixture[str]) -> None:
     parser = Parser(prog="occupancy name")
     assert parser.run(lambda _: fail_with(InputError("got this, expected that")), []) == USAGE_ERROR

@@ -438,7 +438,7 @@ def prepared(folder: Path, trained: Path) -> Path:
 
 
 def test_a_few_kills_at_random_moments_lose_nothing(tmp_path: Path, trained: Path) -> None:
-    check_kills(prepared(tmp_path, trained), 3, seed=1)
+    check_kills(prepared(tmp_path, trained), 2, seed=1)
 
 
 @pytest.mark.proof
@@ -462,7 +462,7 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(shutil.which("mount") is None, reason="nothing can be mounted")
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.8, 0.9, 0.97])
+@pytest.mark.parametrize("share", [0.5, 0.97])
 def test_a_real_disk_that_is_too_small_is_told_in_a_line(share: float, tmp_path: Path, trained: Path) -> None:
     needed = [trained, *(path for path in trained.with_name("mlruns").rglob("*") if path.is_file())]
     size = int(share * sum(path.stat().st_blocks * 512 for path in needed))

@@ -311,7 +311,10 @@ def test_a_dry_run_says_what_there_is_and_records_nothing(
     [
         (["--rooms", "2", "source=simulated"], "--rooms: got 2 without a folder"),
         (["--out", "here.csv"], "--out: got source=auto"),
-        (["--out", "rooms", "source=simulated", "simulation.days=1"], "rooms: cannot be written (Is a directory)"),
+        (
+            ["--out", "rooms", "source=simulated", "simulation.days=1"],
+            "--out: got rooms, expected a name",
+        ),
         (["rooms=rooms", "folds=each_room"], "data.rooms: got 'rooms', but this command reads one log"),
     ],
 )

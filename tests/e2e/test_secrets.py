@@ -202,7 +202,8 @@ def test_a_password_that_was_typed_is_in_no_record_on_no_screen_and_not_in_the_l
     assert [argument for argument in shown if leaked(argument)] == []
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 10
-    assert [path for path in files if leaked(path.read_bytes().decode("latin-1"))] == []
+    whole = (b"s3c@tpw", b"s3c%40tpw")  # a part of it may stand in a binary file by chance
+    assert [path for path in files if any(secret in path.read_bytes() for secret in whole)] == []
 
 
 def test_a_login_of_the_environment_reaches_every_command(server: tuple[Path, str], tmp_path: Path) -> None:
