@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,7 +43,9 @@ def describe(model: type[BaseModel], tree: dict[str, Any], given: Mapping[str, A
     expected = said.removeprefix("Input should be ")
     remedy = f", expected {expected}" if expected != said else f"; {said[0].lower()}{said[1:]}"
     if problem["type"] == "list_type" and where.startswith(COMMAND_LINE):  # shells read brackets without quotes
-        remedy += f" such as '{key}=[{_cut(str(problem['input']))}]', with the quotes"
+        items = str(problem["input"]).strip("[] ")
+        example = items if re.fullmatch(r"[\w., -]{1,60}", items, re.ASCII) else "..."
+        remedy += f" such as '{key}=[{example}]', with the quotes"
     return f"{where}: got {_quoted(problem['input'])}{remedy}"
 
 

@@ -13,6 +13,7 @@ from occupancy.config.keys import known_keys
 from occupancy.config.parsing import load_config, load_configs, parse_overrides, resolve
 from occupancy.errors import InputError
 from tests.kinds import MODELS
+from tests.places import ROOT
 
 Refuse = Callable[..., str]
 
@@ -363,3 +364,13 @@ def test_resolving_without_overrides_is_checking() -> None:
     assert resolve(Config, {"name": "x", "seed": 3}, "here").seed == 3
     with pytest.raises(InputError, match=r"^here: name is missing$"):
         resolve(Config, {"seed": 3}, "here")
+
+
+@pytest.mark.parametrize(
+    ("typed", "example"),
+    [("co2", "co2"), ("[co2,motion", "co2,motion"), ("co2, motion]", "co2, motion"), ("\u00ad", "..."), ("a'b", "...")],
+)
+def test_the_list_that_is_advised_is_one(typed: str, example: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(ROOT / "configs" / "smoke.yaml", [f"features={typed}"])
+    assert f"such as 'features=[{example}]', with the quotes" in str(caught.value)
