@@ -15,7 +15,7 @@ from occupancy.config.parsing import load_config
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.schema import load_schema
 from occupancy.data.table import Log
-from occupancy.errors import InputError
+from occupancy.errors import CONTROL, InputError
 from tests.fuzz.changes import TOKENS, spoiled_file
 from tests.fuzz.test_fuzz_logs import SCHEMA
 from tests.places import ROOT
@@ -56,7 +56,7 @@ def read(how: Callable[[], Read]) -> Read | None:
     except InputError as error:
         said = str(error)
     assert len(said) <= 2_000
-    assert said.isprintable()
+    assert CONTROL.search(said) is None
     return None
 
 

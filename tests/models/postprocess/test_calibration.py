@@ -212,3 +212,9 @@ def test_probabilities_of_0_that_come_true_make_all_others_less_sure() -> None:
     calibrator = fit(probs, counts)
     assert calibrator.temperature > 2.5
     assert np.isfinite(applied(calibrator, probs).to_frame().drop(columns="time").to_numpy(np.float64)).all()
+
+
+@pytest.mark.parametrize(("tail", "lower", "upper"), [(0.1, 1.0, 2.0), (0.07, 0.0, 3.0)])
+def test_an_interval_leaves_out_the_tail_at_each_end(tail: float, lower: float, upper: float) -> None:
+    prediction = applied(as_it_is(tail=tail), np.array([[0.08, 0.42, 0.42, 0.08]]))
+    assert (prediction.lower[0], prediction.upper[0]) == (lower, upper)
