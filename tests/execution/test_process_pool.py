@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -85,3 +88,23 @@ def test_a_process_killed_from_outside_costs_no_unit_and_who_stops_asking_leaves
     assert children()
     run.close()
     assert not children()
+
+
+BUSY = """
+import os, time
+from occupancy.execution.process_pool import Pool
+processes = Pool(1)._started()
+print(processes.submit(os.getpid).result(), flush=True)
+processes.submit(time.sleep, 120).result()
+"""
+
+
+def test_a_busy_process_ends_with_a_parent_that_is_killed() -> None:
+    with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "it would work on for nobody"
+        time.sleep(0.1)
