@@ -12,8 +12,9 @@ from mlflow.utils.credentials import get_default_host_creds
 
 from occupancy.config.address import Address
 from occupancy.errors import InputError
-from occupancy.tracking.sqlite import PATIENCE_S, parse
+from occupancy.tracking.sqlite import parse
 
+PATIENCE_S = 4.0  # how long a server or database may take to answer; imports before it take seconds too
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 """The databases that can hold a store, with the port where each usually listens."""
 LOGIN = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"

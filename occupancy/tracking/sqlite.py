@@ -15,7 +15,7 @@ from occupancy.config.address import Address
 from occupancy.errors import InputError
 
 SUPPORTED = "sqlite:///mlflow.db, http(s)://host:port, postgresql://..., mysql://... or mssql://..."
-PATIENCE_S = 4.0  # how long a store may take to answer; imports before it take seconds too
+PATIENCE_S = 4.0  # how long another program may keep the file locked
 _TABLES = {"experiments", "runs", "metrics", "latest_metrics", "params", "tags", "inputs", "datasets"}
 _DRIVERS = ("sqlite", "sqlite+pysqlite")
 _OPTIONS = {"timeout", "check_same_thread", "cached_statements", "detect_types", "isolation_level"}

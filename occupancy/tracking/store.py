@@ -17,8 +17,8 @@ from occupancy.config import Tracking
 from occupancy.config.address import Address
 from occupancy.errors import InputError
 from occupancy.tracking.guard import store_errors
-from occupancy.tracking.remote import PORTS, check_database, check_server
-from occupancy.tracking.sqlite import PATIENCE_S, SUPPORTED, check_sqlite, is_made, sqlite_path
+from occupancy.tracking.remote import PATIENCE_S, PORTS, check_database, check_server
+from occupancy.tracking.sqlite import SUPPORTED, check_sqlite, is_made, sqlite_path
 
 
 def check_store(uri: str) -> None:
