@@ -9,14 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-from numpy.typing import NDArray
 
+from occupancy.arrays import Ints
 from occupancy.config import Data
 from occupancy.data.schema import Schema
 from occupancy.data.times import suggest_format
 from occupancy.errors import shortened
-
-Ints = NDArray[np.int64]
 
 TIME = "\0time"  # the column of times; neither a CSV nor a schema can have a column of this name
 LARGEST = float(np.sqrt(np.finfo(np.float32).max))  # of readings: models compute in single precision, squares too

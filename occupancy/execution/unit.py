@@ -121,7 +121,7 @@ def carry_out(unit: Unit, steps: Steps = NO_STEPS) -> Outcome:
             result = run(unit.config, unit.source.load(), steps)
             kept = None if unit.keep is None else unit.keep(result)
     except InputError as error:  # it says what to do
-        return Failure(" ".join(str(error).split()))
+        return Failure(str(error))
     except Exception as error:
         return Failure(" ".join(f"{type(error).__name__}: {error}".split()))
     rows = {part: int(getattr(result.fold, part).sum()) for part in PARTS}

@@ -79,7 +79,7 @@ def answer(served: ServedModel, body: bytes | str, content_type: str | None) -> 
         _check_time(served, frame)
         table = served.predict(frame)
     except InputError as error:
-        text = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": " ".join(str(error).split())})
+        text = json.dumps({"error_code": "INVALID_PARAMETER_VALUE", "message": str(error)})
         return text, HTTPStatus.BAD_REQUEST, JSON
     except Exception:  # what went wrong is for whoever runs the server, not for whoever asks
         _log.exception("a request could not be answered")
