@@ -28,7 +28,7 @@ from occupancy.config.model import (
     Single,
 )
 from occupancy.config.postprocess import Calibration, Decoding
-from occupancy.config.section import PRINTABLE, Format, Kind, Name, Section, Seed, Span
+from occupancy.config.section import PRINTABLE, Format, Kind, Name, Period, Section, Seed, Span, Volume
 from occupancy.config.simulation import Room, Simulation
 from occupancy.config.tracking import Tracking
 from occupancy.config.train import Train
@@ -57,6 +57,7 @@ __all__ = [
     "Model",
     "Name",
     "Network",
+    "Period",
     "RandomForest",
     "Room",
     "Section",
@@ -64,6 +65,7 @@ __all__ = [
     "Span",
     "Tracking",
     "Train",
+    "Volume",
 ]
 
 

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from occupancy.errors import CONTROL
+from occupancy.errors import CONTROL, shortened
 
-Kind = Literal["temperature", "light", "sound", "co2", "co2_slope", "motion", "other"]
+Kind = Literal[
+    "temperature",
+    "light",
+    "sound",
+    "co2",
+    "co2_slope",
+    "motion",
+    "humidity",
+    "voc",
+    "pressure",
+    "door",
+    "power",
+    "devices",
+    "ventilation",
+    "other",
+]
+"""What a sensor measures; ``occupancy.data.kinds`` has the facts of each."""
 
 
 def _check_printable(text: str) -> str:
@@ -32,6 +49,21 @@ Span = Annotated[float, Field(gt=0, le=86_400)]
 """Seconds over which readings are combined, at most a day: time and memory grow with it."""
 Duration = Annotated[float, Field(gt=0, le=1e9)]
 """Seconds that are only compared; the most are about 30 years."""
+
+_UNITS_S = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400}
+_PERIOD = re.compile(rf"\s*(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS_S)})\s*")
+
+
+def _seconds(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if (found := _PERIOD.fullmatch(value)) is None:
+        raise ValueError(f"got {shortened(value)}, expected seconds, or a text such as '30s', '5min' or '1h'")
+    return float(found[1]) * _UNITS_S[found[2]]
+
+
+Period = Annotated[Duration, BeforeValidator(_seconds)]
+"""Seconds, which may also be written as ``30s``, ``5min``, ``1h`` or ``1d``."""
 
 
 class Section(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from occupancy.config import PRINTABLE, Format, Kind, Name, Section, Span
+from occupancy.config import PRINTABLE, Format, Kind, Name, Section, Span, Volume
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.errors import InputError, shortened
@@ -48,20 +48,27 @@ class Schema(Section):
     """Name of the log, to which fold files refer (``log: uci``)."""
     time: Annotated[list[ColumnName], Field(min_length=1, max_length=10)]
     """The columns that hold the time; their cells are joined by a space."""
-    time_format: Format
-    """The ``strptime`` format of the time; ``day-fraction`` in it is a fraction of a day."""
+    time_format: Format | None = None
+    """The ``strptime`` format of the time; ``day-fraction`` in it is a fraction of a day; ``iso`` reads ISO 8601 with
+    or without fractions and offsets, ``epoch_s`` and ``epoch_ms`` seconds and milliseconds since 1970. null: it is
+    recognised."""
     columns: Annotated[list[Column], Field(min_length=1, max_length=5000)]
     """The sensors."""
     count: ColumnName
     """The column with the number of people."""
+    labels: Annotated[dict[str, Annotated[int, Field(ge=0, le=1000)]], Field(max_length=1000)] = Field(
+        default_factory=dict
+    )
+    """Words in the count column and the number of people that each means, such as ``occupied: 1``."""
+    ignore: Annotated[list[ColumnName], Field(max_length=1000)] = Field(default_factory=list)
+    """Columns of the file that are not read: names, or patterns such as ``light_*``."""
+    volume_m3: Volume | None = None
+    """The volume of the room in cubic metres, for models that use it; null: as the model's settings say."""
+    most_people: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """The most people that the room holds, if that is known."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        if "%z" in self.time_format.lower():
-            raise ValueError(
-                f"time_format {self.time_format!r} reads a time zone, expected local times without a zone; "
-                "remove the zone from it"
-            )
         names = [*self.time, *self.sensors, self.count]
         if twice := sorted(name for name, times in Counter(names).items() if times > 1):
             raise ValueError(f"column {', '.join(twice)} is in the schema twice; rename or remove one of them")

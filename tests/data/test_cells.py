@@ -143,11 +143,11 @@ def test_a_wrong_cell_is_told_by_row_column_and_value(gate: Gate, column: str, v
 
 @pytest.mark.parametrize("value", ["", "-1", "1.5", "4", "inf", "two"])
 def test_a_label_is_never_filled_in(gate: Gate, value: str) -> None:
-    assert "row 7 people" in gate.refuse(with_cells("people", {7: value}), missing="interpolate")
+    assert "row 7 people" in gate.refuse(with_cells("people", {7: value}), missing="hold")
 
 
 def test_a_text_in_a_sensor_column_is_never_filled_in(gate: Gate) -> None:
-    assert gate.refuse(with_cells("air", {7: "broken"}), missing="interpolate").startswith(
+    assert gate.refuse(with_cells("air", {7: "broken"}), missing="hold").startswith(
         "FILE: not a number (1): row 7 air 'broken'"
     )
 
@@ -317,8 +317,8 @@ def test_what_editors_and_spreadsheets_do_to_a_file_changes_nothing(gate: Gate, 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_blank_sensor_cells_pass_by_the_named_option_up_to_the_largest_gap(gate: Gate, labelled: bool) -> None:
     lines = with_cells("warm", {5: "", 6: "nan", 7: " "})
-    assert gate.read(lines, labelled, missing="interpolate", max_missing=3).missing["warm"].sum() == 3
-    said = gate.refuse(lines, labelled, missing="interpolate", max_missing=2)
+    assert gate.read(lines, labelled, missing="hold", max_missing=3).missing["warm"].sum() == 3
+    said = gate.refuse(lines, labelled, missing="hold", max_missing=2)
     assert said == (
         "FILE: gap too long (3): row 5 warm '', row 6 warm 'nan', row 7 warm ' '; "
         "raise data.max_missing (samples), or delete those rows"
@@ -330,10 +330,10 @@ def test_a_number_that_models_cannot_compute_with_is_refused_in_training_and_mis
     gate: Gate, value: str
 ) -> None:
     lines = with_cells("warm", {6: value})
-    assert f"(1): row 6 warm '{value}'; correct the cell, or empty it" in gate.refuse(lines, missing="interpolate")
-    emptied = gate.read(with_cells("warm", {6: ""}), missing="interpolate")
+    assert f"(1): row 6 warm '{value}'; correct the cell, or empty it" in gate.refuse(lines, missing="hold")
+    emptied = gate.read(with_cells("warm", {6: ""}), missing="hold")
     gate.path.write_text("\n".join(lines))
-    log = validate(read_cells(gate.path), ROOM, Data(missing="interpolate"), "room", in_use=True)
+    log = validate(read_cells(gate.path), ROOM, Data(missing="hold"), "room", in_use=True)
     assert log.missing["warm"].to_numpy().nonzero()[0].tolist() == [4]
     pd.testing.assert_frame_equal(log.frame, emptied.frame)
 
@@ -394,7 +394,7 @@ def test_a_header_with_more_columns_than_anybody_means_is_refused(gate: Gate) ->
 
 def test_a_sensor_that_never_reads_is_refused_however_short_the_log(gate: Gate) -> None:
     lines = with_cells("warm", {2: "", 3: ""}, SOUND[:3])
-    said = gate.refuse(lines, missing="interpolate")
+    said = gate.refuse(lines, missing="hold")
     assert said == (
         "FILE: sensor without a reading (2): row 2 warm '', row 3 warm ''; "
         "give at least one reading; an optional column may be left out"

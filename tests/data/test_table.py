@@ -27,7 +27,7 @@ SMALL = Schema(
     columns=[Column(name="warm", kind="temperature", unit="degC"), Column(name="air", kind="co2", unit="ppm")],
     count="people",
 )
-SHAKY = Data(source="room.csv", missing="interpolate")
+SHAKY = Data(source="room.csv", missing="hold")
 BLANK = float("nan")
 
 
@@ -129,7 +129,7 @@ def test_a_copy_of_the_real_log_with_emptied_cells_loads_by_the_option_that_its_
         read_log(path, UCI, Data(source=str(path)))
     assert str(refused.value).startswith(f"{path}: missing ({emptied.sum()}): row ")
     assert str(refused.value).endswith("set data.missing=interpolate to hold the last reading")
-    log = read_log(path, UCI, Data(source=str(path), missing="interpolate"))
+    log = read_log(path, UCI, Data(source=str(path), missing="hold"))
     assert (log.missing.to_numpy() == emptied).all()
     readings = uci_log.frame[UCI.sensors].mask(emptied)
     expected = readings.groupby(recordings(uci_log.times, 120)).ffill()  # nothing is held over a gap

@@ -1,0 +1,231 @@
+"""The kinds of sensors: what their readings can be, and how they follow the room.
+
+One table for all that depends on the kind of a sensor: how a column is recognised (`KINDS` by words and units), how
+readings are put on a grid (`Facts.rule`), and what a working sensor can't read (`Scale`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from occupancy.config import Kind
+
+Rule = Literal["last", "any", "mean", "increase"]
+"""How the readings of one step of a grid become one: the last one, 1 if any is above 0, their mean, or by how much a
+counter has grown."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A unit of a kind, and the readings that a working sensor can give in it.
+
+    Attributes:
+        unit: how a schema writes it.
+        low: no room reads less.
+        high: no room reads more.
+        resolution: the step between two readings of a usual sensor; smaller changes are rounding.
+        spellings: other ways to write the unit, in lower case.
+        to_first: factor and offset that turn a reading into the first unit of its kind; None where no formula does.
+    """
+
+    unit: str
+    low: float
+    high: float
+    resolution: float
+    spellings: tuple[str, ...] = ()
+    to_first: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a kind of sensors.
+
+    Attributes:
+        scales: its units; the first is the usual one. Empty for a kind of any unit.
+        rule: how readings become one reading of a grid.
+        max_age_s: how long a reading holds after it was sent, in seconds, unless ``data.max_age`` says otherwise.
+        response_s: time that a reading takes to follow a change in the room, in seconds.
+        rests: whether the reading stays the same for hours in a room that nobody is in.
+        words: parts of column names that mean the kind, in lower case, the surest first.
+        sentinels: readings that sensors of the kind give in place of an error.
+    """
+
+    scales: tuple[Scale, ...]
+    rule: Rule
+    max_age_s: float
+    response_s: float
+    rests: bool
+    words: tuple[str, ...]
+    sentinels: tuple[float, ...] = ()
+
+    def scale(self, unit: str) -> Scale | None:
+        """Return the scale of a unit as a schema or a header writes it; None if it is none of this kind."""
+        written = unit.strip().lower()
+        return next(
+            (scale for scale in self.scales if written == scale.unit.lower() or written in scale.spellings), None
+        )
+
+
+_ERRORS = (-1.0, -127.0, -999.0, -9999.0, 9999.0, 32767.0, 65535.0)  # of buses and converters, whatever they measure
+_BINARY = Scale("0 or 1", 0, 1, 1, ("0/1", "on/off", "bool", "boolean", "binary"))
+_SHARE = ("percent", "pct", "% open", "%rh", "% rh", "rh", "% r.h.", "%rf", "% rf")
+
+KINDS: Mapping[Kind, Facts] = {
+    "temperature": Facts(
+        (
+            Scale(
+                "degC", -20, 60, 0.05, ("c", "°c", "ºc", "deg c", "celsius", "degrees c")
+            ),
+            Scale("degF", -4, 140, 0.1, ("f", "°f", "ºf", "deg f", "fahrenheit", "degrees f"), (5 / 9, -160 / 9)),
+            Scale("K", 253, 333, 0.05, ("kelvin",), (1.0, -273.15)),
+        ),
+        "last",
+        3600,
+        600,
+        rests=True,
+        words=("temperature", "temperatur", "temp", "tair", "t_in", "celsius", "fahrenheit"),
+        sentinels=(*_ERRORS, 85.0),  # a DS18B20 reads 85 degC before its first conversion
+    ),
+    "light": Facts(
+        (Scale("lux", 0, 150_000, 1, ("lx", "lumen/m2")), Scale("V", 0, 24, 0.01, ("volt", "volts"))),
+        "last",
+        3600,
+        1,
+        rests=True,
+        words=("illuminance", "illumination", "brightness", "light", "lux", "licht", "helligkeit"),
+        sentinels=_ERRORS,
+    ),
+    "sound": Facts(
+        (
+            Scale("V", 0, 24, 0.01, ("volt", "volts")),
+            Scale("dB", 15, 140, 0.1, ("dba", "db(a)", "dbspl", "db spl", "decibel", "decibels")),
+        ),
+        "mean",
+        600,
+        1,
+        rests=False,
+        words=("sound", "noise", "loudness", "decibel", "microphone", "mic", "spl", "schall", "geraeusch"),
+        sentinels=_ERRORS,
+    ),
+    "co2": Facts(
+        (
+            Scale("ppm", 250, 20_000, 1, ("parts per million", "ppmv")),
+            Scale("%", 0.025, 2, 0.0001, ("percent", "vol%", "vol.-%"), (1e4, 0.0)),
+        ),
+        "last",
+        1800,
+        120,
+        rests=False,
+        words=("co2", "co₂", "carbon_dioxide", "carbon dioxide", "carbondioxide", "kohlendioxid"),
+        sentinels=(*_ERRORS, 0.0),
+    ),
+    "co2_slope": Facts((), "last", 1800, 120, rests=False, words=("co2_slope",)),
+    "motion": Facts(
+        (_BINARY, Scale("events", 0, 1e6, 1, ("count", "counts", "triggers"))),
+        "any",
+        600,
+        1,
+        rests=True,
+        words=("motion", "pir", "movement", "bewegung", "presence_sensor", "radar"),
+        sentinels=_ERRORS,
+    ),
+    "humidity": Facts(
+        (
+            Scale("%", 0, 100, 0.1, _SHARE),
+            Scale("kg/kg", 0, 0.05, 1e-6, ("kg water/kg air", "kgwater/kgair")),
+            Scale("g/m3", 0, 60, 0.01, ("g/m³",)),
+        ),
+        "last",
+        3600,
+        300,
+        rests=False,
+        words=("relative_humidity", "humidity", "humid", "feuchte", "rel_hum", "rh", "hum"),
+        sentinels=_ERRORS,
+    ),
+    "voc": Facts(
+        (
+            Scale("ppb", 0, 60_000, 1),
+            Scale("ug/m3", 0, 100_000, 1, ("µg/m3", "µg/m³", "ug/m³", "μg/m³")),
+            Scale("mg/m3", 0, 100, 0.001, ("mg/m³",)),
+            Scale("index", 0, 500, 1, ("iaq", "voc index")),
+        ),
+        "last",
+        1800,
+        120,
+        rests=False,
+        words=("tvoc", "voc", "volatile", "iaq", "air_quality", "airquality"),
+        sentinels=_ERRORS,
+    ),
+    "pressure": Facts(
+        (
+            Scale("hPa", 850, 1100, 0.1, ("mbar", "millibar")),
+            Scale("kPa", 85, 110, 0.01, (), (10.0, 0.0)),
+            Scale("Pa", 85_000, 110_000, 10, ("pascal",), (0.01, 0.0)),
+            Scale("mmHg", 640, 830, 0.1, (), (1.33322, 0.0)),
+            Scale("inHg", 25, 33, 0.01, (), (33.8639, 0.0)),
+        ),
+        "last",
+        3600,
+        1,
+        rests=False,
+        words=("barometric", "baromatic", "pressure", "luftdruck", "druck"),
+        sentinels=(*_ERRORS, 0.0),
+    ),
+    "door": Facts(
+        (_BINARY, Scale("events", 0, 1e6, 1, ("count", "counts"))),
+        "last",
+        86_400,
+        1,
+        rests=True,
+        words=("door", "contact", "opening", "tuer", "tür"),
+        sentinels=_ERRORS,
+    ),
+    "power": Facts(
+        (
+            Scale("W", 0, 100_000, 0.1, ("watt", "watts")),
+            Scale("kW", 0, 1000, 0.001, (), (1000.0, 0.0)),
+        ),
+        "mean",
+        3600,
+        1,
+        rests=False,
+        words=("active_power", "power", "watt", "leistung", "plug", "socket"),
+        sentinels=_ERRORS,
+    ),
+    "devices": Facts(
+        (Scale("devices", 0, 100_000, 1, ("clients", "stations", "count", "connections")),),
+        "last",
+        3600,
+        300,
+        rests=True,
+        words=("wifi", "wi-fi", "wlan", "connected_devices", "devices", "clients", "bluetooth", "ble", "stations"),
+        sentinels=_ERRORS,
+    ),
+    "ventilation": Facts(
+        (
+            Scale("m3/h", 0, 1e6, 1, ("m³/h", "cmh", "m^3/h")),
+            Scale("l/s", 0, 1e6, 1, ("lps",), (3.6, 0.0)),
+            Scale("%", 0, 100, 1, _SHARE),
+            Scale("1/h", 0, 100, 0.1, ("ach", "air changes/h")),
+            _BINARY,
+            Scale("level", 0, 10, 1, ("stage", "speed")),
+        ),
+        "last",
+        86_400,
+        60,
+        rests=True,
+        words=("air_flow", "airflow", "supply_air", "ventilation", "vent", "damper", "fan", "ahu", "window", "fenster"),
+        sentinels=_ERRORS,
+    ),
+    "other": Facts((), "last", 3600, 60, rests=False, words=()),
+}
+"""The facts of every kind. Ranges are those of rooms with people in normal use, with a wide margin; sources: data
+sheets of usual sensors (SCD30, DS18B20, BME280, SGP30, HC-SR501), EN 16798-1 for temperatures, outdoor CO2 of 420 ppm
+less an error of 40 %."""
+
+
+def scale_of(kind: Kind, unit: str) -> Scale | None:
+    """Return the scale of a column; None if its unit is not known, so that its readings can't be checked by it."""
+    return KINDS[kind].scale(unit)
