@@ -75,9 +75,7 @@ _SHARE = ("percent", "pct", "% open", "%rh", "% rh", "rh", "% r.h.", "%rf", "% r
 KINDS: Mapping[Kind, Facts] = {
     "temperature": Facts(
         (
-            Scale(
-                "degC", -20, 60, 0.05, ("c", "°c", "ºc", "deg c", "celsius", "degrees c")
-            ),
+            Scale("degC", -20, 60, 0.05, ("c", "°c", "ºc", "deg c", "celsius", "degrees c")),
             Scale("degF", -4, 140, 0.1, ("f", "°f", "ºf", "deg f", "fahrenheit", "degrees f"), (5 / 9, -160 / 9)),
             Scale("K", 253, 333, 0.05, ("kelvin",), (1.0, -273.15)),
         ),

@@ -48,7 +48,8 @@ def left_out(path: Path) -> set[str]:
         and not key.startswith("data.simulation.")  # a room is described by what differs from the usual one
         and not (key.startswith("train.") and not isinstance(config.model, Network))
         and key not in {"name", "tracking.experiment", "data.max_csv_mb"}  # they change no result
-        and not (key == "data.max_missing" and config.data.missing == "refuse")
+        and not (key == "data.cap_counts" and value is False)  # an option that is off, written as `12+`
+        and not (key == "data.max_missing" and config.data.missing != "hold")
     }
 
 
@@ -90,7 +91,7 @@ def test_the_reports_configs_stop_as_the_report_did_and_ours_are_honest(path: Pa
 def test_a_config_that_leaves_a_number_to_the_code_is_not_complete(tmp_path: Path) -> None:
     tree = read_yaml(CONFIGS / "smoke.yaml")
     del tree["train"]["weight_decay"], tree["seed"]
-    tree["data"]["missing"] = "interpolate"
+    tree["data"]["missing"] = "hold"
     path = tmp_path / "smoke.yaml"
     path.write_text(yaml.safe_dump(tree))
     assert left_out(path) == {"train.weight_decay", "seed", "data.max_missing"}
@@ -149,13 +150,6 @@ def test_settings_cannot_change_after_they_were_checked() -> None:
 @pytest.mark.parametrize(
     ("source", "schema", "time_format", "said"),
     [
-        (
-            "room.csv",
-            "uci",
-            "%Y-%m-%dT%H:%M:%S%z",
-            "time_format '%Y-%m-%dT%H:%M:%S%z' reads a time zone, expected local times",
-        ),
-        ("room.csv", "uci", "%Y %Z", "reads a time zone"),
         ("simulated", "uci", "%Y", "time_format conflicts with source 'simulated', which reads no file; remove one"),
         ("auto", "room.yaml", None, "schema 'room.yaml' conflicts with source 'auto', which has the columns of"),
         ("uci", "room.yaml", None, "schema 'room.yaml' conflicts with source 'uci', which has the columns of"),

@@ -75,7 +75,7 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
             "model={name: bnn, hidden: 5}",
             "model.hidden: got 5 (int), expected a valid list such as 'model.hidden=[5]', with the quotes",
         ),
-        ("data.missing=fill", "data.missing: got 'fill' (str), expected 'refuse' or 'interpolate'"),
+        ("data.missing=fill", "data.missing: got 'fill' (str), expected 'keep', 'hold' or 'refuse'"),
         ("protocol=fair", "protocol: got 'fair' (str), expected 'honest' or 'report'"),
         ("data.source=7", "data.source: got 7 (int), expected a valid string"),
         ("data.source=2017-12-22", "data.source: got datetime.date(2017, 12, 22) (date), expected a valid string"),
@@ -99,7 +99,8 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
             "features=[co2, lihgt]",
             "features: got ['co2', 'lihgt'] (list), expected 'no_light', 'all', 'physics' or 'centred_physics'; "
             "command line: features.1: got "
-            "'lihgt' (str), expected 'temperature', 'light', 'sound', 'co2', 'co2_slope', 'motion' or 'other'",
+            "'lihgt' (str), expected 'temperature', 'light', 'sound', 'co2', 'co2_slope', 'motion', 'humidity', 'voc', "
+            "'pressure', 'door', 'power', 'devices', 'ventilation' or 'other'",
         ),
         (
             "data.schema=own.yaml",

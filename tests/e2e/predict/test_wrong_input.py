@@ -73,7 +73,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "setting that is none": (lambda home: by_model(home, "data.mising=x"), "unknown; did you mean data.missing?"),
     "value that is none": (
         lambda home: by_model(home, "data.missing=guess"),
-        "command line: data.missing: got 'guess' (str), expected 'refuse' or 'interpolate'",
+        "command line: data.missing: got 'guess' (str), expected 'keep', 'hold' or 'refuse'",
     ),
     "log that is not there": (lambda home: ["--run", home.run, "--csv", "none.csv"], "none.csv: cannot be read"),
     "log with a bad cell": (
