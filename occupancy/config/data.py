@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from occupancy.config.section import PRINTABLE, Duration, Format, Period, Place, Section
 from occupancy.config.simulation import Simulation
@@ -23,16 +23,10 @@ def _renamed(value: Any) -> Any:
     return "hold" if value == "interpolate" else value  # as versions before 2 called it
 
 
-Source = Annotated[
-    Annotated[Place, Tag("one")] | Annotated[list[Place], Field(min_length=1, max_length=1000), Tag("several")],
-    Discriminator(lambda value: "several" if isinstance(value, list) else "one"),
-]
-
-
 class Data(Section):
     """Where the log comes from, how it is read, and how it is cut into folds."""
 
-    source: Source = "auto"
+    source: Place | Annotated[list[Place], Field(min_length=1, max_length=1000)] = "auto"
     """The log: ``uci``, found on disk or downloaded; ``simulated``; ``auto``, which is ``uci`` or, if that log is
     neither on disk nor can be downloaded, ``simulated`` with a warning; the path of a file (``.csv``, ``.csv.gz``,
     ``.zip`` of one file, ``.parquet``); or a list of files of one room, with rows of other times or other sensors."""

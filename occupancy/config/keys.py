@@ -30,10 +30,13 @@ def known_keys(model: type[BaseModel] = Config, tree: Any = None, prefix: str = 
         key = f"{prefix}{field.alias or name}"
         yield key
         below = tree.get(field.alias or name) if isinstance(tree, dict) else None
-        several = typing.get_origin(field.annotation) is list
-        trees = (below if isinstance(below, list) else []) if several else [below]
-        for section in _chosen(list(_sections(field.annotation)), trees):
-            yield from known_keys(section, None if several else below, f"{key}.")
+        is_list = typing.get_origin(field.annotation) is list
+        items = enumerate(below) if is_list and isinstance(below, list) else ()
+        places = [(f"{key}.{number}.", item) for number, item in items] or [(f"{key}.", None if is_list else below)]
+        sections = list(_sections(field.annotation))
+        for place, content in places:
+            for section in _chosen(sections, content, is_list):
+                yield from known_keys(section, content, place)
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -43,12 +46,13 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _sections(part)
 
 
-def _chosen(sections: list[type[BaseModel]], trees: list[Any]) -> list[type[BaseModel]]:
-    """Return the sections that describe the given mappings; alternatives are told apart by their ``name``."""
+def _chosen(sections: list[type[BaseModel]], content: Any, is_item: bool) -> list[type[BaseModel]]:
+    """Return the sections that describe a mapping; alternatives are told apart by its ``name``."""
     if len(sections) < 2:
         return sections
-    names = [tree.get("name", DEFAULT) if isinstance(tree, dict) else DEFAULT for tree in trees]  # of any type
-    return [section for section in sections if section.model_fields["name"].default in names]
+    usual = None if is_item else DEFAULT
+    name = content.get("name", usual) if isinstance(content, dict) else usual  # of any type
+    return [section for section in sections if section.model_fields["name"].default == name]
 
 
 def parts_of(key: str, where: str = COMMAND_LINE) -> list[str]:
@@ -64,22 +68,35 @@ def parts_of(key: str, where: str = COMMAND_LINE) -> list[str]:
 
 
 def put(tree: dict[str, Any], key: str, value: Any, where: str = COMMAND_LINE) -> None:
-    """Write a value under a dotted key into a nested mapping.
+    """Write a value under a dotted key into a nested mapping; an item of a list is named by its number, from 0.
 
     Args:
         tree: the mapping, which is changed.
-        key: the dotted key.
+        key: the dotted key, such as ``model.members.0.volume_m3``.
         value: the value.
         where: how messages call the place where the key was given.
 
     Raises:
-        InputError: if a part of the key holds a single value, or the key has too many parts.
+        InputError: if a part of the key holds a single value or names no item of a list, or the key has too many parts.
     """
     *parents, last = parts_of(key, where)
+    below: Any = tree
     for parent in parents:
-        if (below := tree.get(parent)) is None:  # a section that is off is written as null
-            below = tree[parent] = {}
-        if not isinstance(below, dict):
-            raise InputError(f"{where}: {key}: {parent!r} is a single value ({shortened(below)}) and has no keys in it")
-        tree = below
-    tree[last] = value
+        place = _place(below, parent, f"{where}: {key}")
+        found = below.get(place) if isinstance(below, dict) else below[place]
+        if found is None:  # a section that is off is written as null
+            found = below[place] = {}
+        if not isinstance(found, dict | list):
+            raise InputError(f"{where}: {key}: {parent!r} is a single value ({shortened(found)}) and has no keys in it")
+        below = found
+    below[_place(below, last, f"{where}: {key}")] = value
+
+
+def _place(below: dict[str, Any] | list[Any], part: str, where: str) -> Any:
+    """Return the key of a mapping or the index of a list that a part of a dotted key names."""
+    if isinstance(below, dict):
+        return part
+    if part.isascii() and part.isdecimal() and len(part) <= len(str(len(below))) and int(part) < len(below):
+        return int(part)
+    items = f"0 to {len(below) - 1}" if below else "no item, for it is empty"
+    raise InputError(f"{where}: got item {shortened(part)} of a list, expected {items}")

@@ -71,7 +71,6 @@ def _key(tree: Any, location: Sequence[str | int], is_missing: bool) -> str:
 
 
 def _suggest(model: type[BaseModel], key: str, tree: dict[str, Any]) -> str:
-    key = ".".join(part for part in key.split(".") if not part.isdigit())  # the items of a list share their keys
     parent = key.rpartition(".")[0]
     known = list(known_keys(model, tree))
     siblings = [k for k in known if k.rpartition(".")[0] == parent]

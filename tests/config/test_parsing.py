@@ -77,8 +77,12 @@ def config_of(tmp_path: Path, content: str, *overrides: str) -> Config:
         ),
         ("data.missing=fill", "data.missing: got 'fill' (str), expected 'keep', 'hold' or 'refuse'"),
         ("protocol=fair", "protocol: got 'fair' (str), expected 'honest' or 'report'"),
-        ("data.source=7", "data.source: got 7 (int), expected a valid string"),
-        ("data.source=2017-12-22", "data.source: got datetime.date(2017, 12, 22) (date), expected a valid string"),
+        (
+            "data.source=2017-12-22",
+            "data.source: got datetime.date(2017, 12, 22) (date), expected a valid string; command line: data.source: "
+            "got datetime.date(2017, 12, 22) (date), expected a valid list such as 'data.source=[2017-12-22]', with "
+            "the quotes",
+        ),
         ("name=''", "name: got '' (str); string should have at least 1 character"),
         ("data=5", "data: got 5 (int), expected keys with values"),
         ("seed.first=5", "seed.first: 'seed' is a single value (1) and has no keys in it"),

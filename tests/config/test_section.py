@@ -68,9 +68,9 @@ def numbers() -> Iterator[tuple[str, str]]:
     for name in MODELS:
         tree = Config.model_validate({"name": "x", **model_of(name)}).model_dump(by_alias=True)
         for key in known_keys(tree=tree):
-            value = tree
+            value: Any = tree
             for part in key.split("."):
-                value = value[part] if isinstance(value, dict) else {}
+                value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)
             if isinstance(value, int | float) and not isinstance(value, bool) and key not in seen:
                 seen.add(key)
                 yield name, key
