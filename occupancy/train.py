@@ -112,7 +112,7 @@ def _show_plan(plan: Plan, as_json: bool) -> None:
         checked = list(plan.check_rooms())
         tree, shown = rooms_report.plan_tree(plan, checked), rooms_report.plan_lines(plan, checked)
     else:
-        tree, shown = report.plan_tree(plan), report.fold_table(plan.folds, plan.config.data.max_count + 1)
+        tree, shown = report.plan_tree(plan), report.plan_table(plan)
     if as_json:
         print(json.dumps(tree, allow_nan=False))
     else:

@@ -20,9 +20,11 @@ from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
+from occupancy.models.inputs import columns_unused
 
 SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
 """The metrics that a person compares first; the record holds them all."""
+_LISTED = 8  # columns that a line lists
 _SINGLE_LABELS, _LABEL_RANGES = 8, 4  # most labels with a column each, and columns of more labels
 
 
@@ -76,9 +78,21 @@ def closing_lines(result: Result) -> list[str]:
     if plan.is_simulated:
         lines.append("CAUTION  the log is simulated: these figures say nothing about a real room")
     lines.append(f"log      {plan.dataset['name']}, {result.rows:,} rows, digest {plan.dataset['digest']}")
+    lines += unused_lines(plan)
     if result.rooms is not None:
         lines.append(f"rooms    {room_line(result.rooms)}")
     return [*lines, *record_lines(config, result.run_id), *_use(result)]
+
+
+def unused_lines(plan: Plan) -> list[str]:
+    """Return which sensors of the log the model does not read, in a line, if there are some."""
+    if plan.log is None:
+        return []
+    named = [column.name for column in columns_unused(plan.config, plan.log.schema) if column.name in plan.log.frame]
+    if not named:
+        return []
+    more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
+    return [f"unused   {', '.join(named[:_LISTED])}{more}: {plan.config.model.name} does not read them"]
 
 
 def record_lines(config: Config, run_id: str) -> list[str]:
@@ -163,6 +177,12 @@ def fold_table(folds: Sequence[Fold], classes: int) -> Table:
             end_section=row["part"] == "test",
         )
     return table
+
+
+def plan_table(plan: Plan) -> Group:
+    """Return what would be trained: the table of the folds, and the sensors that are not read."""
+    table = fold_table(plan.folds, plan.config.data.max_count + 1)
+    return Group(table, plain_lines(unused_lines(plan)))
 
 
 def plan_tree(plan: Plan) -> dict[str, Any]:

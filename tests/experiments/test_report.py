@@ -147,6 +147,8 @@ def test_the_closing_table_says_what_was_done_on_what_and_where_the_record_is(re
     lines = printed(report.closing_table(result)).splitlines()
     assert lines[0].split() == ["trial", "on", "simulated,", "protocol", "honest"]
     assert f"log      simulated, 7,200 rows, digest {digest_told(result)}" in lines
+    unused = "S1_Light, S2_Light, S3_Light, S4_Light, S5_CO2_Slope"
+    assert f"unused   {unused}: {result.plan.config.model.name} does not read them" in lines
     assert f"run      {RUN} in sqlite:///mlflow.db" in lines
     assert "look     occupancy ui" in lines
     assert "use      occupancy predict --model occupancy-trial@current --csv my_sensors.csv" in lines
