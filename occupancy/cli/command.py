@@ -6,9 +6,11 @@ import argparse
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -24,6 +26,8 @@ from occupancy.errors import STOPS, InputError, InputWarning, Interrupted, plain
 USAGE_ERROR = 2
 INTERRUPTED = 130
 _AGAIN_S = 0.05
+_SHOWN_OF_A_KIND = 2
+_VARYING = re.compile(r"'[^']*'|\d+(?:[,.:-]\d+)*")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -135,19 +139,37 @@ def _stoppable() -> Iterator[None]:
 
 @contextmanager
 def _our_warnings_only() -> Iterator[None]:
-    """Show our own warnings in a frame; those of libraries are for developers and stay hidden."""
+    """Show our own warnings in a frame; those of libraries are for developers and stay hidden.
+
+    Of one kind, such as a label that many folds lack, the first ones are shown and the others counted.
+    """
+    kinds: Counter[str] = Counter()
 
     def show(message: Warning | str, category: type[Warning], _file: str, _line: int, *_: TextIO | str | None) -> None:
-        if issubclass(category, InputWarning):
-            Console(stderr=True).print(
-                Panel(
-                    escape(_safe(str(message))),
-                    title="Warning",
-                    style="bold yellow",
-                )
-            )
+        if not issubclass(category, InputWarning):
+            return
+        said = _safe(str(message))
+        kind = _kind_of(said)
+        kinds[kind] += 1
+        if kinds[kind] <= _SHOWN_OF_A_KIND:
+            _frame(said)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", InputWarning)
         warnings.showwarning = show  # type: ignore[assignment]
-        yield
+        try:
+            yield
+        finally:
+            for kind, times in kinds.items():
+                if times > _SHOWN_OF_A_KIND:
+                    _frame(f"{times - _SHOWN_OF_A_KIND:,} more of the kind: {kind}")
+
+
+def _kind_of(message: str) -> str:
+    """Return a warning without what differs between warnings of one kind: where it was, names in quotes, numbers."""
+    said = message.partition(": ")[2] or message
+    return _VARYING.sub("...", said)
+
+
+def _frame(text: str) -> None:
+    Console(stderr=True).print(Panel(escape(text), title="Warning", style="bold yellow"))

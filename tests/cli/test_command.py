@@ -154,6 +154,22 @@ def test_a_warning_of_ours_stands_in_a_frame_as_often_as_it_is_given(capsys: pyt
     assert framed == ["label 1 is [bold]tested[/bold] but never trained"] * 2
 
 
+def test_many_warnings_of_one_kind_are_two_and_a_number(capsys: pytest.CaptureFixture[str]) -> None:
+    def warn() -> None:
+        for fold in range(1, 31):
+            warnings.warn(f"folds own: fold {fold}: label {fold + 1} is never trained", InputWarning, stacklevel=1)
+        warnings.warn("folds own: the log is short", InputWarning, stacklevel=1)
+
+    run("name", warn)
+    said = [line.strip("│ ") for line in capsys.readouterr().err.splitlines() if line.startswith("│")]
+    assert said == [
+        "folds own: fold 1: label 2 is never trained",
+        "folds own: fold 2: label 3 is never trained",
+        "folds own: the log is short",
+        "28 more of the kind: fold ...: label ... is never trained",
+    ]
+
+
 def test_a_long_warning_is_shown_to_its_last_word(capsys: pytest.CaptureFixture[str]) -> None:
     words = [f"word{number}" for number in range(60)]
     run("name", lambda: warnings.warn(" ".join(words), InputWarning, stacklevel=1))
