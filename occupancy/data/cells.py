@@ -93,7 +93,7 @@ def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Itera
         hint = f"did you mean {near[0]}? " if near else ""
         more = f" and {len(unknown) - LISTED_CELLS} more" if len(unknown) > LISTED_CELLS else ""
         shown = ", ".join(name[:_SHOWN] for name in unknown[:LISTED_CELLS]) + more
-        yield f"unknown column {shown}; {hint}rename or delete it, or describe the log in a schema file (data.schema)"
+        yield f"unknown column {shown}; {hint}rename it, or list it under ignore in the schema file"
 
 
 def _cell_problems(

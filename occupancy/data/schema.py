@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -61,23 +63,41 @@ class Schema(Section):
     )
     """Words in the count column and the number of people that each means, such as ``occupied: 1``."""
     ignore: Annotated[list[ColumnName], Field(max_length=1000)] = Field(default_factory=list)
-    """Columns of the file that are not read: names, or patterns such as ``light_*``."""
+    """Columns of the file that are not read: names, or patterns such as ``light_*``. They may be among ``columns``."""
     volume_m3: Volume | None = None
     """The volume of the room in cubic metres, for models that use it; null: as the model's settings say."""
     most_people: Annotated[int, Field(ge=1, le=1000)] | None = None
     """The most people that the room holds, if that is known."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_ignored(cls, tree: Any) -> Any:
+        """Leave out the sensors that `ignore` names, so that it also takes away one that is described above it."""
+        if not isinstance(tree, dict) or not isinstance(tree.get("ignore"), list):
+            return tree
+        columns, patterns = tree.get("columns"), [str(pattern) for pattern in tree["ignore"]]
+        if not isinstance(columns, list):
+            return tree
+        kept = [each for each in columns if not (isinstance(each, dict) and _matches(str(each.get("name")), patterns))]
+        return {**tree, "columns": kept}
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         names = [*self.time, *self.sensors, self.count]
         if twice := sorted(name for name, times in Counter(names).items() if times > 1):
             raise ValueError(f"column {', '.join(twice)} is in the schema twice; rename or remove one of them")
+        if needed := [name for name in [*self.time, self.count] if self.ignores(name)]:
+            raise ValueError(f"ignore matches {', '.join(needed)}, without which no log can be read; remove it there")
         known = {None, *self.sensors}
         for column in self.columns:
             if column.slope_of not in known:
                 sensors = ", ".join(self.sensors)
                 raise ValueError(f"column {column.name}: got slope_of {column.slope_of!r}, expected one of {sensors}")
         return self
+
+    def ignores(self, name: str) -> bool:
+        """Return whether a column of a file is not to be read."""
+        return _matches(name, self.ignore)
 
     @property
     def sensors(self) -> list[str]:
@@ -87,6 +107,10 @@ class Schema(Section):
     def of_kind(self, *kinds: Kind) -> list[Column]:
         """Return the columns of these kinds, in the order of the file."""
         return [column for column in self.columns if column.kind in kinds]
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _uci() -> Schema:

@@ -120,7 +120,7 @@ def validate(
     """
     where = where or name
     _check_shape(raw, where)
-    raw = raw.reset_index(drop=True)
+    raw = raw.loc[:, [not schema.ignores(str(name)) for name in raw.columns]].reset_index(drop=True)
     wanted = [*schema.sensors, *([schema.count] if labelled else [])]
     present = [column for column in wanted if column in raw.columns]
     table = raw[present].apply(_numbers)

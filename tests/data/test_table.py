@@ -51,6 +51,14 @@ def gate(cells: pd.DataFrame, settings: Data = SHAKY) -> Log:
     return validate(cells, SMALL, settings, "room")
 
 
+def test_an_ignored_column_is_not_looked_at() -> None:
+    cells = cells_of([20.0, 21.0]).assign(light_1="broken", light_2="")
+    log = validate(cells, SMALL.model_copy(update={"ignore": ["light_?"]}), SHAKY, "room")
+    assert list(log.frame.columns) == ["warm", "air", "people"]
+    with pytest.raises(InputError, match=r"unknown column light_1, light_2; .*list it under ignore in the schema file"):
+        gate(cells)
+
+
 @pytest.mark.parametrize("name", ["time", "warm", "people", "note"])
 def test_a_column_that_is_there_twice_is_refused_in_one_line_that_names_it(name: str) -> None:
     cells = cells_of([20.0, 21.0]).assign(note="")
