@@ -24,7 +24,7 @@ import pandas as pd
 import yaml
 
 from occupancy.config import Simulation
-from occupancy.data.simulated_log import simulate
+from occupancy.data.simulation import simulate
 
 ROOT = Path(__file__).parents[1]
 ONE_EPOCH = ["train.max_epochs=1", "train.epoch_choices=null", "train.members=1", "train.refit=false"]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from occupancy.config import Simulation
 from occupancy.data.schema import UCI
-from occupancy.data.simulated_log import simulate, simulate_rooms
+from occupancy.data.simulation import simulate, simulate_rooms
 from occupancy.errors import InputError
 from occupancy.files import write
 
@@ -26,7 +26,7 @@ def write_log(settings: Simulation, path: Path) -> Path:
 def write_rooms(settings: Simulation, rooms: int, folder: Path) -> list[Path]:
     """Write the simulated logs of different rooms as CSV, one after another, and return their paths.
 
-    Each room has its own people, air, sensors and noise, see `occupancy.data.simulated_log.simulate_rooms`.
+    Each room has its own people, air, sensors and noise, see `occupancy.data.simulation.simulate_rooms`.
 
     Args:
         settings: days and seed, and the room that the others vary around.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from occupancy.arrays import OUTSIDE, Floats, Ints, stretch_of
 from occupancy.config import Room, Simulation
 from occupancy.data.schema import UCI
-from occupancy.data.simulated_log import simulate
+from occupancy.data.simulation import simulate
 from occupancy.errors import InputWarning
 from occupancy.features.balance import USUAL_PER_H, USUAL_PERSON, Air, air_changes, outdoors, span_of
 from occupancy.room.air import State, advance

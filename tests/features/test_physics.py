@@ -14,7 +14,7 @@ from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, Kind, Room, Simulation
 from occupancy.data.folds import Fold
 from occupancy.data.schema import UCI, Column, Schema
-from occupancy.data.simulated_log import simulate
+from occupancy.data.simulation import simulate
 from occupancy.data.table import Log, Place
 from occupancy.data.times import recordings, stretches
 from occupancy.errors import InputError, InputWarning

@@ -14,7 +14,7 @@ from scipy.integrate import solve_ivp
 from occupancy.config import Room, Simulation
 from occupancy.data import rolling
 from occupancy.data.schema import UCI
-from occupancy.data.simulated_log import simulate, simulate_rooms
+from occupancy.data.simulation import simulate, simulate_rooms
 from occupancy.errors import InputError
 from occupancy.room.air import State, advance
 from occupancy.room.simulator import START, read_sensors, vary

@@ -9,7 +9,7 @@ from torch import nn
 
 from occupancy.config import Config, Room, Simulation, Train
 from occupancy.data.schema import UCI
-from occupancy.data.simulated_log import simulate_rooms
+from occupancy.data.simulation import simulate_rooms
 from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs
 from occupancy.models.neural.training import WindowModule, train

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from occupancy.config import LSTM, Config, Data, Room, Simulation, Train
 from occupancy.data.folds import Fold
 from occupancy.data.schema import UCI
-from occupancy.data.simulated_log import simulate, simulate_rooms
+from occupancy.data.simulation import simulate, simulate_rooms
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.features.inputs import fit_inputs
