@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Ints
+from occupancy.data.reading.cells import Cells
 from occupancy.data.reading.content import read_content
+from occupancy.data.reading.joining import join
 from occupancy.data.reading.layout import HEAD, find_layout
+from occupancy.data.reading.long_form import find_long_form, pivot
 from occupancy.data.reading.number_forms import to_points
 from occupancy.data.reading.odd_rows import leave_out, time_columns
 from occupancy.data.reading.parsing import as_text, parse_rows
+from occupancy.errors import InputError
 
 _NAMES = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
-
-
-@dataclass
-class Cells:
-    """The cells of the files of one log.
-
-    Attributes:
-        frame: (N rows) cells as text; each column is a categorical. Cells of sensors are numbers with a decimal point
-            where they are numbers.
-        rows: (N,) the line of each row in its file, from 1; the header of a clean file is line 1.
-        notes: what was skipped, converted or put in another shape, a line each.
-        units: the unit of a column, where the file names one.
-        files: the files that were read, in the order of their rows.
-        layout: how the cells stand in the file, in words.
-    """
-
-    frame: pd.DataFrame
-    rows: Ints
-    notes: tuple[str, ...] = ()
-    units: dict[str, str] = field(default_factory=dict)
-    files: tuple[Path, ...] = ()
-    layout: str = ""
 
 
 def read_files(paths: Sequence[Path], most: int) -> Cells:
@@ -51,8 +32,8 @@ def read_files(paths: Sequence[Path], most: int) -> Cells:
     Raises:
         InputError: if a file can't be read as a table, or the files do not fit together.
     """
-    (path,) = paths
-    return read_file(path, most)
+    parts = [read_file(path, most) for path in paths]
+    return parts[0] if len(parts) == 1 else join(parts)
 
 
 def read_file(path: Path, most: int) -> Cells:
@@ -73,5 +54,18 @@ def read_file(path: Path, most: int) -> Cells:
         frame, rows, notes = leave_out(frame, rows, nameless)
         words = f"cells between {_NAMES.get(layout.separator, layout.separator)}, header in row {layout.header + 1}"
         cells = Cells(frame, rows, (*layout.notes, *notes), dict(layout.units), layout=words)
+    cells = _in_columns(replace(cells, files=(path,)))
     frame, units, notes = to_points(cells.frame, time_columns(cells.frame))
-    return replace(cells, frame=frame, units={**cells.units, **units}, notes=(*cells.notes, *notes), files=(path,))
+    return replace(cells, frame=frame, units={**cells.units, **units}, notes=(*cells.notes, *notes))
+
+
+def _in_columns(cells: Cells) -> Cells:
+    """Return the cells with one column for each sensor."""
+    form = find_long_form(cells.frame, time_columns(cells.frame))
+    if form is None:
+        return cells
+    try:
+        frame, rows, units, notes = pivot(cells.frame, cells.rows, form)
+    except InputError as error:
+        raise InputError(f"{cells.files[0]}: {error}") from None
+    return replace(cells, frame=frame, rows=rows, units=units, notes=(*cells.notes, *notes))
