@@ -55,8 +55,8 @@ def run_on(utc: pd.Series[pd.Timestamp], zone: str) -> tuple[pd.Series[pd.Timest
     """
     known = utc.dropna()
     first = known.min() if len(known) else pd.Timestamp(0)
-    offset = first.tz_localize("UTC").tz_convert(zone).utcoffset()
-    return utc + offset, Clock(offset.total_seconds(), zone)
+    offset_s = _ahead_s(first.tz_localize("UTC").tz_convert(zone))
+    return utc + pd.Timedelta(seconds=offset_s), Clock(offset_s, zone)
 
 
 def changes_within(utc: pd.Series[pd.Timestamp], zone: str) -> bool:
@@ -64,8 +64,15 @@ def changes_within(utc: pd.Series[pd.Timestamp], zone: str) -> bool:
     known = utc.dropna()
     if known.empty:
         return False
-    days = pd.date_range(known.min(), known.max(), freq="D").append(pd.DatetimeIndex([known.max()]))
+    days = pd.DatetimeIndex([*pd.date_range(known.min(), known.max(), freq="D"), known.max()])
     return len({time.utcoffset() for time in days.tz_localize("UTC").tz_convert(zone)}) > 1
+
+
+def _ahead_s(time: pd.Timestamp) -> float:
+    """Return how far the clock of a time with a zone is ahead of UTC, in seconds."""
+    ahead = time.utcoffset()
+    assert ahead is not None, "it has a zone"
+    return ahead.total_seconds()
 
 
 def to_utc(wall: pd.Series[pd.Timestamp], zone: str) -> pd.Series[pd.Timestamp]:
@@ -98,19 +105,19 @@ def _second_time(index: pd.DatetimeIndex, run: NDArray[Any], zone: str) -> NDArr
     """Return which rows of a run inside an hour that comes twice belong to the second time."""
     back = np.flatnonzero(np.diff(index[run].to_numpy()) < np.timedelta64(0))
     if len(back):
-        return np.arange(len(run)) > back[0]
+        second: NDArray[np.bool_] = np.arange(len(run)) > back[0]
+        return second
     steps = np.diff(index.to_numpy()) / np.timedelta64(1, "s")
     before = steps[run[0] - 1] if run[0] else np.inf
     after = steps[run[-1]] if run[-1] < len(steps) else np.inf
     if max(before, after) <= 2 * np.median(np.abs(steps)):
         _refuse(zone, index[run[0]], index[0], "back", "has the hour that comes twice only once, and no gap")
-    return np.full(len(run), bool(after < before))
+    late: NDArray[np.bool_] = np.full(len(run), bool(after < before))
+    return late
 
 
 def _refuse(zone: str, at: pd.Timestamp, first: pd.Timestamp, way: str, what: str) -> None:
-    hours = first.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").utcoffset()
-    assert hours is not None
-    ahead = hours / timedelta(hours=1)
+    ahead = _ahead_s(first.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")) / 3600
     fixed = f"Etc/GMT{-ahead:+.0f}" if ahead == round(ahead) else "UTC"
     raise InputError(
         f"data.time_zone: clocks in {zone} go {way} on {at:%Y-%m-%d}, but the log {what} (at {at:%H:%M:%S}), so its "
@@ -118,7 +125,7 @@ def _refuse(zone: str, at: pd.Timestamp, first: pd.Timestamp, way: str, what: st
     )
 
 
-_COMMON = ("Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "America/Denver")
+_COMMON: tuple[str, ...] = ("Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "America/Denver")
 _COMMON += ("America/Los_Angeles", "Australia/Sydney", "America/Sao_Paulo", "Europe/Helsinki", "Asia/Tehran")
 
 

@@ -16,14 +16,33 @@ from occupancy.errors import InputError
 DAY_FRACTION = "day-fraction"  # time of day in spreadsheets: 0.5 is noon
 ISO, EPOCH_S, EPOCH_MS = "iso", "epoch_s", "epoch_ms"
 
-_DATES = ("%Y/%m/%d", "%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%y", "%d-%m-%Y", "%d/%m/%y", "%m-%d-%Y")
+_DATES: tuple[str, ...] = (
+    "%Y/%m/%d",
+    "%Y-%m-%d",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%d.%m.%Y",
+    "%m/%d/%y",
+    "%d-%m-%Y",
+    "%d/%m/%y",
+    "%m-%d-%Y",
+)
 _DATES += ("%d.%m.%y", "%d-%m-%y", "%Y.%m.%d", "%d,%m,%Y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d %Y", "%b %d, %Y")
 _DATES += ("%B %d, %Y", "%Y%m%d", "%d-%b-%y", "%a %d %b %Y", "%a %b %d %Y")
-_CLOCKS = ("%H:%M:%S", DAY_FRACTION, "%I:%M:%S %p", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%H:%M:%S,%f", "%H.%M.%S")
+_CLOCKS: tuple[str, ...] = (
+    "%H:%M:%S",
+    DAY_FRACTION,
+    "%I:%M:%S %p",
+    "%H:%M",
+    "%H:%M:%S.%f",
+    "%I:%M %p",
+    "%H:%M:%S,%f",
+    "%H.%M.%S",
+)
 _CLOCKS += ("%H.%M", "%H:%M:%S%z", "%H:%M%z", "%I:%M:%S%p", "%I:%M%p", "%H%M%S", "%H:%M:%S.%f%z")
 _JOINED = (" ", ", ", "T", "-")
 _ISO = re.compile(
-    r"\s*(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?)(?:(?<=\d)\s?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?\s*",
+    r"\s*(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?)(?:\s?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?\s*",
     re.IGNORECASE,
 )
 _END = re.compile(r".*:\d\d(?:\.\d+)?\s?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)\s*", re.IGNORECASE)
@@ -105,7 +124,7 @@ def _with_offsets(utc: pd.Series[pd.Timestamp], ends: Sequence[str | None], inde
     if not values:
         return Parsed(times)
     offsets = pd.Series([values.get(end, float("nan")) for end in ends], index, dtype=float)
-    return Parsed(times, offsets, all(end.upper() in _OFFSETS for end in values))
+    return Parsed(times, offsets, all(str(end).upper() in _OFFSETS for end in values))
 
 
 def _seconds(end: str | None) -> float:
@@ -136,7 +155,8 @@ def _parse_fixed(text: pd.Series[str], time_format: str) -> pd.Series[pd.Timesta
     # A fraction with nine digits is wrong by microseconds; logs have whole seconds. pandas rounds what lies in memory
     # for a time that is missing, and may warn of it, so it is given none.
     seconds = pd.to_timedelta((fraction.fillna(0.0) * 86_400).round(), unit="s")
-    return (pd.to_datetime(parts[0], format=date_format, errors="coerce") + seconds).where(fraction.notna())
+    times: pd.Series[pd.Timestamp] = pd.to_datetime(parts[0], format=date_format, errors="coerce") + seconds
+    return times.where(fraction.notna())
 
 
 def fitting(text: pd.Series[str], share: float = 1.0) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from occupancy.arrays import Ints, Rows, stretch_of
 from occupancy.data.clock import Clock, changes_within, run_on, to_utc
-from occupancy.data.time_formats import DAY_FRACTION, ISO, Parsed, fitting, parse
+from occupancy.data.time_formats import DAY_FRACTION, EPOCH_MS, EPOCH_S, ISO, Parsed, fitting, parse
 from occupancy.errors import InputError
 
 
@@ -22,11 +22,13 @@ class Times:
         times: (N,) times without a zone, NaT where a text can't be read.
         clock: how they stand to UTC; None if nothing says it.
         notes: what people must know of how they were read.
+        falling: whether the newest row is the first.
     """
 
     times: pd.Series[pd.Timestamp]
     clock: Clock | None = None
     notes: tuple[str, ...] = ()
+    falling: bool = False
 
 
 def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = None) -> pd.Series[pd.Timestamp]:
@@ -92,44 +94,51 @@ def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone:
     placed = _placed(other, zone)
     if formats[0] == ISO and str(given).startswith("%Y-%m-%d"):  # as the schema says, but for fractions or offsets
         return placed
-    return Times(
-        placed.times, placed.clock, (*placed.notes, f"times are read as {formats[0]!r}, not as {given!r} of the schema")
-    )
+    what = f"times are read {_WORDS.get(formats[0], f'as {formats[0]!r}')}, not as {given!r} of the schema"
+    return replace(placed, notes=(what, *placed.notes))
 
 
 _MOST = 0.9  # of the texts: a few broken cells do not hide the format of the others
+_WORDS = {ISO: "as ISO 8601", EPOCH_S: "as seconds since 1970", EPOCH_MS: "as milliseconds since 1970"}
+_IN_UTC = (
+    "times are in UTC, so that hours and days are those of UTC; set data.time_zone to the zone of the room (such as "
+    "Europe/Berlin)"
+)
 
 
 def _placed(parsed: Parsed, zone: str | None) -> Times:
     """Return times that run on evenly, and their clock."""
-    times, offsets = parsed.times, parsed.offset_s
+    times, offsets, falling = parsed.times, parsed.offset_s, _falls(parsed.times)
     if offsets is not None and (bare := times.notna() & offsets.isna()).any():
         raise InputError(
-            f"some times have an offset from UTC and {int(bare.sum()):,} have none, such as row "
-            f"{int(np.argmax(bare)) + 1} of the readings; write all of them in one way"
+            f"{int((times.notna() & offsets.notna()).sum()):,} times have an offset from UTC and {int(bare.sum()):,} "
+            "have none; write all of them in one way"
         )
     if offsets is None and not parsed.zulu:
         if zone is None:
-            return Times(times)
-        times = to_utc(times, zone)
+            return Times(times, falling=falling)
+        times = to_utc(times[::-1], zone)[::-1] if falling else to_utc(times, zone)
     if zone is not None:
         placed, clock = run_on(times, zone)
-        return Times(placed, clock, _on_changes(times, zone, clock))
+        return Times(placed, clock, _on_changes(times, zone, clock), falling)
     if parsed.zulu or offsets is None:
-        return Times(
-            times,
-            Clock(0.0),
-            ("times are in UTC, so hours and days are those of UTC; set data.time_zone to the room's (Europe/Berlin)",),
-        )
+        return Times(times, Clock(0.0), (_IN_UTC,), falling)
     known = offsets.dropna()
-    ahead = float(known.iloc[0]) if len(known) else 0.0
-    notes = ()
-    if (known != ahead).any():
+    first = known.iloc[-1 if falling else 0] if len(known) else 0.0
+    notes: tuple[str, ...] = ()
+    if (known != first).any():
         notes = (
-            f"the times' offset from UTC changes, and all are read with that of the first, {_shown(ahead)}; set "
-            "data.time_zone to the room's (Europe/Berlin)",
+            f"the times' offset from UTC changes, and all are read with that of the first, {_shown(first)}; set "
+            "data.time_zone to the zone of the room (such as Europe/Berlin)",
         )
-    return Times(times + pd.Timedelta(seconds=ahead), Clock(ahead), notes)
+    return Times(times + pd.Timedelta(seconds=first), Clock(first), notes, falling)
+
+
+def _falls(times: pd.Series[pd.Timestamp]) -> bool:
+    """Return whether rows go from the newest to the oldest."""
+    steps = times.dropna().diff()
+    back, on = int((steps < pd.Timedelta(0)).sum()), int((steps > pd.Timedelta(0)).sum())
+    return back > 1 and on <= back * (1 - _MOST) / 2
 
 
 def _on_changes(utc: pd.Series[pd.Timestamp], zone: str, clock: Clock) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def _read_parquet(content: bytes, path: Path, most: int) -> pd.DataFrame:
         cells = file.metadata.num_rows * file.metadata.num_columns  # a value may be packed into less than a bit
         if max(size, 8 * cells) > most:
             raise InputError(f"{path}: is larger than {most:,} bytes unpacked; give a smaller file, or raise {_LIMIT}")
-        table = file.read().to_pandas()
+        table: pd.DataFrame = file.read().to_pandas()
     except InputError:
         raise
     except Exception as error:  # a damaged file breaks its reader in any way

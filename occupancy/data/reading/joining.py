@@ -105,7 +105,7 @@ def _named_by_file(parts: list[_Part]) -> list[_Part]:
     for part in parts:
         if _says_nothing(part):
             old, new = part.sensors[0], Path(part.cells.files[0]).name.split(".")[0]
-            units = {new: unit for name, unit in part.cells.units.items() if name == old}
+            units = {new: part.cells.units[old]} if old in part.cells.units else {}
             note = f"{part.name}: column {old} is called {new}, as its file"
             cells = replace(
                 part.cells,
@@ -164,7 +164,7 @@ def _append(parts: list[_Part]) -> _Part:
     )
     offsets = None
     if all(part.parsed.offset_s is not None for part in parts):
-        offsets = pd.concat([part.parsed.offset_s for part in parts])[~again]  # type: ignore[list-item]
+        offsets = pd.concat([part.parsed.offset_s for part in parts])[~again]
     return replace(first, cells=cells, parsed=Parsed(pd.Series(kept), offsets, first.parsed.zulu))
 
 
@@ -193,8 +193,8 @@ def _in_one_format(parts: list[_Part]) -> list[_Part]:
     if len(known) > 1:
         named = {_is_known(part): part.name for part in parts}
         raise InputError(
-            f"times in {named[True]} have an offset from UTC, and those in {named[False]} have none; write all files in "
-            "one way"
+            f"times in {named[True]} have an offset from UTC, and those in {named[False]} have none; write all "
+            "files in one way"
         )
     columns = parts[0].times
     if any(len(part.times) > 1 for part in parts):

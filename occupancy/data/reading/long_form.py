@@ -14,7 +14,7 @@ from occupancy.data.time_formats import parse
 from occupancy.data.times import recognise
 from occupancy.errors import InputError
 
-_NAMES = (
+_NAMES: tuple[str, ...] = (
     "_field",
     "entity_id",
     "sensor",
@@ -44,7 +44,18 @@ _VALUES = ("_value", "state", "value", "reading", "val", "values", "measured_val
 GENERIC = frozenset({*_VALUES, "average", "avg", "measurement", "last"})
 """Names of columns that say nothing of the sensor."""
 
-_TIMES = ("_time", "last_changed", "last_updated", "time", "timestamp", "datetime", "date", "when", "ts", "date_time")
+_TIMES: tuple[str, ...] = (
+    "_time",
+    "last_changed",
+    "last_updated",
+    "time",
+    "timestamp",
+    "datetime",
+    "date",
+    "when",
+    "ts",
+    "date_time",
+)
 _UNITS = ("unit", "unit_of_measurement", "units", "uom")
 _TAGS = ("_measurement", "entity_id", "sensor", "device", "room", "location", "host", "topic", "domain")
 _WORDS = {"on", "off", "true", "false", "yes", "no", "open", "closed", "occupied", "clear", "detected", "home", "away"}
@@ -154,7 +165,7 @@ def pivot(frame: pd.DataFrame, rows: Ints, form: LongForm) -> tuple[pd.DataFrame
     wide = pd.DataFrame({name: pd.Categorical(cells) for name, cells in columns.items()})
     again = len(frame) - len(set(zip(place.tolist(), number.tolist(), strict=True)))
     unused = [str(name) for name in frame.columns if name not in {form.time, *form.names, form.value, form.unit}]
-    return wide, rows[order][starts], _units(frame, sensor, form), [_note(form, names, again, unused)]
+    return wide, rows[order][starts], _units(frame, sensor, form), [_note(form, [*columns][1:], again, unused)]
 
 
 def _check_order(wall: pd.Series[pd.Timestamp], sensor: pd.Series[str], rows: Ints) -> None:

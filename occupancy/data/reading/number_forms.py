@@ -12,15 +12,19 @@ import pandas as pd
 from occupancy.data.blanks import is_blank_text
 from occupancy.data.reading.layout import UNITS
 
-_COMMA = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[. '’\u00a0\u202f]\d{3})+),\d+")  # a decimal comma, or one of thousands
-_SURE_COMMA = re.compile(r"[-+]?(?:\d+,(?:\d{1,2}|\d{4,})|0+,\d+|\d{4,},\d+|\d{1,3}(?:[. '’\u00a0\u202f]\d{3})+,\d+)")
-_POINT = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[, '’\u00a0\u202f]\d{3})+)(?:\.\d*)?(?:[eE][-+]?\d+)?")
+_COMMA = re.compile(
+    r"[-+]?(?:\d+|\d{1,3}(?:[. '\u2019\u00a0\u202f]\d{3})+),\d+"
+)  # a decimal comma, or one of thousands
+_SURE_COMMA = re.compile(
+    r"[-+]?(?:\d+,(?:\d{1,2}|\d{4,})|0+,\d+|\d{4,},\d+|\d{1,3}(?:[. '\u2019\u00a0\u202f]\d{3})+,\d+)"
+)
+_POINT = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[, '\u2019\u00a0\u202f]\d{3})+)(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _SURE_POINT = re.compile(
     r"[-+]?(?:\d*\.(?:\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\d{1,3}(?:,\d{3})+\.\d+|\d{1,3}(?:,\d{3}){2,})"
 )
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+")
 _PLAIN = re.compile(r"[-+]?\d{1,3}")
-_GROUPS = re.compile(r"[ '’\u00a0\u202f]")
+_GROUPS = re.compile(r"[ '\u2019\u00a0\u202f]")
 _UNIT = re.compile(r"([-+\u2212]?[\d.,' \u00a0\u202f]*\d)\s*([^\d\s.,+-][^\d.,]*(?:[m/]?[23³²])?)")
 _LISTED = 5
 

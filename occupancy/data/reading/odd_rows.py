@@ -113,7 +113,7 @@ def _untimed(frame: pd.DataFrame, times: Sequence[str], head: int, tail: int) ->
     looked[len(frame) - min(tail, len(frame)) :] = tail > 0
     found = np.zeros(len(frame), bool)
     for place in np.flatnonzero(looked):
-        found[place] = not any(looks_like_a_time(str(frame[name].iat[place])) for name in times)
+        found[place] = not any(looks_like_a_time(str(frame[name].iloc[int(place)])) for name in times)
     return found
 
 
@@ -126,7 +126,7 @@ def _units_rows(frame: pd.DataFrame, times: Sequence[str]) -> NDArray[np.bool_]:
     others = [name for name in frame.columns if name not in times]
     found = np.zeros(len(frame), bool)
     for place in range(min(3, len(frame))):
-        filled = [cell for name in others if (cell := str(frame[name].iat[place]).strip().lower().strip("[]()"))]
+        filled = [cell for name in others if (cell := str(frame[name].iloc[int(place)]).strip().lower().strip("[]()"))]
         found[place] = bool(filled) and all(cell in UNITS for cell in filled)
     return found
 
@@ -135,7 +135,7 @@ def _tails(untimed: NDArray[np.bool_], frame: pd.DataFrame, times: Sequence[str]
     """Return which rows belong to the run at the very end that has no times, and says that it is a summary."""
     run = np.logical_and.accumulate(untimed[::-1])[::-1]
     for place in np.flatnonzero(run):
-        cells = [str(frame[name].iat[place]).strip() for name in frame.columns]
+        cells = [str(frame[name].iloc[int(place)]).strip() for name in frame.columns]
         texts = [cell for cell in cells if cell]
         lone = len(texts) == 1 and not any(character.isdigit() for character in texts[0][:1])
         run[place] = not texts or lone or bool(_SUMMARY.fullmatch(texts[0]))

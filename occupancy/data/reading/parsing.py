@@ -5,15 +5,14 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from occupancy.arrays import Ints
+from occupancy.data.numbers import in_each
 from occupancy.data.reading.content import LONGEST_CELL, too_long
 from occupancy.data.reading.layout import Layout
 from occupancy.errors import InputError
@@ -119,17 +118,6 @@ def filled(cells: pd.Series[Any]) -> pd.Series[Any]:
     return cells.cat.add_categories(sorted({""} - set(cells.cat.categories))).fillna("")
 
 
-def in_each(cells: pd.Series[Any], convert: Callable[[pd.Series[Any]], pd.Series[Any]]) -> NDArray[Any]:
-    """Return the converted cells of a column, (N,); each different value is converted once.
-
-    Args:
-        cells: (N,) text or numbers.
-        convert: returns the converted values.
-    """
-    place, values = pd.factorize(cells, use_na_sentinel=False)
-    return convert(pd.Series(np.asarray(values))).to_numpy()[place]
-
-
 def as_text(table: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a table of any types as categoricals of text."""
 
@@ -148,8 +136,3 @@ def as_text(table: pd.DataFrame) -> pd.DataFrame:
 
 def _plain(value: Any) -> str:
     return repr(float(value)) if isinstance(value, float) else str(value)
-
-
-def names_of(frame: pd.DataFrame, chosen: Sequence[bool]) -> list[str]:
-    """Return the names of the chosen columns."""
-    return [str(name) for name, wanted in zip(frame.columns, chosen, strict=True) if wanted]
