@@ -13,7 +13,9 @@ import pandera.pandas as pa
 from occupancy.arrays import Ints
 from occupancy.config import Data
 from occupancy.data.blanks import is_blank_text
+from occupancy.data.clock import Clock
 from occupancy.data.numbers import OF_TWO_STATES, STATES
+from occupancy.data.order import setback
 from occupancy.data.schema import Schema
 from occupancy.data.times import suggest_format
 from occupancy.errors import shortened
@@ -50,7 +52,7 @@ def problems_of(
     labelled: bool,
     in_use: bool,
     label: Callable[[int], str],
-    setback: str | None = None,
+    clock: Clock | None = None,
 ) -> list[str]:
     """Return a message for each kind of problem, with row, column and value of at most `LISTED_CELLS` cells.
 
@@ -62,14 +64,15 @@ def problems_of(
         labelled: whether counts are required.
         in_use: whether readings that models can't compute with may be taken for missing.
         label: how messages call the row of a position.
-        setback: what is to be said of a clock that was set back, instead of each row that is not in order.
+        clock: how the times stand to UTC, if that is known.
     """
     found = _cell_problems(raw, table, schema, settings, in_use)
-    if setback is not None:
+    back = setback(table[TIME], label, clock) if TIME in table.columns else None
+    if back is not None:  # the rows that are not in order need no word of their own
         found = found[~found["kind"].isin(["duplicate time", "unsorted time"])]
     return [
         *_column_problems(raw, schema, labelled),
-        *([setback] if setback else []),
+        *([back] if back else []),
         *(_describe(str(kind), cells, raw, schema, label) for kind, cells in found.groupby("kind", sort=False)),
     ]
 

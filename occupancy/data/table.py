@@ -15,7 +15,7 @@ from occupancy.config import Data
 from occupancy.data.cells import TIME, hold, problems_of, time_text, usable
 from occupancy.data.clock import Clock
 from occupancy.data.numbers import to_numbers
-from occupancy.data.order import repeated, setback
+from occupancy.data.order import repeated
 from occupancy.data.reading import Cells, read_files
 from occupancy.data.schema import Schema
 from occupancy.data.times import Times, read_times, recordings, step_of
@@ -144,20 +144,21 @@ def validate(
     _check_shape(raw, where)
     raw = raw.loc[:, [not schema.ignores(str(name)) for name in raw.columns]].reset_index(drop=True)
     raw, times = _with_times(raw, schema, settings, where, label)
-    wanted = [*schema.sensors, *([schema.count] if labelled else [])]
-    kinds = {column.name: column.kind for column in schema.columns}
-    table = pd.DataFrame(
-        {name: to_numbers(raw[name], kinds.get(name)) for name in wanted if name in raw.columns}, index=raw.index
-    )
-    label, back = label or "row {}".format, None
+    table = _in_numbers(raw, schema, labelled)
     if times is not None:
         table[TIME] = times.times
-        back = setback(times.times, label, times.clock)
-    problems = problems_of(raw, table, schema, settings, labelled, in_use, label, back)
-    if problems:
+    clock = times and times.clock
+    if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
     log = check_step(_build(table, schema, settings, name, labelled), where)
-    return log if times is None else replace(log, clock=times.clock, notes=times.notes)
+    return replace(log, clock=clock, notes=times.notes if times else ())
+
+
+def _in_numbers(raw: pd.DataFrame, schema: Schema, labelled: bool) -> pd.DataFrame:
+    wanted = [*schema.sensors, *([schema.count] if labelled else [])]
+    kinds = {column.name: column.kind for column in schema.columns}
+    present = [name for name in wanted if name in raw.columns]
+    return pd.DataFrame({name: to_numbers(raw[name], kinds.get(name)) for name in present}, index=raw.index)
 
 
 def _with_times(
@@ -169,6 +170,8 @@ def _with_times(
     try:
         times = read_times(time_text(raw, schema), settings.time_format, schema.time_format, settings.time_zone)
     except InputError as error:
+        if str(error).startswith(("time_format:", "data.")):  # it is about a setting
+            raise
         raise InputError(f"{where}: {error}") from None
     if label is None:
         return raw, times

@@ -89,9 +89,11 @@ def _parse(buffer: io.BytesIO, layout: Layout, path: Path, lines: Ints | None) -
     except pd.errors.EmptyDataError:
         raise InputError(f"{path}: has a header but no rows; expected one line for each sample") from None
     except pd.errors.ParserError as error:
-        raise InputError(
-            f"{path}: {_said(error, layout, lines)}; give every row as many cells as the header has"
-        ) from None
+        said = _said(error, layout, lines)
+        remedy = "give every row as many cells as the header has"
+        if "EOF inside string" in said:
+            remedy = "close every quotation mark that begins a cell"
+        raise InputError(f"{path}: {said}; {remedy}") from None
     raw.columns = pd.Index(names)
     raw = pd.DataFrame({name: filled(raw[name]) for name in names})
     blank = np.logical_and.reduce([in_each(cells, lambda text: text.str.strip() == "") for _, cells in raw.items()])
