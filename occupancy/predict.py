@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "occupancy predict"
 STORE = "tracking.uri"
-READING = ("data.time_format", "data.missing", "data.max_missing", "data.max_csv_mb")
+READING = ("data.time_format", "data.time_zone", "data.missing", "data.max_missing", "data.max_csv_mb")
 """Settings of how the cells of a file are read."""
 DECODING = "model.decoding"
 """How labels come from a chain, which needs no new training; all other settings belong to the fitted model."""
@@ -41,7 +41,7 @@ def _parser() -> Parser:
         prog=NAME,
         description="Count the people in a sensor log, with or without counts of its own, by a trained model.",
         epilog=f"Settings: {STORE} (where runs and registered models are); how the file is read: {', '.join(READING)}; "
-        f"of an mlp_crf, {DECODING}. For example: data.missing=interpolate",
+        f"of an mlp_crf, {DECODING}. For example: data.missing=hold",
     )
     models = parser.add_mutually_exclusive_group(required=True)
     models.add_argument(
@@ -88,9 +88,9 @@ def _command(options: argparse.Namespace) -> None:
         raise InputError(f"--out: {options.csv} is the log itself; name another file")
     time = _time(options.explain, targets)
     from occupancy.config import Data  # noqa: PLC0415
-    from occupancy.data.csv_file import read_cells  # noqa: PLC0415
+    from occupancy.data.reading import read_files  # noqa: PLC0415
 
-    cells = read_cells(options.csv, reading.get("max_csv_mb", Data().max_csv_mb) * 1_000_000)
+    cells = read_files([options.csv], reading.get("max_csv_mb", Data().max_csv_mb) * 1_000_000)
     kind = options.format or ("" if targets else "csv")
     # Standard output is for the result alone, whatever a library prints.
     with redirect_stdout(sys.stderr), _opened(options, tracking) as (folder, title, remark):

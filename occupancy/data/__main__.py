@@ -60,7 +60,7 @@ def _command(options: argparse.Namespace) -> None:
         log, settled = open_log(settings)
         if "folds" in settings.model_fields_set:
             cut(log, load_scheme(settled.folds))
-        facts = _facts(log, _origin(settled.source), settled.max_count)
+        facts = _facts(log, _origin(settled), settled.max_count)
     print(json.dumps(facts, allow_nan=False)) if options.json else Console().print(_tables(facts))
 
 
@@ -81,18 +81,22 @@ def _write(settings: Data, out: Path | None, rooms: int | None, as_json: bool) -
     print(f"wrote    {paths[0]}{last}")
 
 
-def _origin(source: str) -> str | None:
-    """Return the path of the file that holds the log, or None if there is none."""
+def _origin(settings: Data) -> str | None:
+    """Return the paths of the files that hold the log, or None if there are none."""
     from occupancy.data.download import find_uci  # noqa: PLC0415
+    from occupancy.data.source import sources  # noqa: PLC0415
 
-    if source == "simulated":
+    if settings.source == "simulated":
         return None
-    return str(find_uci()) if source == "uci" else source
+    return str(find_uci()) if settings.source == "uci" else ", ".join(sources(settings))
 
 
 def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
     """Return the description of a log as plain values; unknown values are None."""
+    from occupancy.data.clock import with_offset  # noqa: PLC0415
+
     times = log.times.to_series()
+    ends = with_offset(log.times[[0, -1]], log.clock)
     steps = (times.shift(-1) - times).dt.total_seconds()  # from each row to the next
     gaps = steps[steps > log.max_gap]
     counts = log.frame[log.schema.count].value_counts()
@@ -101,8 +105,8 @@ def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
         "name": log.name,
         "origin": origin,
         "rows": len(log.frame),
-        "first": str(log.times[0]),
-        "last": str(log.times[-1]),
+        "first": str(ends[0]),
+        "last": str(ends[1]),
         "step_s": None if math.isnan(log.step_s) else log.step_s,
         "digest": log.digest,
         "labels": {str(label): int(counts.get(label, 0)) for label in range(max_count + 1)},

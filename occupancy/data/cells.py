@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,10 @@ import pandera.pandas as pa
 
 from occupancy.arrays import Ints
 from occupancy.config import Data
+from occupancy.data.blanks import is_blank_text
+from occupancy.data.clock import Clock
+from occupancy.data.numbers import OF_TWO_STATES, STATES
+from occupancy.data.order import setback
 from occupancy.data.schema import Schema
 from occupancy.data.times import suggest_format
 from occupancy.errors import shortened
@@ -20,15 +24,16 @@ TIME = "\0time"  # the column of times; neither a CSV nor a schema can have a co
 LARGEST = float(np.sqrt(np.finfo(np.float32).max))  # of readings: models compute in single precision, squares too
 LISTED_CELLS = 10  # problems of one kind that a message lists
 _SHOWN = 60  # characters of the name of an unknown column
-_BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat"}
 
 REMEDIES = {
-    "not a number": "write a number with a decimal point, or empty the cell and set data.missing=interpolate",
-    "missing": "fill the cell, or set data.missing=interpolate to hold the last reading",
-    "infinite": "correct the cell, or empty it and set data.missing=interpolate",
-    "too large": "correct the cell, or empty it and set data.missing=interpolate",
-    "gap too long": "raise data.max_missing (samples), or delete those rows",
-    "sensor without a reading": "give at least one reading; an optional column may be left out",
+    "not a number": "write a number with a decimal point, or empty the cell",
+    "no state": "write 1 or 0, or on or off, true or false, open or closed, detected or clear, or empty the cell",
+    "not a count": "write the number of people, or say in the schema what each word means",
+    "missing": "fill the cell, or set data.missing=keep to leave it missing",
+    "infinite": "correct the cell, or empty it",
+    "too large": "correct the cell, or empty it",
+    "gap too long": "raise data.max_missing (samples), or set data.missing=keep to leave the cells missing",
+    "sensor without a reading": "give at least one reading, or take the column out of the file and of the schema",
     "label missing": "give the count, or delete the row; labels are not filled in",
     "negative count": "write a count of 0 or more",
     "fractional count": "write a whole number",
@@ -46,7 +51,8 @@ def problems_of(
     settings: Data,
     labelled: bool,
     in_use: bool,
-    first_row: int,
+    label: Callable[[int], str],
+    clock: Clock | None = None,
 ) -> list[str]:
     """Return a message for each kind of problem, with row, column and value of at most `LISTED_CELLS` cells.
 
@@ -57,18 +63,23 @@ def problems_of(
         settings: what is allowed.
         labelled: whether counts are required.
         in_use: whether readings that models can't compute with may be taken for missing.
-        first_row: the number of the first row.
+        label: how messages call the row of a position.
+        clock: how the times stand to UTC, if that is known.
     """
     found = _cell_problems(raw, table, schema, settings, in_use)
+    back = setback(table[TIME], label, clock) if TIME in table.columns else None
+    if back is not None:  # the rows that are not in order need no word of their own
+        found = found[~found["kind"].isin(["duplicate time", "unsorted time"])]
     return [
         *_column_problems(raw, schema, labelled),
-        *(_describe(str(kind), cells, raw, schema, first_row) for kind, cells in found.groupby("kind", sort=False)),
+        *([back] if back else []),
+        *(_describe(str(kind), cells, raw, schema, label) for kind, cells in found.groupby("kind", sort=False)),
     ]
 
 
 def is_blank(cells: pd.Series[str]) -> bool:
     """Return whether all cells of a column are blank."""
-    return bool(cells.str.strip().str.lower().isin(_BLANK).all())
+    return all(map(is_blank_text, cells.astype(str).unique()))
 
 
 def time_text(raw: pd.DataFrame, schema: Schema) -> pd.Series[str]:
@@ -115,10 +126,11 @@ def _cell_problems(
         _kind_of_null(raw, column, index, schema) for column, index in cells.loc[unset, ["column", "index"]].to_numpy()
     ]
     order = {kind: rank for rank, kind in enumerate(REMEDIES)}
-    interpolating = settings.missing == "interpolate"
-    tolerated = {"gap too long", "sensor without a reading"}
-    if interpolating:
-        tolerated = {"missing", "infinite", "too large"} if in_use else {"missing"}
+    tolerated = {"keep": {"missing", "gap too long"}, "hold": {"missing"}, "refuse": {"gap too long"}}[settings.missing]
+    if in_use and settings.missing != "refuse":
+        tolerated |= {"infinite", "too large"}
+    if settings.missing == "refuse" or (in_use and settings.missing == "keep"):
+        tolerated |= {"sensor without a reading"}
     cells = cells[~cells["kind"].isin(tolerated)]
     return cells.sort_values(["kind", "index"], key=lambda part: part.map(order) if part.name == "kind" else part)
 
@@ -126,8 +138,10 @@ def _cell_problems(
 def _kind_of_null(raw: pd.DataFrame, column: str, index: int, schema: Schema) -> str:
     if column == TIME:
         return "unreadable time"
-    if str(raw.at[index, column]).strip().lower() not in _BLANK:
-        return "not a number"
+    if not is_blank_text(str(raw.at[index, column])):
+        if column == schema.count:
+            return "not a count"
+        return "no state" if any(sensor.name == column for sensor in schema.of_kind(*OF_TWO_STATES)) else "not a number"
     return "label missing" if column == schema.count else "missing"
 
 
@@ -193,12 +207,24 @@ def _run_lengths(flags: pd.Series[bool]) -> pd.Series[int]:
     return flags.groupby(run).transform("sum")
 
 
-def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema, first_row: int) -> str:
+def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema, label: Callable[[int], str]) -> str:
     shown = []
     for column, index in cells[["column", "index"]].head(LISTED_CELLS).to_numpy():
         columns = schema.time if column == TIME else [column]
         value = " ".join(str(raw.at[index, part]) for part in columns)
-        shown.append(f"row {index + first_row} {' '.join(columns)} {shortened(value)}")
+        shown.append(f"{label(index)} {' '.join(columns)} {shortened(value)}")
     more = f" and {len(cells) - LISTED_CELLS} more" if len(cells) > LISTED_CELLS else ""
-    remedy = REMEDIES[kind] + (suggest_format(time_text(raw, schema)) if kind == "unreadable time" else "")
+    remedy = REMEDIES[kind]
+    if kind == "unreadable time":
+        few = len(cells) < len(raw) / 2
+        remedy = "correct the time, or delete the row" if few else remedy + suggest_format(time_text(raw, schema))
+    if kind == "not a count":
+        remedy += _on_labels(raw.loc[cells["index"], schema.count])
     return f"{kind} ({len(cells)}): {', '.join(shown)}{more}; {remedy}"
+
+
+def _on_labels(cells: pd.Series[str]) -> str:
+    """Return an example of what the schema may say of words that stand for counts."""
+    words = list(dict.fromkeys(str(cell).strip() for cell in cells))[:4]
+    meant = {word: int(STATES[word.lower()]) for word in words if word.lower() in STATES}
+    return f", such as labels: {{{', '.join(f'{word}: {meant.get(word, 1)}' for word in words)}}}"

@@ -55,6 +55,6 @@ def write_rooms(settings: Simulation, rooms: int, folder: Path) -> list[Path]:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
-    times = pd.DatetimeIndex(frame.index).strftime(UCI.time_format).str.split(" ", expand=True)
+    times = pd.DatetimeIndex(frame.index).strftime(str(UCI.time_format)).str.split(" ", expand=True)
     table = pd.DataFrame(list(times), columns=UCI.time)
     return str(table.join(frame.reset_index(drop=True)).to_csv(index=False)).encode()

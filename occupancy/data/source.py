@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ def open_log(settings: Data) -> tuple[Log, Data]:
     downloaded, ``simulated`` with the fold scheme of the simulated log.
 
     Warns:
-        InputWarning: if the simulated log is used instead of the UCI log.
+        InputWarning: if the simulated log is used instead of the UCI log, or something in a file was skipped or
+            converted.
 
     Raises:
         InputError: if there is no such log, it can't be downloaded, or it is not valid.
@@ -37,7 +39,8 @@ def open_log(settings: Data) -> tuple[Log, Data]:
     if settings.source == SIMULATED:
         return _simulated(settings), settings
     if settings.source not in NAMES:
-        return read_log(existing(settings.source), load_schema(settings.log_schema), settings), settings
+        schema = load_schema(settings.log_schema)
+        return tell(read_log([existing(source) for source in sources(settings)], schema, settings)), settings
     try:
         path = find_uci()
     except Unreachable as error:
@@ -48,7 +51,23 @@ def open_log(settings: Data) -> tuple[Log, Data]:
         warnings.warn(f"THIS LOG IS SIMULATED, it is not the UCI log; {switched}. {error}", InputWarning, stacklevel=2)
         return _simulated(instead), instead
     log = read_log(path, UCI, settings)
-    return Log("uci", UCI.name, UCI, log.frame, log.missing, log.max_gap), settings.model_copy(update={"source": "uci"})
+    return replace(log, name="uci"), settings.model_copy(update={"source": "uci"})
+
+
+def sources(settings: Data) -> list[str]:
+    """Return what the settings name as source, a file or several."""
+    return settings.source if isinstance(settings.source, list) else [settings.source]
+
+
+def tell(log: Log) -> Log:
+    """Return a log, after its notes are told.
+
+    Warns:
+        InputWarning: if something in its files was skipped or converted.
+    """
+    if log.notes:
+        warnings.warn(f"{log.name}: {'; '.join(log.notes)}", InputWarning, stacklevel=3)
+    return log
 
 
 def _simulated(settings: Data) -> Log:

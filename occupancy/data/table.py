@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from occupancy.config import Data
 from occupancy.data.cells import TIME, hold, problems_of, time_text, usable
-from occupancy.data.csv_file import in_each, read_cells
+from occupancy.data.clock import Clock
+from occupancy.data.numbers import to_numbers
+from occupancy.data.order import repeated
+from occupancy.data.reading import Cells, read_files
 from occupancy.data.schema import Schema
-from occupancy.data.times import parse_times, recordings, step_of
+from occupancy.data.times import Times, read_times, recordings, step_of
 from occupancy.errors import InputError
-
-FILE_FIRST_ROW = 2  # rows are numbered as in spreadsheets and editors: the header is row 1
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Log:
             NaN if there is none before it.
         max_gap: longest time in seconds between two rows of one recording.
         rooms: the rooms of a log of many rooms, separated by gaps; empty for a log of one room.
+        clock: how its times stand to UTC; None if nothing says it.
+        notes: what was skipped or converted when it was read, a line each.
     """
 
     name: str
@@ -60,6 +63,8 @@ class Log:
     missing: pd.DataFrame
     max_gap: float
     rooms: tuple[Place, ...] = ()
+    clock: Clock | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def times(self) -> pd.DatetimeIndex:
@@ -80,15 +85,31 @@ class Log:
         return digest.hexdigest()[:16]
 
 
-def read_log(path: Path, schema: Schema, settings: Data, labelled: bool = True) -> Log:
-    """Return the validated log from a CSV file.
+def read_log(path: Path | Sequence[Path], schema: Schema, settings: Data, labelled: bool = True) -> Log:
+    """Return the validated log from a file, or from several files of one room.
 
     Raises:
-        InputError: if anything is wrong with the file; all its problems in one line.
+        InputError: if anything is wrong with a file; all its problems in one line.
     """
-    raw = read_cells(path, settings.max_csv_mb * 1_000_000)
+    paths = [path] if isinstance(path, Path) else list(path)
     # The name with its suffix: a file called uci.csv is not the UCI log, whose checksum is known.
-    return validate(raw, schema, settings, path.name, labelled, first_row=FILE_FIRST_ROW, where=str(path))
+    return validate_cells(read_files(paths, settings.max_csv_mb * 1_000_000), schema, settings, labelled)
+
+
+def validate_cells(cells: Cells, schema: Schema, settings: Data, labelled: bool = True, in_use: bool = False) -> Log:
+    """Return the validated log from the cells of its files; see `validate`.
+
+    Raises:
+        InputError: as `validate`; the message also says how the file was read, where that was not as it stands.
+    """
+    name, where = ", ".join(file.name for file in cells.files), cells.where
+    try:
+        log = validate(cells.frame, schema, settings, name, labelled, in_use, where=where, label=cells.label)
+    except InputError as error:
+        if not cells.notes:
+            raise
+        raise InputError(f"{error} (how the file was read: {'; '.join(cells.notes)})") from None
+    return replace(log, notes=(*cells.notes, *log.notes))
 
 
 def validate(
@@ -98,8 +119,8 @@ def validate(
     name: str,
     labelled: bool = True,
     in_use: bool = False,
-    first_row: int = 0,
     where: str | None = None,
+    label: Callable[[int], str] | None = None,
 ) -> Log:
     """Return the validated log from a frame of raw cells (text or numbers, time in columns).
 
@@ -109,10 +130,11 @@ def validate(
         settings: the format of times, what to do about missing cells, the largest count.
         name: name of the log.
         labelled: whether counts are required; if not, a count column is ignored.
-        in_use: whether the log is for counting people, not for training: with ``missing: interpolate``, a reading that
+        in_use: whether the log is for counting people, not for training: unless missing readings are refused, one that
             is infinite or too large to compute with is then taken for missing.
-        first_row: the number of the first row in messages.
         where: how messages call the source; by default the name.
+        label: how messages call the row of a position, for rows of a file. These are put in order where that is
+            certain; the rows of a frame, by default called by their positions, are each answered where they stand.
 
     Raises:
         InputError: if there are no rows, a column is there twice, or cells are wrong: all problems in one line,
@@ -121,15 +143,47 @@ def validate(
     where = where or name
     _check_shape(raw, where)
     raw = raw.loc[:, [not schema.ignores(str(name)) for name in raw.columns]].reset_index(drop=True)
-    wanted = [*schema.sensors, *([schema.count] if labelled else [])]
-    present = [column for column in wanted if column in raw.columns]
-    table = raw[present].apply(_numbers)
-    if set(schema.time) <= set(raw.columns):
-        table[TIME] = parse_times(time_text(raw, schema), settings.time_format or schema.time_format)
-    problems = problems_of(raw, table, schema, settings, labelled, in_use, first_row)
-    if problems:
+    raw, times = _with_times(raw, schema, settings, where, label)
+    table = _in_numbers(raw, schema, labelled)
+    if times is not None:
+        table[TIME] = times.times
+    clock = times and times.clock
+    if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
-    return check_step(_build(table, schema, settings, name, labelled), where)
+    log = check_step(_build(table, schema, settings, name, labelled), where)
+    return replace(log, clock=clock, notes=times.notes if times else ())
+
+
+def _in_numbers(raw: pd.DataFrame, schema: Schema, labelled: bool) -> pd.DataFrame:
+    wanted = [*schema.sensors, *([schema.count] if labelled else [])]
+    kinds = {column.name: column.kind for column in schema.columns}
+    present = [name for name in wanted if name in raw.columns]
+    return pd.DataFrame({name: to_numbers(raw[name], kinds.get(name)) for name in present}, index=raw.index)
+
+
+def _with_times(
+    raw: pd.DataFrame, schema: Schema, settings: Data, where: str, label: Callable[[int], str] | None
+) -> tuple[pd.DataFrame, Times | None]:
+    """Return the rows, in order where that is certain, and their times."""
+    if not set(schema.time) <= set(raw.columns):
+        return raw, None
+    try:
+        times = read_times(time_text(raw, schema), settings.time_format, schema.time_format, settings.time_zone)
+    except InputError as error:
+        if str(error).startswith(("time_format:", "data.")):  # it is about a setting
+            raise
+        raise InputError(f"{where}: {error}") from None
+    if label is None:
+        return raw, times
+    notes = list(times.notes)
+    if times.falling:
+        raw, times = raw[::-1], replace(times, times=times.times[::-1])
+        notes.append("the newest row is the first: the rows are turned round")
+    again = repeated(raw, times.times)
+    if again.any():
+        notes.append(f"rows that repeat another ({again.sum():,}, the first is {label(raw.index[again][0])}): skipped")
+        raw, times = raw[~again], replace(times, times=times.times[~again])
+    return raw, replace(times, notes=tuple(notes))
 
 
 def _check_shape(raw: pd.DataFrame, where: str) -> None:
@@ -153,16 +207,6 @@ def check_step(log: Log, where: str) -> Log:
             f"{log.max_gap:g} s; raise data.max_gap above the step of the log"
         )
     return log
-
-
-def _numbers(cells: pd.Series[Any]) -> pd.Series[float]:
-    """Return the cells as floats, NaN where a cell is not a number."""
-
-    def read(values: pd.Series[Any]) -> pd.Series[float]:
-        readable = pd.to_numeric(values, errors="coerce").notna()
-        return values.where(readable).astype(np.float64)  # read by Python, which is exact to the last digit
-
-    return pd.Series(in_each(cells, read), cells.index)
 
 
 def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool) -> Log:

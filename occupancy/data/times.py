@@ -1,54 +1,155 @@
-"""Reading times in many formats as local time without a zone, and the recordings that rows belong to."""
+"""Reading times in many formats as times without a zone, and the recordings that rows belong to."""
 
 from __future__ import annotations
 
-import itertools
-import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from occupancy.arrays import Ints, Rows, stretch_of
+from occupancy.data.clock import Clock, changes_within, run_on, to_utc
+from occupancy.data.time_formats import DAY_FRACTION, EPOCH_MS, EPOCH_S, ISO, Parsed, fitting, parse
 from occupancy.errors import InputError
 
-DAY_FRACTION = "day-fraction"  # time of day in spreadsheets: 0.5 is noon
 
-_DATES = ("%Y/%m/%d", "%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%m/%d/%y", "%d-%m-%Y")
-_CLOCKS = ("%H:%M:%S", DAY_FRACTION, "%I:%M:%S %p", "%H:%M", "%H:%M:%S.%f")
+@dataclass(frozen=True)
+class Times:
+    """The times of a log.
+
+    Attributes:
+        times: (N,) times without a zone, NaT where a text can't be read.
+        clock: how they stand to UTC; None if nothing says it.
+        notes: what people must know of how they were read.
+        falling: whether the newest row is the first.
+    """
+
+    times: pd.Series[pd.Timestamp]
+    clock: Clock | None = None
+    notes: tuple[str, ...] = ()
+    falling: bool = False
 
 
-def parse_times(text: pd.Series[str], time_format: str) -> pd.Series[pd.Timestamp]:
+def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = None) -> pd.Series[pd.Timestamp]:
     """Return the times, (N,), NaT where a text does not match the format.
 
     Args:
         text: (N,) date and time of day, joined by a space.
-        time_format: a ``strptime`` format, which may end in ``day-fraction``.
+        time_format: a ``strptime`` format, which may end in ``day-fraction``; or ``iso``, ``epoch_s``, ``epoch_ms``.
+        time_zone: the zone of the room, see `occupancy.data.clock`; None: times without an offset are taken as they
+            are, those with one as the wall clock that shows it.
 
     Raises:
-        InputError: if the format is not valid.
+        InputError: if the format is not valid, or the times do not fit the zone.
     """
-    try:
-        if "%" not in time_format:  # for some words, such as "mixed", pandas would guess the format
-            raise ValueError("it has no directive")
-        return _parse(text, time_format).astype("datetime64[ns]")
-    except (ValueError, re.error) as error:
+    return _placed(parse(text, time_format), time_zone).times
+
+
+def recognise(text: pd.Series[str], zone: str | None = None) -> str:
+    """Return the format that reads all texts: a ``strptime`` format, or ``iso``, ``epoch_s`` or ``epoch_ms``.
+
+    Args:
+        text: (N,) date and time of day, joined by a space, in the order of the file.
+        zone: the zone of the room; it decides nothing of the format, but has to fit the times.
+
+    Raises:
+        InputError: if no format reads them all, or several do that give different times.
+    """
+    formats = fitting(text)
+    if len(formats) != 1:
+        shown = ", ".join(repr(cell) for cell in text.iloc[:3])
+        what = "can be read in several ways" if formats else "are in no known format"
+        raise InputError(f"the times ({shown}, ...) {what}; set data.time_format{suggest_format(text)}")
+    if zone is not None:
+        parse_times(text, formats[0], zone)
+    return formats[0]
+
+
+def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone: str | None) -> Times:
+    """Return the times of a log, (N,).
+
+    Args:
+        text: (N,) date and time of day, joined by a space, in the order of the rows.
+        asked: the format that the settings ask for.
+        usual: the format of the schema. Times that it does not read are read in the one that they are in, if only one
+            can be meant.
+        zone: the zone of the room.
+
+    Raises:
+        InputError: if a format is not valid, or the times do not fit the zone.
+    """
+    given = asked or usual
+    parsed = None if given is None else parse(text, given)
+    if parsed is not None and (asked or not parsed.times.hasnans):
+        return _placed(parsed, zone)
+    formats = fitting(text, share=_MOST)
+    if len(formats) != 1:
+        if parsed is None:
+            recognise(text)
+        return _placed(parsed or parse(text, formats[0]), zone)
+    other = parse(text, formats[0])
+    if parsed is None or other.times.notna().sum() <= parsed.times.notna().sum():
+        return _placed(parsed or other, zone)
+    placed = _placed(other, zone)
+    if formats[0] == ISO and str(given).startswith("%Y-%m-%d"):  # as the schema says, but for fractions or offsets
+        return placed
+    what = f"times are read {_WORDS.get(formats[0], f'as {formats[0]!r}')}, not as {given!r} of the schema"
+    return replace(placed, notes=(what, *placed.notes))
+
+
+_MOST = 0.9  # of the texts: a few broken cells do not hide the format of the others
+_WORDS = {ISO: "as ISO 8601", EPOCH_S: "as seconds since 1970", EPOCH_MS: "as milliseconds since 1970"}
+_IN_UTC = (
+    "times are in UTC, so that hours and days are those of UTC; set data.time_zone to the zone of the room (such as "
+    "Europe/Berlin)"
+)
+
+
+def _placed(parsed: Parsed, zone: str | None) -> Times:
+    """Return times that run on evenly, and their clock."""
+    times, offsets, falling = parsed.times, parsed.offset_s, _falls(parsed.times)
+    if offsets is not None and (bare := times.notna() & offsets.isna()).any():
         raise InputError(
-            f"time_format: got {time_format!r}, expected a strptime format such as '%Y-%m-%d %H:%M:%S' ({error})"
-        ) from None
+            f"{int((times.notna() & offsets.notna()).sum()):,} times have an offset from UTC and {int(bare.sum()):,} "
+            "have none; write all of them in one way"
+        )
+    if offsets is None and not parsed.zulu:
+        if zone is None:
+            return Times(times, falling=falling)
+        times = to_utc(times[::-1], zone)[::-1] if falling else to_utc(times, zone)
+    if zone is not None:
+        placed, clock = run_on(times, zone)
+        return Times(placed, clock, _on_changes(times, zone, clock), falling)
+    if parsed.zulu or offsets is None:
+        return Times(times, Clock(0.0), (_IN_UTC,), falling)
+    known = offsets.dropna()
+    first = known.iloc[-1 if falling else 0] if len(known) else 0.0
+    notes: tuple[str, ...] = ()
+    if (known != first).any():
+        notes = (
+            f"the times' offset from UTC changes, and all are read with that of the first, {_shown(first)}; set "
+            "data.time_zone to the zone of the room (such as Europe/Berlin)",
+        )
+    return Times(times + pd.Timedelta(seconds=first), Clock(first), notes, falling)
 
 
-def _parse(text: pd.Series[str], time_format: str) -> pd.Series[pd.Timestamp]:
-    if not time_format.endswith(DAY_FRACTION):
-        return pd.to_datetime(text, format=time_format, errors="coerce")
-    date_format = time_format.removesuffix(DAY_FRACTION).strip()
-    parts = text.str.rsplit(n=1, expand=True).reindex(columns=[0, 1])
-    fraction = pd.to_numeric(parts[1], errors="coerce")
-    fraction = fraction.where((fraction >= 0) & (fraction < 1))
-    # A fraction with nine digits is wrong by microseconds; logs have whole seconds. pandas rounds what lies in memory
-    # for a time that is missing, and may warn of it, so it is given none.
-    seconds = pd.to_timedelta((fraction.fillna(0.0) * 86_400).round(), unit="s")
-    return (pd.to_datetime(parts[0], format=date_format, errors="coerce") + seconds).where(fraction.notna())
+def _falls(times: pd.Series[pd.Timestamp]) -> bool:
+    """Return whether rows go from the newest to the oldest."""
+    steps = times.dropna().diff()
+    back, on = int((steps < pd.Timedelta(0)).sum()), int((steps > pd.Timedelta(0)).sum())
+    return back > 1 and on <= back * (1 - _MOST) / 2
+
+
+def _on_changes(utc: pd.Series[pd.Timestamp], zone: str, clock: Clock) -> tuple[str, ...]:
+    if not changes_within(utc, zone):
+        return ()
+    return (f"clocks change within the log; its times run on from the first row's ({_shown(clock.offset_s)})",)
+
+
+def _shown(offset_s: float) -> str:
+    minutes = round(abs(offset_s) / 60)
+    return f"{'-' if offset_s < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def suggest_format(text: pd.Series[str]) -> str:
@@ -56,15 +157,10 @@ def suggest_format(text: pd.Series[str]) -> str:
 
     If several formats fit, only those that give sorted times are named, since a log is recorded in order.
     """
-    fitting = {}
-    for date, clock in itertools.product(_DATES, _CLOCKS):
-        times = parse_times(text, f"{date} {clock}")
-        if times.notna().all():
-            fitting[f"{date} {clock}"] = bool(times.is_monotonic_increasing)
-    ordered = [time_format for time_format, increasing in fitting.items() if increasing] or list(fitting)
-    if not ordered:
+    formats = fitting(text) or fitting(text, share=_MOST)
+    if not formats:
         return f" to a strptime format ({DAY_FRACTION} is a fraction of a day), or correct the cells"
-    return "=" + " or ".join(repr(time_format) for time_format in ordered)
+    return "=" + " or ".join(repr(time_format) for time_format in formats)
 
 
 def steps_of(times: pd.DatetimeIndex) -> NDArray[np.float64]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from occupancy.config import Data
 from occupancy.data.cells import is_blank
-from occupancy.data.csv_file import read_cells
 from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.reading import read_files
 from occupancy.data.schema import Schema, load_schema
-from occupancy.data.source import NAMES, SIMULATED, existing, open_log
-from occupancy.data.table import FILE_FIRST_ROW, Log, validate
+from occupancy.data.source import NAMES, SIMULATED, existing, open_log, sources, tell
+from occupancy.data.table import Log, validate_cells
 from occupancy.errors import InputError
 from occupancy.exploration.parts import Subject
 
@@ -29,16 +29,16 @@ def open_subject(settings: Data) -> Subject:
         log, settings = open_log(settings)
         folds, scheme = _folds(log, settings)
         return Subject(log, folds=folds, scheme=scheme)
-    path, schema = existing(settings.source), load_schema(settings.log_schema)
-    raw = read_cells(path, settings.max_csv_mb * 1_000_000)
+    schema = load_schema(settings.log_schema)
+    cells = read_files([existing(source) for source in sources(settings)], settings.max_csv_mb * 1_000_000)
+    raw, path = cells.frame, cells.where
     labelled = schema.count in raw.columns
     blank = [name for name in schema.sensors if name in raw.columns and is_blank(raw[name])]
-    patient = settings.model_copy(update={"missing": "interpolate", "max_missing": len(raw)})
-    readings = raw.drop(columns=blank)
-    shown = partial(validate, name=path.name, labelled=labelled, first_row=FILE_FIRST_ROW, where=str(path))
-    log = shown(readings, _forgiving(schema), patient, in_use=True)
+    patient = settings.model_copy(update={"missing": "hold", "max_missing": len(raw)})
+    shown = partial(validate_cells, labelled=labelled)
+    log = tell(shown(replace(cells, frame=raw.drop(columns=blank)), _forgiving(schema), patient, in_use=True))
     folds, scheme = _folds(log, settings) if labelled else ([], "the log has no counts.")
-    return Subject(log, labelled, blank, folds, scheme, _refusal(partial(shown, raw, schema, settings), path))
+    return Subject(log, labelled, blank, folds, scheme, _refusal(partial(shown, cells, schema, settings), path))
 
 
 def _forgiving(schema: Schema) -> Schema:
@@ -46,7 +46,7 @@ def _forgiving(schema: Schema) -> Schema:
     return schema.model_copy(update={"columns": columns})
 
 
-def _refusal(gate: Callable[[], Log], path: Path) -> str:
+def _refusal(gate: Callable[[], Log], path: str) -> str:
     """Return why training would refuse the log of a file, or empty text."""
     try:
         gate()

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from occupancy.arrays import Ints
 from occupancy.config import Explanation
-from occupancy.data.table import FILE_FIRST_ROW, Log, validate
+from occupancy.data.reading import Cells
+from occupancy.data.table import Log, validate_cells
 from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
@@ -60,12 +61,12 @@ class Counted:
         return found if answered is None else f"{found}, {int((~answered).sum()):,} rows not answered"
 
 
-def count_people(served: ServedModel, cells: pd.DataFrame, path: Path, reading: Mapping[str, Any]) -> Counted:
+def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping[str, Any]) -> Counted:
     """Return the people in a log by a fitted model.
 
     Args:
         served: the model.
-        cells: what the log's file holds, as `read_cells` reads it.
+        cells: what the log's file holds, as `read_files` reads it.
         path: that file.
         reading: settings of how it is read, in place of those of the training.
 
@@ -73,13 +74,13 @@ def count_people(served: ServedModel, cells: pd.DataFrame, path: Path, reading: 
         InputError: the log does not pass the gate, or it is none that the model can read.
     """
     estimator = served.estimator
-    log, truth, remark = _read(served, cells, path, reading)
+    log, truth, remark = _read(served, cells, reading)
     sensors = log.frame.drop(columns=served.schema.count, errors="ignore")
     try:
         prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    remarks = [_on_history(log, estimator.history_s), *_on_missing(log), *([remark] if remark else [])]
+    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log), *([remark] if remark else [])]
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
@@ -127,14 +128,12 @@ def moment_picture(served: ServedModel, counted: Counted, time: pd.Timestamp) ->
     return figures.moment(explained, log.schema, where, counted.prediction.at(slice(row, row + 1)), truth, source)
 
 
-def _read(
-    served: ServedModel, cells: pd.DataFrame, path: Path, reading: Mapping[str, Any]
-) -> tuple[Log, Ints | None, str]:
+def _read(served: ServedModel, cells: Cells, reading: Mapping[str, Any]) -> tuple[Log, Ints | None, str]:
     """Return the log, its counts, and where it has some that can't be used, why not."""
     schema, settings = served.schema, served.estimator.config.data.model_copy(update=dict(reading))
-    gate = partial(validate, cells, schema, settings, path.name, in_use=True, first_row=FILE_FIRST_ROW, where=str(path))
+    gate = partial(validate_cells, cells, schema, settings, in_use=True)
     remark = ""
-    if schema.count in cells.columns:
+    if schema.count in cells.frame.columns:
         try:
             log = gate(labelled=True)
         except InputError as error:  # of the sensors, the second check reports it again

@@ -110,21 +110,21 @@ def american(cells: pd.DataFrame) -> pd.DataFrame:
     ],
     ids=["american dates", "fractions of a day", "both"],
 )
-def test_a_copy_of_the_real_log_with_other_times_loads_by_the_option_that_its_refusal_names(
+def test_a_copy_of_the_real_log_with_other_times_is_read_as_the_real_one_and_says_so(
     uci_log: Log, uci_path: Path, tmp_path: Path, resave: Any, time_format: str
 ) -> None:
     path = saved(resave(text_of(uci_path)), tmp_path)
-    with pytest.raises(InputError) as refused:
-        read_log(path, UCI, Data(source=str(path)))
-    said = str(refused.value)
-    assert said.startswith(f"{path}: unreadable time (10129): row 2 Date Time '")
-    assert said.endswith(f" and 10119 more; set data.time_format={time_format!r}")
-    log = read_log(path, UCI, Data(source=str(path), time_format=time_format))
+    log = read_log(path, UCI, Data(source=str(path)))
     pd.testing.assert_frame_equal(log.frame, uci_log.frame)
     assert log.digest == uci_log.digest
+    assert log.notes == (f"times are read as {time_format!r}, not as '%Y/%m/%d %H:%M:%S' of the schema",)
+    with pytest.raises(InputError) as refused:  # what the settings ask for is not passed over
+        read_log(path, UCI, Data(source=str(path), time_format="%d.%m.%Y %H:%M"))
+    assert str(refused.value).startswith(f"{path}: unreadable time (10129): row 2 Date Time '")
+    assert str(refused.value).endswith(f" and 10119 more; set data.time_format={time_format!r}")
 
 
-def test_a_copy_of_the_real_log_with_emptied_cells_loads_by_the_option_that_its_refusal_names(
+def test_a_copy_of_the_real_log_with_emptied_cells_is_refused_or_read_as_the_settings_say(
     uci_log: Log, uci_path: Path, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
@@ -134,9 +134,9 @@ def test_a_copy_of_the_real_log_with_emptied_cells_loads_by_the_option_that_its_
     cells[UCI.sensors] = cells[UCI.sensors].mask(emptied, "")
     path = saved(cells, tmp_path)
     with pytest.raises(InputError) as refused:
-        read_log(path, UCI, Data(source=str(path)))
+        read_log(path, UCI, Data(source=str(path), missing="refuse"))
     assert str(refused.value).startswith(f"{path}: missing ({emptied.sum()}): row ")
-    assert str(refused.value).endswith("set data.missing=interpolate to hold the last reading")
+    assert str(refused.value).endswith("set data.missing=keep to leave it missing")
     log = read_log(path, UCI, Data(source=str(path), missing="hold"))
     assert (log.missing.to_numpy() == emptied).all()
     readings = uci_log.frame[UCI.sensors].mask(emptied)
