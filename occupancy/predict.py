@@ -90,7 +90,8 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.config import Data  # noqa: PLC0415
     from occupancy.data.reading import read_files  # noqa: PLC0415
 
-    cells = read_files([options.csv], reading.get("max_csv_mb", Data().max_csv_mb) * 1_000_000)
+    most = reading.get("max_csv_mb", Data().max_csv_mb) * 1_000_000
+    cells = read_files([options.csv], most, reading.get("time_zone"))
     kind = options.format or ("" if targets else "csv")
     # Standard output is for the result alone, whatever a library prints.
     with redirect_stdout(sys.stderr), _opened(options, tracking) as (folder, title, remark):

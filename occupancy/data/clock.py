@@ -110,7 +110,8 @@ def _second_time(index: pd.DatetimeIndex, run: NDArray[Any], zone: str) -> NDArr
     steps = np.diff(index.to_numpy()) / np.timedelta64(1, "s")
     before = steps[run[0] - 1] if run[0] else np.inf
     after = steps[run[-1]] if run[-1] < len(steps) else np.inf
-    if max(before, after) <= 2 * np.median(np.abs(steps)):
+    step = float(np.median(np.abs(steps))) if len(steps) else np.inf
+    if max(before, after) <= 2 * step <= _REGULAR_S:
         _refuse(zone, index[run[0]], index[0], "back", "has the hour that comes twice only once, and no gap")
     late: NDArray[np.bool_] = np.full(len(run), bool(after < before))
     return late
@@ -125,6 +126,7 @@ def _refuse(zone: str, at: pd.Timestamp, first: pd.Timestamp, way: str, what: st
     )
 
 
+_REGULAR_S = 1800.0  # of two steps: with longer ones, that no row is in the hour's second time may be chance
 _COMMON: tuple[str, ...] = ("Europe/Berlin", "Europe/London", "America/New_York", "America/Chicago", "America/Denver")
 _COMMON += ("America/Los_Angeles", "Australia/Sydney", "America/Sao_Paulo", "Europe/Helsinki", "Asia/Tehran")
 

@@ -93,7 +93,9 @@ def read_log(path: Path | Sequence[Path], schema: Schema, settings: Data, labell
     """
     paths = [path] if isinstance(path, Path) else list(path)
     # The name with its suffix: a file called uci.csv is not the UCI log, whose checksum is known.
-    return validate_cells(read_files(paths, settings.max_csv_mb * 1_000_000), schema, settings, labelled)
+    return validate_cells(
+        read_files(paths, settings.max_csv_mb * 1_000_000, settings.time_zone), schema, settings, labelled
+    )
 
 
 def validate_cells(cells: Cells, schema: Schema, settings: Data, labelled: bool = True, in_use: bool = False) -> Log:

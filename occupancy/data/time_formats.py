@@ -159,6 +159,16 @@ def _parse_fixed(text: pd.Series[str], time_format: str) -> pd.Series[pd.Timesta
     return times.where(fraction.notna())
 
 
+def in_iso(times: pd.Series[pd.Timestamp], known: bool) -> pd.Series[str]:
+    """Return times without a zone as ISO 8601, (N,).
+
+    Args:
+        times: (N,) times in UTC, or of a wall clock.
+        known: whether they are in UTC.
+    """
+    return times.dt.strftime("%Y-%m-%dT%H:%M:%S.%f") + ("Z" if known else "")
+
+
 def fitting(text: pd.Series[str], share: float = 1.0) -> list[str]:
     """Return the formats that read all texts, or a share of them; of several, those under which the log is regular.
 

@@ -108,7 +108,7 @@ _IN_UTC = (
 
 def _placed(parsed: Parsed, zone: str | None) -> Times:
     """Return times that run on evenly, and their clock."""
-    times, offsets, falling = parsed.times, parsed.offset_s, _falls(parsed.times)
+    times, offsets, falling = parsed.times, parsed.offset_s, falls(parsed.times)
     if offsets is not None and (bare := times.notna() & offsets.isna()).any():
         raise InputError(
             f"{int((times.notna() & offsets.notna()).sum()):,} times have an offset from UTC and {int(bare.sum()):,} "
@@ -117,7 +117,7 @@ def _placed(parsed: Parsed, zone: str | None) -> Times:
     if offsets is None and not parsed.zulu:
         if zone is None:
             return Times(times, falling=falling)
-        times = to_utc(times[::-1], zone)[::-1] if falling else to_utc(times, zone)
+        times = in_utc(times, zone)
     if zone is not None:
         placed, clock = run_on(times, zone)
         return Times(placed, clock, _on_changes(times, zone, clock), falling)
@@ -134,7 +134,12 @@ def _placed(parsed: Parsed, zone: str | None) -> Times:
     return Times(times + pd.Timedelta(seconds=first), Clock(first), notes, falling)
 
 
-def _falls(times: pd.Series[pd.Timestamp]) -> bool:
+def in_utc(wall: pd.Series[pd.Timestamp], zone: str) -> pd.Series[pd.Timestamp]:
+    """Return the times of a wall clock in UTC, (N,), also where the newest row is the first; see `to_utc`."""
+    return to_utc(wall[::-1], zone)[::-1] if falls(wall) else to_utc(wall, zone)
+
+
+def falls(times: pd.Series[pd.Timestamp]) -> bool:
     """Return whether rows go from the newest to the oldest."""
     steps = times.dropna().diff()
     back, on = int((steps < pd.Timedelta(0)).sum()), int((steps > pd.Timedelta(0)).sum())

@@ -30,7 +30,9 @@ def open_subject(settings: Data) -> Subject:
         folds, scheme = _folds(log, settings)
         return Subject(log, folds=folds, scheme=scheme)
     schema = load_schema(settings.log_schema)
-    cells = read_files([existing(source) for source in sources(settings)], settings.max_csv_mb * 1_000_000)
+    cells = read_files(
+        [existing(source) for source in sources(settings)], settings.max_csv_mb * 1_000_000, settings.time_zone
+    )
     raw, path = cells.frame, cells.where
     labelled = schema.count in raw.columns
     blank = [name for name in schema.sensors if name in raw.columns and is_blank(raw[name])]

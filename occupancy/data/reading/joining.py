@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from occupancy.data.reading.cells import Cells
 from occupancy.data.reading.long_form import GENERIC
 from occupancy.data.reading.odd_rows import time_columns
-from occupancy.data.time_formats import Parsed, parse
-from occupancy.data.times import recognise
+from occupancy.data.order import setback
+from occupancy.data.time_formats import Parsed, in_iso, parse
+from occupancy.data.times import falls, in_utc, recognise
 from occupancy.errors import InputError
 
+_RESOLVED = "resolved"  # times of a wall clock that a zone has put in order, and that are to be written in UTC
 _CLOCK = re.compile(r"\s*\d{1,2}:\d\d.*|\s*0?\.\d+\s*")
 
 
@@ -54,16 +56,20 @@ class _Part:
         return [str(name) for name in self.cells.frame.columns if name not in self.times]
 
 
-def join(parts: Sequence[Cells]) -> Cells:
+def join(parts: Sequence[Cells], zone: str | None = None) -> Cells:
     """Return the cells of several files of one room as one table.
 
     Files with the same columns hold rows of other times; what two of them share has to be the same. Files with other
     columns hold other sensors: there is a row for each time of any of them, blank where a sensor sent nothing.
 
+    Args:
+        parts: the cells of each file.
+        zone: the zone of the room.
+
     Raises:
         InputError: if times can't be read, files disagree, or a column is in files of other sensors.
     """
-    placed = _named_by_file([_place(cells) for cells in parts])
+    placed = _named_by_file([_place(cells, zone) for cells in parts])
     kinds: dict[tuple[str, ...], list[_Part]] = {}
     for part in placed:
         kinds.setdefault((*sorted(part.times), "", *sorted(part.sensors)), []).append(part)
@@ -71,7 +77,7 @@ def join(parts: Sequence[Cells]) -> Cells:
     return groups[0].cells if len(groups) == 1 else _beside(groups)
 
 
-def _place(cells: Cells) -> _Part:
+def _place(cells: Cells, zone: str | None) -> _Part:
     dated = time_columns(cells.frame)[:1]
     if not dated:
         raise InputError(
@@ -90,7 +96,16 @@ def _place(cells: Cells) -> _Part:
         time_format = recognise(text)
     except InputError as error:
         raise InputError(f"{cells.files[0]}: {error}") from None
-    return _Part(cells, tuple(map(str, dated)), parse(text, time_format), time_format)
+    parsed = parse(text, time_format)
+    if falls(parsed.times):
+        cells = replace(cells, frame=cells.frame[::-1].reset_index(drop=True), rows=cells.rows[::-1])
+        parsed = parse(text[::-1].reset_index(drop=True), time_format)
+    if not _is_known(parsed):
+        if zone is not None:
+            parsed, time_format = Parsed(in_utc(parsed.times, zone), zulu=True), _RESOLVED
+        elif said := setback(parsed.times, cells.label, None):
+            raise InputError(f"{cells.files[0]}: {said}")
+    return _Part(cells, tuple(map(str, dated)), parsed, time_format)
 
 
 def _named_by_file(parts: list[_Part]) -> list[_Part]:
@@ -134,14 +149,12 @@ def _notes(parts: Sequence[_Part]) -> tuple[str, ...]:
 
 
 def _append(parts: list[_Part]) -> _Part:
-    """Return files with the same columns as one, sorted by time."""
-    if len(parts) == 1:
-        return parts[0]
+    """Return files with the same columns as one, sorted by time, without the rows that repeat another."""
     parts = sorted(parts, key=lambda part: part.moments.min())
     parts = _in_one_format(parts)
     first = parts[0]
     columns = list(first.cells.frame.columns)
-    frame = pd.concat([_as_objects(part.cells.frame[columns]) for part in parts], ignore_index=True)
+    frame = pd.concat([part.cells.frame[columns].astype(object) for part in parts], ignore_index=True)
     moments = np.concatenate([part.moments for part in parts])
     again = (frame.assign(**{"\0": moments}).duplicated()).to_numpy()
     kept = moments[~again]
@@ -152,7 +165,7 @@ def _append(parts: list[_Part]) -> _Part:
     files = tuple(file for part in parts for file in part.cells.files)
     notes = _notes(parts)
     if again.any():
-        notes = (*notes, f"{int(again.sum()):,} rows are in two files, and are read once")
+        notes = (*notes, f"{int(again.sum()):,} rows repeat another, and are read once")
     cells = replace(
         first.cells,
         frame=frame[~again].reset_index(drop=True).astype("category"),
@@ -172,10 +185,6 @@ def _rises(moments: NDArray[Any]) -> bool:
     return bool((np.diff(moments) >= np.timedelta64(0)).all())
 
 
-def _as_objects(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.astype(object)
-
-
 def _refuse_overlap(parts: Sequence[_Part], moments: NDArray[Any], again: NDArray[np.bool_]) -> None:
     one, two = next((a, b) for a, b in pairwise(parts) if a.moments.max() >= b.moments.min())
     raise InputError(
@@ -187,32 +196,32 @@ def _refuse_overlap(parts: Sequence[_Part], moments: NDArray[Any], again: NDArra
 
 def _in_one_format(parts: list[_Part]) -> list[_Part]:
     """Return parts whose times are written alike."""
-    if len({(part.format, part.times) for part in parts}) == 1:
+    if len({(part.format, part.times) for part in parts}) == 1 and parts[0].format != _RESOLVED:
         return parts
-    known = {_is_known(part) for part in parts}
+    known = {_is_known(part.parsed) for part in parts}
     if len(known) > 1:
-        named = {_is_known(part): part.name for part in parts}
+        named = {_is_known(part.parsed): part.name for part in parts}
         raise InputError(
             f"times in {named[True]} have an offset from UTC, and those in {named[False]} have none; write all "
             "files in one way"
         )
     columns = parts[0].times
-    if any(len(part.times) > 1 for part in parts):
+    if len({len(part.times) for part in parts}) > 1:
         raise InputError(
             f"{parts[0].name} and {parts[-1].name} write their times in different ways; write them in one column each"
         )
-    ending = "Z" if known == {True} else ""
     changed = []
     for part in parts:
-        text = pd.Series(part.parsed.times.dt.strftime("%Y-%m-%dT%H:%M:%S.%f") + ending, part.cells.frame.index)
+        text = in_iso(part.parsed.times, known == {True}).set_axis(part.cells.frame.index)
         frame = part.cells.frame.rename(columns=dict(zip(part.times, columns, strict=True)))
-        frame = frame.assign(**{columns[0]: text.astype("category")})
+        written = [text] if len(columns) == 1 else [text.str[:10], text.str[11:]]
+        frame = frame.assign(**{name: cells.astype("category") for name, cells in zip(columns, written, strict=True)})
         changed.append(replace(part, cells=replace(part.cells, frame=frame), times=columns, format="iso"))
     return changed
 
 
-def _is_known(part: _Part) -> bool:
-    return part.parsed.zulu or part.parsed.offset_s is not None
+def _is_known(parsed: Parsed) -> bool:
+    return parsed.zulu or parsed.offset_s is not None
 
 
 def _beside(groups: list[_Part]) -> Cells:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from occupancy.arrays import Ints
 from occupancy.data.blanks import is_blank_text
-from occupancy.data.time_formats import parse
-from occupancy.data.times import recognise
+from occupancy.data.order import setback
+from occupancy.data.time_formats import in_iso, parse
+from occupancy.data.times import falls, in_utc, recognise
 from occupancy.errors import InputError
 
 _NAMES: tuple[str, ...] = (
@@ -126,7 +127,9 @@ def _splits(frame: pd.DataFrame, first: str, tag: str, time: str) -> bool:
     return len(pairs) > pairs[first].nunique()
 
 
-def pivot(frame: pd.DataFrame, rows: Ints, form: LongForm) -> tuple[pd.DataFrame, Ints, dict[str, str], list[str]]:
+def pivot(
+    frame: pd.DataFrame, rows: Ints, form: LongForm, zone: str | None = None
+) -> tuple[pd.DataFrame, Ints, dict[str, str], list[str]]:
     """Return one row for each time and one column for each sensor, blank where it sent nothing; in order of time.
 
     Of several readings that a sensor sent at one time, the last counts.
@@ -135,6 +138,7 @@ def pivot(frame: pd.DataFrame, rows: Ints, form: LongForm) -> tuple[pd.DataFrame
         frame: (N rows) one for each reading.
         rows: (N,) the line of each row.
         form: which columns hold what.
+        zone: the zone of the room.
 
     Returns:
         The frame, the line of the first reading of each of its rows, units by column, and notes.
@@ -149,7 +153,11 @@ def pivot(frame: pd.DataFrame, rows: Ints, form: LongForm) -> tuple[pd.DataFrame
     for name in form.names[1:]:
         sensor = sensor + " " + frame[name].astype(str).str.strip()
     if parsed.offset_s is None and not parsed.zulu:
-        _check_order(utc, sensor, rows)
+        if zone is None:
+            _check_order(utc, sensor, rows)
+        else:
+            utc = pd.concat([in_utc(times, zone) for _, times in utc.groupby(sensor, sort=False)]).reindex(utc.index)
+            text = in_iso(utc, known=True)
     order = np.argsort(utc.to_numpy(), kind="stable")
     moment = utc.to_numpy()[order]
     starts = np.append(True, moment[1:] != moment[:-1])
@@ -169,15 +177,10 @@ def pivot(frame: pd.DataFrame, rows: Ints, form: LongForm) -> tuple[pd.DataFrame
 
 
 def _check_order(wall: pd.Series[pd.Timestamp], sensor: pd.Series[str], rows: Ints) -> None:
-    """Refuse readings of a sensor that go back in time: sorted, two passes of a clock would lie over each other."""
+    """Refuse readings of a sensor after its clock was set back: sorted, two stretches would lie over each other."""
     for name, times in wall.groupby(sensor, sort=False):
-        steps = np.diff(times.to_numpy())
-        if (back := steps < np.timedelta64(0)).any() and (steps > np.timedelta64(0)).any():
-            row = rows[times.index[int(np.argmax(back)) + 1]]
-            raise InputError(
-                f"the readings of {name} go back in time at row {row}, and their times have no offset from UTC; export "
-                "them with times in UTC, or one file for each time that the clock was set"
-            )
+        if said := setback(times[::-1] if falls(times) else times, lambda place: f"row {rows[place]}", None):
+            raise InputError(f"{name}: {said}")
 
 
 def _note(form: LongForm, names: Sequence[str], again: int, unused: Sequence[str]) -> str:
