@@ -91,7 +91,7 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.data.reading import read_files  # noqa: PLC0415
 
     most = reading.get("max_csv_mb", Data().max_csv_mb) * 1_000_000
-    cells = read_files([options.csv], most, reading.get("time_zone"))
+    cells = read_files([options.csv], most, reading.get("time_zone"), reading.get("time_format"))
     kind = options.format or ("" if targets else "csv")
     # Standard output is for the result alone, whatever a library prints.
     with redirect_stdout(sys.stderr), _opened(options, tracking) as (folder, title, remark):

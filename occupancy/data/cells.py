@@ -17,7 +17,7 @@ from occupancy.data.clock import Clock
 from occupancy.data.numbers import OF_TWO_STATES, STATES
 from occupancy.data.order import setback
 from occupancy.data.schema import Schema
-from occupancy.data.times import suggest_format
+from occupancy.data.times import joined_text, suggest_format
 from occupancy.errors import shortened
 
 TIME = "\0time"  # the column of times; neither a CSV nor a schema can have a column of this name
@@ -80,14 +80,6 @@ def problems_of(
 def is_blank(cells: pd.Series[str]) -> bool:
     """Return whether all cells of a column are blank."""
     return all(map(is_blank_text, cells.astype(str).unique()))
-
-
-def time_text(raw: pd.DataFrame, schema: Schema) -> pd.Series[str]:
-    """Return the cells of the time columns, joined by a space, (N,)."""
-    text = raw[schema.time[0]].astype(str)
-    for column in schema.time[1:]:
-        text = text + " " + raw[column].astype(str)
-    return text
 
 
 def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Iterator[str]:
@@ -217,7 +209,9 @@ def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema,
     remedy = REMEDIES[kind]
     if kind == "unreadable time":
         few = len(cells) < len(raw) / 2
-        remedy = "correct the time, or delete the row" if few else remedy + suggest_format(time_text(raw, schema))
+        remedy = (
+            "correct the time, or delete the row" if few else remedy + suggest_format(joined_text(raw, schema.time))
+        )
     if kind == "not a count":
         remedy += _on_labels(raw.loc[cells["index"], schema.count])
     return f"{kind} ({len(cells)}): {', '.join(shown)}{more}; {remedy}"

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Data
-from occupancy.data.cells import TIME, hold, problems_of, time_text, usable
+from occupancy.data.cells import TIME, hold, problems_of, usable
 from occupancy.data.clock import Clock
 from occupancy.data.numbers import to_numbers
 from occupancy.data.order import repeated
 from occupancy.data.reading import Cells, read_files
 from occupancy.data.schema import Schema
-from occupancy.data.times import Times, read_times, recordings, step_of
+from occupancy.data.times import Times, joined_text, read_times, recordings, step_of
 from occupancy.errors import InputError
 
 
@@ -93,9 +93,17 @@ def read_log(path: Path | Sequence[Path], schema: Schema, settings: Data, labell
     """
     paths = [path] if isinstance(path, Path) else list(path)
     # The name with its suffix: a file called uci.csv is not the UCI log, whose checksum is known.
-    return validate_cells(
-        read_files(paths, settings.max_csv_mb * 1_000_000, settings.time_zone), schema, settings, labelled
-    )
+    return validate_cells(read_settled(paths, schema, settings), schema, settings, labelled)
+
+
+def read_settled(paths: Sequence[Path], schema: Schema, settings: Data) -> Cells:
+    """Return the cells of the files of one log, as the settings say that they are to be read.
+
+    Raises:
+        InputError: if a file can't be read as a table, or the files do not fit together.
+    """
+    time_format = settings.time_format or schema.time_format
+    return read_files(paths, settings.max_csv_mb * 1_000_000, settings.time_zone, time_format)
 
 
 def validate_cells(cells: Cells, schema: Schema, settings: Data, labelled: bool = True, in_use: bool = False) -> Log:
@@ -170,7 +178,7 @@ def _with_times(
     if not set(schema.time) <= set(raw.columns):
         return raw, None
     try:
-        times = read_times(time_text(raw, schema), settings.time_format, schema.time_format, settings.time_zone)
+        times = read_times(joined_text(raw, schema.time), settings.time_format, schema.time_format, settings.time_zone)
     except InputError as error:
         if str(error).startswith(("time_format:", "data.")):  # it is about a setting
             raise

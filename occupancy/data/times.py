@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,14 @@ class Times:
     clock: Clock | None = None
     notes: tuple[str, ...] = ()
     falling: bool = False
+
+
+def joined_text(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
+    """Return the cells of the columns of the time, joined by a space, (N,)."""
+    text = frame[columns[0]].astype(str)
+    for column in columns[1:]:
+        text = text + " " + frame[column].astype(str)
+    return text
 
 
 def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = None) -> pd.Series[pd.Timestamp]:
@@ -64,6 +73,15 @@ def recognise(text: pd.Series[str], zone: str | None = None) -> str:
     if zone is not None:
         parse_times(text, formats[0], zone)
     return formats[0]
+
+
+def format_of(text: pd.Series[str], known: str | None) -> str:
+    """Return the format that reads all texts (N,): the known one if it does, or the one that is recognised.
+
+    Raises:
+        InputError: if no format reads them all, or several do that give different times.
+    """
+    return known if known is not None and parse(text, known).times.notna().all() else recognise(text)
 
 
 def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone: str | None) -> Times:

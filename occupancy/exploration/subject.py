@@ -9,10 +9,9 @@ from functools import partial
 from occupancy.config import Data
 from occupancy.data.cells import is_blank
 from occupancy.data.folds import Fold, cut, load_scheme
-from occupancy.data.reading import read_files
 from occupancy.data.schema import Schema, load_schema
 from occupancy.data.source import NAMES, SIMULATED, existing, open_log, sources, tell
-from occupancy.data.table import Log, validate_cells
+from occupancy.data.table import Log, read_settled, validate_cells
 from occupancy.errors import InputError
 from occupancy.exploration.parts import Subject
 
@@ -30,9 +29,7 @@ def open_subject(settings: Data) -> Subject:
         folds, scheme = _folds(log, settings)
         return Subject(log, folds=folds, scheme=scheme)
     schema = load_schema(settings.log_schema)
-    cells = read_files(
-        [existing(source) for source in sources(settings)], settings.max_csv_mb * 1_000_000, settings.time_zone
-    )
+    cells = read_settled([existing(source) for source in sources(settings)], schema, settings)
     raw, path = cells.frame, cells.where
     labelled = schema.count in raw.columns
     blank = [name for name in schema.sensors if name in raw.columns and is_blank(raw[name])]

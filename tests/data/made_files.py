@@ -1,4 +1,4 @@
-"""A log written as people have logs: in many formats, separators and zones, with what tools add above, between, below."""
+"""A log written as people have logs: in many formats, separators and zones, with what tools add to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import io
 import random
 import re
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ COLUMNS = [
     Column(name="motion", kind="motion", unit="0 or 1"),
 ]
 UNITS = {"when": "", "day": "", "clock": "", "temperature": "degC", "co2": "ppm", "motion": "", "people": "persons"}
-TIME_FORMATS = {
+TIME_FORMATS: dict[str, Callable[[pd.DatetimeIndex], Any]] = {
     "iso": lambda times: times.strftime("%Y-%m-%d %H:%M:%S"),
     "iso_t": lambda times: times.strftime("%Y-%m-%dT%H:%M:%S"),
     "minutes": lambda times: times.strftime("%Y-%m-%d %H:%M"),
@@ -101,7 +102,7 @@ class Made:
         schema: what its columns mean.
         settings: what its owner knows of it.
         times: (N,) its times as the package is to have them.
-        values: (N, columns) its values.
+        truth: (N, columns) its values.
     """
 
     about: str
@@ -109,8 +110,7 @@ class Made:
     schema: Schema
     settings: dict[str, Any]
     times: pd.DatetimeIndex
-    values: pd.DataFrame
-    stripped: set[str] = field(default_factory=set)
+    truth: pd.DataFrame
 
 
 def make(seed: int, folder: Path) -> Made:
@@ -133,7 +133,7 @@ def make(seed: int, folder: Path) -> Made:
     known = zone is not None and (written in KNOWN or zone != "Asia/Singapore")
     settings = {"time_zone": zone} if known else {}
     schema = Schema(name="made", time=writer.time_names, columns=writer.columns, count=writer.names["people"])
-    ahead = times[0].utcoffset()
+    ahead = pd.Timedelta(times[0].utcoffset())
     local = times.tz_convert("UTC").tz_localize(None) + ahead
     if writer.written == "fractions":
         local = local + pd.to_timedelta(np.arange(len(times)) % 3 * 250, unit="ms")
@@ -168,7 +168,7 @@ class _Writer:
         defects: set[str],
         folder: Path,
     ) -> None:
-        self.rng, self.times, self.values, self.written = rng, times, values, written
+        self.rng, self.times, self.truth, self.written = rng, times, values, written
         self.separator, self.decimal, self.grouped, self.defects, self.folder = (
             separator,
             decimal,
@@ -176,7 +176,7 @@ class _Writer:
             defects,
             folder,
         )
-        self.names = {name: name for name in values}
+        self.names = {str(name): str(name) for name in values}
         self.time_names = ["when"]
         self.columns = COLUMNS
 
@@ -185,42 +185,36 @@ class _Writer:
         table = self._cells()
         if "brackets" in self.defects and shape in {"wide", "gzip", "zip"}:
             table = self._bracketed(table)
-        match shape:
-            case "long":
-                return [self._save("long.csv", self._long(table))]
-            case "two files":
-                half = len(table) // 2
-                return [self._save("b.csv", table[half:]), self._save("a.csv", table[:half])]
-            case "one per sensor":
-                return [
-                    self._save(f"{name}.csv", table[["when", name]].rename(columns={name: "value"}))
-                    for name in self.values
-                ]
-            case "parquet":
-                return [self._parquet()]
-            case "date and clock" if " " in table["when"].iloc[0] and self.written not in {"offset_apart"}:
-                parts = table["when"].str.split(" ", n=1, expand=True)
-                self.time_names = ["day", "clock"]
-                return [
-                    self._save(
-                        "wide.csv",
-                        pd.concat([parts.set_axis(["day", "clock"], axis=1), table.drop(columns="when")], axis=1),
-                    )
-                ]
-        path = self._save("wide.csv", table)
+        if shape == "long":
+            return [self._save("long.csv", self._long(table))]
+        if shape == "parquet":
+            return [self._parquet()]
+        if shape == "two files":
+            half = len(table) // 2
+            return [self._save("b.csv", table[half:]), self._save("a.csv", table[:half])]
+        if shape == "one per sensor":
+            lone = {name: table[["when", name]].rename(columns={name: "value"}) for name in self.names}
+            return [self._save(f"{name}.csv", part) for name, part in lone.items()]
+        if shape == "date and clock" and " " in table["when"].iloc[0] and self.written != "offset_apart":
+            parts = table["when"].str.split(" ", n=1, expand=True).set_axis(["day", "clock"], axis=1)
+            self.time_names = ["day", "clock"]
+            table = pd.concat([parts, table.drop(columns="when")], axis=1)
+        return [self._packed(self._save("wide.csv", table), shape)]
+
+    def _packed(self, path: Path, shape: str) -> Path:
         if shape == "gzip":
-            return [_written(self.folder / "wide.csv.gz", gzip.compress(path.read_bytes()))]
+            return _written(self.folder / "wide.csv.gz", gzip.compress(path.read_bytes()))
         if shape == "zip":
             packed = io.BytesIO()
             with zipfile.ZipFile(packed, "w") as archive:
                 archive.write(path, "wide.csv")
-            return [_written(self.folder / "wide.zip", packed.getvalue())]
-        return [path]
+            return _written(self.folder / "wide.zip", packed.getvalue())
+        return path
 
     def _cells(self) -> pd.DataFrame:
         table = pd.DataFrame({"when": [*TIME_FORMATS[self.written](self.times)]})
-        for name in self.values:
-            table[name] = [self._number(value, name) for value in self.values[name]]
+        for name in self.names:
+            table[name] = [self._number(value, name) for value in self.truth[name]]
         return table
 
     def _number(self, value: float, name: str) -> str:
@@ -257,7 +251,7 @@ class _Writer:
     def _parquet(self) -> Path:
         times = self.times if self.written in KNOWN else self.times.tz_localize(None)
         self.written = "iso" if self.written == "fractions" else self.written
-        table = self.values.assign(when=times)
+        table = self.truth.assign(when=times)
         path = self.folder / "wide.parquet"
         table.to_parquet(path)
         self.defects = set()
@@ -280,14 +274,7 @@ class _Writer:
         if "twice" in self.defects:
             rows.insert(7, list(rows[6]))
         header = [str(name) for name in table.columns]
-        quoted = "quoted" in self.defects
-        lines = [self._line(row, quoted) for row in rows]
-        head = self._line(header, quoted)
-        if "row numbers" in self.defects:
-            lines = [f'"{number}"{self.separator}{line}' for number, line in enumerate(lines, start=1)]
-        elif "index" in self.defects:
-            lines = [f"{number}{self.separator}{line}" for number, line in enumerate(lines)]
-            head = self.separator + head
+        head, lines = self._numbered(self._line(header), [self._line(row) for row in rows])
         numbered = bool({"row numbers", "index"} & self.defects)
         if "ends" in self.defects and "row numbers" not in self.defects:
             lines, head = [line + self.separator for line in lines], head + self.separator
@@ -297,15 +284,29 @@ class _Writer:
             lines.insert(30, "")
         if "comments" in self.defects:
             lines.insert(20, "# the logger was restarted")
-        if "units" in self.defects and not numbered and "value" not in header and "ends" not in self.defects:
-            lines.insert(0, self._line([UNITS.get(name.split(" ")[0], "") for name in header], quoted))
-        if "footer" in self.defects and not numbered:
-            lines.append(self._line(["Average", *("1" for _ in header[1:])], quoted))
+        return [*self._above(header, numbered, head), *lines, *self._below(header, numbered)]
+
+    def _numbered(self, head: str, lines: list[str]) -> tuple[str, list[str]]:
+        if "row numbers" in self.defects:  # as R does it: the header is one cell shorter
+            return head, [f'"{number}"{self.separator}{line}' for number, line in enumerate(lines, start=1)]
+        if "index" in self.defects:  # as pandas does it
+            return self.separator + head, [f"{number}{self.separator}{line}" for number, line in enumerate(lines)]
+        return head, lines
+
+    def _above(self, header: list[str], numbered: bool, head: str) -> list[str]:
         above = ["sep=" + self.separator] if "sep line" in self.defects else []
         above += ["Station: office, export of 2024-01-23", "", "made by a logger"] if "preamble" in self.defects else []
-        return [*above, head, *lines]
+        if "units" in self.defects and not numbered and "value" not in header and "ends" not in self.defects:
+            return [*above, head, self._line([UNITS.get(name.split(" ")[0], "") for name in header])]
+        return [*above, head]
 
-    def _line(self, cells: list[str], quoted: bool) -> str:
+    def _below(self, header: list[str], numbered: bool) -> list[str]:
+        if "footer" in self.defects and not numbered:
+            return [self._line(["Average", *("1" for _ in header[1:])])]
+        return []
+
+    def _line(self, cells: list[str]) -> str:
+        quoted = "quoted" in self.defects
         return self.separator.join(f'"{cell}"' if quoted or self.separator in cell else cell for cell in cells)
 
 
@@ -321,13 +322,11 @@ def differences(made: Made, log: Log) -> str:
     if (log.times != made.times).any():
         at = int(np.argmax(log.times != made.times))
         return f"time {at} is {log.times[at]}, expected {made.times[at]}"
-    for column, name in zip(
-        made.values, [*(column.name for column in made.schema.columns), made.schema.count], strict=True
-    ):
-        wrong = log.frame[name].to_numpy(float) != made.values[column].to_numpy(float)
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            return f"{name} {at} is {log.frame[name].iloc[at]}, expected {made.values[column].iloc[at]}"
+    read = log.frame[[*made.schema.sensors, made.schema.count]].to_numpy(float)
+    wrong = read != made.truth.to_numpy(float)
+    if wrong.any():
+        row, column = (int(place) for place in np.argwhere(wrong)[0])
+        return f"{made.truth.columns[column]!s} {row} is {read[row, column]}, expected {made.truth.iloc[row, column]}"
     return ""
 
 

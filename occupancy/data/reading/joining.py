@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from occupancy.data.order import setback
 from occupancy.data.reading.cells import Cells
 from occupancy.data.reading.long_form import GENERIC
 from occupancy.data.reading.odd_rows import time_columns
-from occupancy.data.order import setback
-from occupancy.data.time_formats import Parsed, in_iso, parse
-from occupancy.data.times import falls, in_utc, recognise
+from occupancy.data.time_formats import Parsed, fitting, in_iso, parse
+from occupancy.data.times import falls, format_of, in_utc, joined_text
 from occupancy.errors import InputError
 
 _RESOLVED = "resolved"  # times of a wall clock that a zone has put in order, and that are to be written in UTC
@@ -56,7 +56,7 @@ class _Part:
         return [str(name) for name in self.cells.frame.columns if name not in self.times]
 
 
-def join(parts: Sequence[Cells], zone: str | None = None) -> Cells:
+def join(parts: Sequence[Cells], zone: str | None = None, time_format: str | None = None) -> Cells:
     """Return the cells of several files of one room as one table.
 
     Files with the same columns hold rows of other times; what two of them share has to be the same. Files with other
@@ -65,11 +65,15 @@ def join(parts: Sequence[Cells], zone: str | None = None) -> Cells:
     Args:
         parts: the cells of each file.
         zone: the zone of the room.
+        time_format: the format of the times, where it is known.
 
     Raises:
         InputError: if times can't be read, files disagree, or a column is in files of other sensors.
     """
-    placed = _named_by_file([_place(cells, zone) for cells in parts])
+    times = [_time_columns(cells) for cells in parts]
+    texts = [joined_text(cells.frame, columns) for cells, columns in zip(parts, times, strict=True)]
+    formats = _formats(texts, parts, time_format)
+    placed = _named_by_file([_place(*given, zone) for given in zip(parts, times, texts, formats, strict=True)])
     kinds: dict[tuple[str, ...], list[_Part]] = {}
     for part in placed:
         kinds.setdefault((*sorted(part.times), "", *sorted(part.sensors)), []).append(part)
@@ -77,7 +81,8 @@ def join(parts: Sequence[Cells], zone: str | None = None) -> Cells:
     return groups[0].cells if len(groups) == 1 else _beside(groups)
 
 
-def _place(cells: Cells, zone: str | None) -> _Part:
+def _time_columns(cells: Cells) -> tuple[str, ...]:
+    """Return the column with date and time, or those with the date and with the time of day."""
     dated = time_columns(cells.frame)[:1]
     if not dated:
         raise InputError(
@@ -85,17 +90,36 @@ def _place(cells: Cells, zone: str | None) -> _Part:
         )
     head = cells.frame.iloc[:50]
     if not any(":" in text for text in head[dated[0]].astype(str)):
-        others = [name for name in cells.frame.columns if name not in dated]
+        others = [str(name) for name in cells.frame.columns if name not in dated]
         dated += [
             name for name in others if head[name].astype(str).map(lambda text: bool(_CLOCK.fullmatch(text))).all()
         ][:1]
-    text = cells.frame[dated[0]].astype(str)
-    for name in dated[1:]:
-        text = text + " " + cells.frame[name].astype(str)
-    try:
-        time_format = recognise(text)
-    except InputError as error:
-        raise InputError(f"{cells.files[0]}: {error}") from None
+    return tuple(dated)
+
+
+def _formats(texts: Sequence[pd.Series[str]], parts: Sequence[Cells], known: str | None) -> list[str]:
+    """Return the format of the times of each file. Where a file leaves a choice, the others decide."""
+    found: list[str | InputError] = []
+    for text in texts:
+        try:
+            found.append(format_of(text, known))
+        except InputError as error:
+            found.append(error)
+    sure = {one for one in found if isinstance(one, str)}
+    formats = []
+    for one, text, cells in zip(found, texts, parts, strict=True):
+        if isinstance(one, str):
+            formats.append(one)
+            continue
+        fit = [other for other in sure if parse(text, other).times.notna().all()]
+        fit = fit or fitting(pd.concat(texts, ignore_index=True))
+        if len(fit) != 1:
+            raise InputError(f"{cells.files[0]}: {one}") from None
+        formats += fit
+    return formats
+
+
+def _place(cells: Cells, times: tuple[str, ...], text: pd.Series[str], time_format: str, zone: str | None) -> _Part:
     parsed = parse(text, time_format)
     if falls(parsed.times):
         cells = replace(cells, frame=cells.frame[::-1].reset_index(drop=True), rows=cells.rows[::-1])
@@ -105,7 +129,7 @@ def _place(cells: Cells, zone: str | None) -> _Part:
             parsed, time_format = Parsed(in_utc(parsed.times, zone), zulu=True), _RESOLVED
         elif said := setback(parsed.times, cells.label, None):
             raise InputError(f"{cells.files[0]}: {said}")
-    return _Part(cells, tuple(map(str, dated)), parsed, time_format)
+    return _Part(cells, times, parsed, time_format)
 
 
 def _named_by_file(parts: list[_Part]) -> list[_Part]:

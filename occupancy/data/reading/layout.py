@@ -17,6 +17,7 @@ MOST_COLUMNS = 10_000
 SEPARATORS = "\t;|,"  # the more telling first: a comma may also be in numbers
 HEAD = 1 << 16  # bytes in which the layout is found
 _LINES = 60
+_MARGIN = 0.2  # share of lines by which a less telling separator has to be better
 _SEP = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 _END = re.compile(r"\r\n|\r|\n")
 _BRACKETS = re.compile(r"(?P<name>.*\S)\s*(?:\[(?P<square>[^\]]+)\]|\((?P<round>[^)]+)\))\s*")
@@ -98,7 +99,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _separator(lines: Sequence[str]) -> str:
     """Return the separator under which most lines have the same number of cells, and more than one."""
-    best, found = (0.0, 0), ","
+    best, found = 0.0, ","
     for separator in SEPARATORS:
         try:
             sizes = Counter(len(_cells(line, separator)) for line in lines)
@@ -106,9 +107,8 @@ def _separator(lines: Sequence[str]) -> str:
             continue
         size, times = max(sizes.items(), key=lambda item: (item[1] * (item[0] > 1), item[0]))
         agreeing = len(_cells(lines[0], separator)) > 1 or len(lines) > 2
-        rank = (times / len(lines), size)
-        if size > 1 and agreeing and rank > best and (rank[0] > best[0] or found == ","):
-            best, found = rank, separator
+        if size > 1 and agreeing and times / len(lines) > best + (_MARGIN if best else 0.0):
+            best, found = times / len(lines), separator
     return found
 
 

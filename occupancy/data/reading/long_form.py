@@ -12,7 +12,7 @@ from occupancy.arrays import Ints
 from occupancy.data.blanks import is_blank_text
 from occupancy.data.order import setback
 from occupancy.data.time_formats import in_iso, parse
-from occupancy.data.times import falls, in_utc, recognise
+from occupancy.data.times import falls, format_of, in_utc
 from occupancy.errors import InputError
 
 _NAMES: tuple[str, ...] = (
@@ -128,7 +128,7 @@ def _splits(frame: pd.DataFrame, first: str, tag: str, time: str) -> bool:
 
 
 def pivot(
-    frame: pd.DataFrame, rows: Ints, form: LongForm, zone: str | None = None
+    frame: pd.DataFrame, rows: Ints, form: LongForm, zone: str | None = None, time_format: str | None = None
 ) -> tuple[pd.DataFrame, Ints, dict[str, str], list[str]]:
     """Return one row for each time and one column for each sensor, blank where it sent nothing; in order of time.
 
@@ -139,6 +139,7 @@ def pivot(
         rows: (N,) the line of each row.
         form: which columns hold what.
         zone: the zone of the room.
+        time_format: the format of the times, where it is known.
 
     Returns:
         The frame, the line of the first reading of each of its rows, units by column, and notes.
@@ -147,7 +148,7 @@ def pivot(
         InputError: if the times can't be read.
     """
     text = frame[form.time].astype(str)
-    parsed = parse(text, recognise(text))
+    parsed = parse(text, format_of(text, time_format))
     utc = parsed.times
     sensor = frame[form.names[0]].astype(str).str.strip()
     for name in form.names[1:]:

@@ -134,6 +134,8 @@ def _mixed(cells: pd.Series[Any]) -> bool:
 
 
 def _from_comma(text: str) -> str | None:
+    if _THOUSANDS.fullmatch(text):
+        return text.replace(".", "")
     if not _COMMA.fullmatch(text):
         return _GROUPS.sub("", text) if _POINT.fullmatch(text) and "," not in text and "." not in text else None
     return _GROUPS.sub("", text).replace(".", "").replace(",", ".")
