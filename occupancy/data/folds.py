@@ -120,7 +120,8 @@ class Fold:
             return rows
         labelled = np.flatnonzero(self.train | self.validation | self.test)
         before = np.searchsorted(labelled, np.arange(len(rows)), side="right") - 1
-        return rows | (self.unlabelled & rows[labelled[before.clip(0)]])
+        among: Rows = self.unlabelled & rows[labelled[before.clip(0)]]
+        return rows | among
 
     def sealed(self) -> Fold:
         """Return the fold as a model may see it: every cell of a test row is NaN.
@@ -164,8 +165,10 @@ def final_fold(folds: Sequence[Fold]) -> Fold:
     """
     last = folds[-1]
     used = np.logical_or.reduce([part for fold in folds for part in (fold.train, fold.validation, fold.test)])
-    nothing = np.zeros_like(last.test)
-    return dataclasses.replace(last, number=len(folds) + 1, train=used & ~last.validation, test=nothing)
+    nothing, history = np.zeros_like(last.test), [fold.unlabelled for fold in folds if fold.unlabelled is not None]
+    unlabelled = np.logical_or.reduce(history) if history else None
+    train = used & ~last.validation
+    return dataclasses.replace(last, number=len(folds) + 1, train=train, test=nothing, unlabelled=unlabelled)
 
 
 def load_scheme(name: str) -> Scheme:
@@ -206,7 +209,8 @@ def digest_of(folds: Sequence[Fold]) -> str:
     """Return a hash of the parts of all rows: for the same log, equal digests mean equal folds."""
     digest = hashlib.sha256()
     for fold in folds:
-        digest.update(np.stack([fold.train, fold.validation, fold.test]).tobytes())
+        history = [] if fold.unlabelled is None else [fold.unlabelled]
+        digest.update(np.stack([fold.train, fold.validation, fold.test, *history]).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -214,7 +218,9 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
     where = f"folds {scheme.name}: fold {number}"
     for problem in _overlaps(times):
         raise InputError(f"{where}: {problem}; a row can be in only one part")
-    rows = {part: _rows_in(log.times, getattr(times, part)) for part in PARTS}
+    inside = {part: _rows_in(log.times, getattr(times, part)) for part in PARTS}
+    labelled = log.labelled
+    rows = {part: mask & labelled for part, mask in inside.items()}
     outside = rows["validation"] & ~rows["train"]
     if outside.any():
         raise InputError(
@@ -224,11 +230,17 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
     rows["train"] &= ~rows["validation"]
     for part, mask in rows.items():
         if not mask.any():
+            if inside[part].any():
+                raise InputError(
+                    f"{where}: {part} has no row with a count; give {part} an interval in which some have one"
+                )
             raise InputError(
                 f"{where}: {part} has no rows; the log runs from {log.times[0]} to {log.times[-1]}, "
                 f"so give {part} an interval in it"
             )
-    return check_labels(Fold(number, log, **rows), where)
+    return check_labels(
+        Fold(number, log, **rows, unlabelled=log.unlabelled(np.logical_or.reduce([*inside.values()]))), where
+    )
 
 
 def check_labels(fold: Fold, where: str) -> Fold:

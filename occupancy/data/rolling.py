@@ -7,8 +7,10 @@ Results of spans without a missing sample do not depend on missing samples elsew
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from occupancy.arrays import Floats, Ints, Rows
 
@@ -104,10 +106,10 @@ def _holed_slope(filled: Floats, there: Rows, samples: int) -> Floats:
     times = np.arange(samples, dtype=np.float64) - (samples - 1) / 2
     padding = np.zeros(samples - 1)
 
-    def summed(values: Floats, weights: Floats) -> Floats:
+    def summed(values: Floats, weights: NDArray[Any]) -> Floats:
         return np.asarray(np.correlate(np.concatenate([padding, values]), weights, "valid"))
 
-    ones, known = np.ones(samples), there * 1.0
+    ones, known = np.ones(samples), there.astype(np.float64)
     count, time, square = (summed(known, weights) for weights in (ones, times, times**2))
     spread = square - time**2 / count.clip(1)
     rise = summed(filled, times) - time * summed(filled, ones) / count.clip(1)

@@ -137,7 +137,7 @@ def _run(
         start = time.perf_counter()
         estimator.fit(shown, steps)
         fitted = time.perf_counter()
-        # The rows of the part alone are a decoder's past: the model may have learned the labels of those before by heart.
+        # The rows of the part alone are a decoder's past: the labels of those before may be learned by heart.
         prediction = predict_by_room(estimator, frame.drop(columns=count), asked, fold.log, past=past)
         predicted = time.perf_counter()
     truth = frame.loc[asked, count].to_numpy(np.int64)

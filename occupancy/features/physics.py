@@ -19,15 +19,9 @@ from occupancy.data.rolling import by_stretch, samples_of
 from occupancy.data.table import Log
 from occupancy.data.times import stretches
 from occupancy.features.balance import Air, span_of
+from occupancy.features.holes import extremes, fill_by_others
 from occupancy.features.learned import Learned
-from occupancy.features.sensors import (
-    PHYSICS_KINDS,
-    Features,
-    check_inputs,
-    columns_of,
-    extremes,
-    fill_by_others,
-)
+from occupancy.features.sensors import PHYSICS_KINDS, Features, check_inputs, columns_of
 
 BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
 LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion of each sensor are averaged

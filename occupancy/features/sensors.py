@@ -22,6 +22,7 @@ from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.data.times import step_of, stretches
 from occupancy.errors import InputError, InputWarning
+from occupancy.features.holes import NoSensorError, extremes, fill_by_others
 from occupancy.features.learned import STEPS_S, Learned
 
 PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")
@@ -29,10 +30,6 @@ PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")
 
 ALIKE: tuple[Kind, ...] = ("temperature", "humidity", "pressure", "co2", "voc", "sound", "light", "motion")
 """Kinds of which the sensors of a room read much the same, so that one stands in for another that has no reading."""
-
-
-class NoSensorError(InputError):
-    """A frame has none of the columns that a model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -230,26 +227,6 @@ def select(schema: Schema, selection: str | Sequence[Kind]) -> list[Column]:
     return schema.of_kind(*selection)
 
 
-def fill_by_others(values: NDArray[Any], usual: Floats | None = None) -> NDArray[Any]:
-    """Return values (N, M) of M sensors in which a missing one is the median of the others of its row.
-
-    A row of which all are missing, or none, stays as it is.
-
-    Args:
-        values: (N, M) NaN where one is missing.
-        usual: (M,) what each sensor usually reads, if they differ in that; the others' differences from it are used.
-    """
-    gone = np.isnan(values)
-    holed = gone.any(axis=1) & ~gone.all(axis=1)
-    if not holed.any():
-        return values
-    offset = np.zeros(values.shape[1]) if usual is None else usual
-    filled, part = values.copy(), values[holed]
-    instead = np.nanmedian(part - offset, axis=1, keepdims=True) + offset
-    filled[holed] = np.where(gone[holed], instead, part)
-    return filled
-
-
 def _source(column: Column) -> str:
     """Return the name of the column of the log that an input is computed from."""
     return column.slope_of or column.name
@@ -258,7 +235,8 @@ def _source(column: Column) -> str:
 def _with_readings(columns: tuple[Column, ...], log: Log, rows: Rows) -> tuple[Column, ...]:
     """Return the columns that have a reading at the given rows (N,), with a warning about others."""
     # Only cells that the gate has marked as missing: in any other NaN is a row that may not be read.
-    empty = {name for name in log.missing if log.missing.loc[rows, name].all() and log.frame.loc[rows, name].isna().all()}
+    gone = (log.missing & log.frame[log.missing.columns].isna())[rows].all()
+    empty = set(gone.index[gone])
     silent = [column.name for column in columns if _source(column) in empty]
     if len(silent) == len(columns):
         raise InputError(
@@ -272,14 +250,6 @@ def _with_readings(columns: tuple[Column, ...], log: Log, rows: Rows) -> tuple[C
             stacklevel=4,
         )
     return tuple(column for column in columns if _source(column) not in empty)
-
-
-def extremes(values: Floats, holed: bool) -> tuple[float, float]:
-    """Return the smallest and the largest of an input's values, without those that are missing where some may be."""
-    known = values[~np.isnan(values)] if holed else values
-    if not len(known):  # of a slope: too few readings in each span
-        return 0.0, 0.0
-    return float(known.min()), float(known.max())
 
 
 def _is_computable(column: Column, present: set[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ REDUCED = "forest_without_{}.skops"
 """The file of a forest that was grown without some kinds of sensors."""
 FEWER = 5  # times fewer trees have the reduced forests
 
-Forest = RandomForestClassifier | RandomForestRegressor
+Forest: TypeAlias = RandomForestClassifier | RandomForestRegressor
 
 
 class ForestEstimator(OneStepEstimator):
@@ -141,7 +142,10 @@ class ForestEstimator(OneStepEstimator):
             left = int(remaining(self.features.kinds, lacking).sum())
             forest = read_forest(folder / REDUCED.format(lacking), regresses, left, self.classes)
             self.reduced.found[lacking] = forest
-        for forest in (self.forest, *self.reduced.found.values()):  # what scikit-learn checks only in use is checked now
+        for forest in (
+            self.forest,
+            *self.reduced.found.values(),
+        ):  # what scikit-learn checks only in use is checked now
             self._samples(np.zeros((1, forest.n_features_in_), np.float32), forest)
 
     def _grow(self, fold: Fold, rows: Rows) -> None:

@@ -61,7 +61,7 @@ def complete(inputs: Matrix, kinds: Sequence[Kind]) -> Rows:
     Raises:
         InputError: if all lack something, so that there is no row to learn from.
     """
-    whole: Rows = ~np.isnan(inputs).any(axis=1)
+    whole = np.asarray(~np.isnan(inputs).any(axis=1))
     if not whole.any():
         raise InputError(
             f"data.missing: no training row has readings of all sensors ({', '.join(sorted(set(kinds)))}); put the "
@@ -141,7 +141,6 @@ def unanswered(times: pd.DatetimeIndex, shares: Floats, causal: bool = True) -> 
     """Return the prediction of N rows without evidence: the label shares (C,), which answer nothing."""
     bare = from_probabilities(times, np.broadcast_to(shares, (1, len(times), len(shares))), causal)
     return dataclasses.replace(bare, samples=None, shares=None, answered=np.zeros(len(times), bool))
-
 
 
 def read_lacking(learned: Learned, names: Sequence[object], kinds: Sequence[Kind]) -> list[str]:

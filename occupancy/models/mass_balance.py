@@ -16,7 +16,8 @@ from occupancy.data.table import Log
 from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.balance import Air, air_changes, outdoors, span_of
-from occupancy.features.sensors import Features, columns_of, fill_by_others
+from occupancy.features.holes import fill_by_others
+from occupancy.features.sensors import Features, columns_of
 from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import read_settings
 from occupancy.models.holes import read_shares, unanswered
@@ -163,7 +164,9 @@ class MassBalanceEstimator(OneStepEstimator):
     def _read(self, kind: Kind, frame: pd.DataFrame, stretch: Ints) -> Floats:
         """Return the mean of all sensors of a kind, (N,) in their unit; NaN outside every stretch and without any."""
         chosen = [column.kind == kind for column in self.features.columns]
-        usual = np.array([self.features.typical[column.name] for column in self.features.columns if column.kind == kind])
+        usual = np.array(
+            [self.features.typical[column.name] for column in self.features.columns if column.kind == kind]
+        )
         readings = fill_by_others(self.features.readings(frame, stretch)[:, chosen], usual if kind == "co2" else None)
         return np.asarray(readings.mean(axis=1, dtype=np.float64))
 

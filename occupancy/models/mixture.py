@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from occupancy.config import Clock, Config, Majority, Mixture
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.data.times import label_runs
-from occupancy.features.sensors import NoSensorError
+from occupancy.features.holes import NoSensorError
 from occupancy.models.base import EstimatorBase
 from occupancy.models.estimator import NO_STEPS, Make, Steps, read_settings
 from occupancy.models.holes import unanswered
@@ -50,6 +51,11 @@ class MixtureEstimator(EstimatorBase):
     def history_s(self) -> float:
         """Seconds of earlier rows that one prediction needs."""
         return max(member.history_s for member in self.members)
+
+    @property
+    def step_s(self) -> float:
+        """Seconds between rows in training; NaN if no member depends on it."""
+        return next((member.step_s for member in self.members if not math.isnan(member.step_s)), math.nan)
 
     @property
     def parameters(self) -> int:
@@ -97,7 +103,7 @@ class MixtureEstimator(EstimatorBase):
         """
         predictions = self._predictions(frame, rows, past)
         probs = np.stack([prediction.probs for prediction in predictions])
-        answered = np.stack([prediction.is_answered for prediction in predictions])
+        answered = np.asarray(np.stack([prediction.is_answered for prediction in predictions]))
         causal = all(prediction.causal for prediction in predictions)
         shares = probs.mean(axis=0)  # of rows that no member answers
         probs[~answered] = np.nan
@@ -105,14 +111,14 @@ class MixtureEstimator(EstimatorBase):
         pooled = np.where(answered.any(axis=0)[:, None], pooled, shares)
         means = probs @ np.arange(self.classes)
         spread = means.std(axis=0)
-        holed = ~answered.all(axis=0)
-        if holed.any():
+        holed = np.flatnonzero(~answered.all(axis=0))
+        if len(holed):
             spread[holed] = np.ma.masked_invalid(means[:, holed]).std(axis=0).filled(0.0)
         decided = decide(from_probabilities(predictions[0].times, pooled[None], causal), disagreement=spread)
         reading = [not isinstance(member.config.model, Majority | Clock) for member in self.members]
         if answered.all() or not any(reading):
             return decided
-        return dataclasses.replace(decided, answered=answered[reading].any(axis=0))
+        return dataclasses.replace(decided, answered=np.asarray(answered[reading].any(axis=0)))
 
     def _predictions(self, frame: pd.DataFrame, rows: Rows, past: Rows | None) -> list[Prediction]:
         """Return the prediction of each member; one of whose sensors the frame has none answers no row."""
@@ -155,7 +161,9 @@ class MixtureEstimator(EstimatorBase):
     def _learn(self, held_out: Floats, groups: Ints, fold: Fold) -> Floats:
         """Return the weights (M,) learned from the grouped rows (N,) and each member's probabilities (M, N, C)."""
         rows = (groups != UNGROUPED) & ~np.isnan(held_out).any(axis=(0, 2))
-        return self.weights if not rows.any() else learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
+        return (
+            self.weights if not rows.any() else learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
+        )
 
 
 def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:

@@ -14,9 +14,7 @@ MOST = 0.25
 """The largest share of a window's samples in which an input may be missing in a row that is answered."""
 
 
-def patch(
-    values: NDArray[np.float32], inputs: Inputs, stretch: Ints, window: int
-) -> tuple[NDArray[np.float32], Rows]:
+def patch(values: NDArray[np.float32], inputs: Inputs, stretch: Ints, window: int) -> tuple[NDArray[np.float32], Rows]:
     """Return inputs (N, F) without missing ones in the stretches, and the rows (N,) that rest on few of them.
 
     A missing input holds its last value in the stretch, so that the network can be run; before the first one it has
@@ -37,11 +35,11 @@ def patch(
     patched = values.copy()
     patched[:, holed] = np.where(gone[:, holed], np.where(np.isnan(held), usual(inputs)[holed], held), values[:, holed])
     shares = [rolling.by_stretch(rolling.mean, gone[:, column].astype(np.float64), stretch, window) for column in holed]
-    return patched, ~(np.stack(shares) > MOST).any(axis=0)
+    return patched, np.stack(shares).max(axis=0) <= MOST
 
 
 def usual(inputs: Inputs) -> Floats:
     """Return the inputs (F,) of a room whose sensors all read what they usually do."""
     typical = inputs.typical
     frame = pd.DataFrame([typical], pd.DatetimeIndex(["2000-01-01"], name="time"))
-    return inputs.transform(frame, np.zeros(1, np.int64))[0].astype(np.float64)
+    return np.asarray(inputs.transform(frame, np.zeros(1, np.int64))[0], np.float64)

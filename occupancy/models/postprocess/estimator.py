@@ -55,6 +55,11 @@ class PostprocessedEstimator(EstimatorBase):
         return self.base.history_s + (AGE_EDGES_S[-1] if self.config.decoding is not None else 0.0)
 
     @property
+    def step_s(self) -> float:
+        """Seconds between rows in training; NaN for a model that does not depend on it."""
+        return self.base.step_s
+
+    @property
     def parameters(self) -> int:
         """How many numbers were learned, those of the decoder and four of the calibrator included."""
         return self.base.parameters + (self.decoder.parameters if self.decoder else 0) + (4 if self.calibrator else 0)
