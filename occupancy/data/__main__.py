@@ -101,7 +101,7 @@ def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
     gaps = steps[steps > log.max_gap]
     from occupancy.data.holes import longest_run  # noqa: PLC0415 (late, as pandas)
 
-    counts = log.frame[log.schema.count].value_counts()
+    counts, held = log.frame[log.schema.count].value_counts(), log.held
     sensors = [column for column in log.schema.columns if column.name in log.frame.columns]
     return {
         "name": log.name,
@@ -122,7 +122,7 @@ def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
                 "kind": column.kind,
                 "unit": column.unit,
                 "missing": int(log.missing[column.name].sum()),
-                "held": int((log.missing[column.name] & log.frame[column.name].notna()).sum()),
+                "held": int(held[column.name].sum()),
                 "longest_missing": longest_run(log.missing[column.name].to_numpy()),
                 **{what: _known(log.frame[column.name].agg(what)) for what in ("min", "mean", "max")},
             }

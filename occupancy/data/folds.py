@@ -133,14 +133,14 @@ class Fold:
         log = self.log
         frame = log.frame.astype(np.float64)
         hidden = self.seen(self.test)
-        held = log.missing & frame[log.missing.columns].notna()
+        held = log.held
         frame.loc[hidden] = np.nan
         refilled = log.missing.columns[held.any()]
         if len(refilled):
             parts = np.select([self.seen(self.train), self.seen(self.validation), hidden], [1, 2, 3], 0)
             runs = np.cumsum(np.diff(parts, prepend=parts[:1]) != 0)
             groups = runs * len(frame) + recordings(log.times, log.max_gap)
-            readings = frame[refilled].mask(log.missing[refilled])
+            readings = frame[refilled].mask(held[refilled])
             frame[refilled] = readings.where(~held[refilled], hold(readings, groups))
         return dataclasses.replace(self, log=dataclasses.replace(self.log, frame=frame))
 

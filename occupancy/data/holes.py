@@ -10,18 +10,17 @@ from occupancy.arrays import Rows
 LISTED = 6  # sensors that the line lists
 
 
-def told(frame: pd.DataFrame, missing: pd.DataFrame, step_s: float, limit: int) -> list[str]:
+def told(missing: pd.DataFrame, held: pd.DataFrame, step_s: float, limit: int) -> list[str]:
     """Return what is to be said of missing readings, in at most two lines.
 
     Args:
-        frame: (N, sensors) NaN where a reading is missing.
-        missing: (N, sensors) which readings are missing, or hold an earlier one where ``frame`` has a number.
+        missing: (N, sensors) which readings are missing.
+        held: (N, sensors) which of them hold an earlier one.
         step_s: seconds between rows; NaN if it is not known.
         limit: the most rows for which a reading is held.
     """
-    held = missing & frame[missing.columns].notna()
     lines = []
-    if (stays := _listed(missing & ~held, step_s)) is not None:
+    if (stays := _listed(missing & ~held.to_numpy(), step_s)) is not None:
         lines.append(f"missing readings, which stay missing: {stays}")
     if (holds := _listed(held, step_s)) is not None:
         lines.append(f"missing readings that hold the last one, for {limit:,} rows at most: {holds}")

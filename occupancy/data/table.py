@@ -80,6 +80,11 @@ class Log:
         """The step of the log in seconds: the median between rows of one recording."""
         return step_of(self.times, self.max_gap)
 
+    @property
+    def held(self) -> pd.DataFrame:
+        """Which cells hold an earlier reading, (N, sensors)."""
+        return self.frame[self.missing.columns].notna() & self.missing.to_numpy()
+
     @cached_property
     def labelled(self) -> Rows:
         """Which rows have a count, (N,)."""
@@ -248,7 +253,7 @@ def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, label
 
 def _notes(log: Log, settings: Data) -> Iterator[str]:
     """Yield what is to be said of missing readings and counts, and of an irregular rhythm."""
-    yield from holes.told(log.frame, log.missing, log.step_s, settings.max_missing)
+    yield from holes.told(log.missing, log.held, log.step_s, settings.max_missing)
     if log.schema.count in log.frame and (blank := int(log.frame[log.schema.count].isna().sum())):
         yield f"{blank:,} of {len(log.frame):,} rows have no count: they serve as history, unlearned and unscored"
     if settings.step is None and (said := irregular(log.times, settings.max_gap)):

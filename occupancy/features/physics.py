@@ -117,7 +117,7 @@ class PhysicsFeatures:
         sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
         quiet = np.array([_quiet(column[~np.isnan(column)]) for column in sound.T])
         bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred)
-        holed = bool(log.missing.loc[seen, list(sensors.typical)].any(axis=None))
+        holed = bool(log.missing[list(sensors.typical)].to_numpy()[seen].any())
         raw = [extremes(values[rows], holed) for _, values in bare._inputs(readings, stretch)]
         low, high = np.array(raw).T
         return cls(sensors, air, quiet, low, high, centred)

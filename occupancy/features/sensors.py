@@ -73,7 +73,7 @@ class Features:
         typical = {name: float(log.frame.loc[rows, name].median()) for name in sources}
         stretch = stretches(log.times, seen, log.max_gap)
         found = [
-            extremes(values[rows], holed=bool(log.missing.loc[seen, _source(column)].any()))
+            extremes(values[rows], holed=bool(log.missing[_source(column)].to_numpy()[seen].any()))
             for column, values in zip(columns, _unscaled(log.frame, columns, stretch, step_s), strict=True)
         ]
         low, high = np.array(found).T
@@ -235,8 +235,8 @@ def _source(column: Column) -> str:
 def _with_readings(columns: tuple[Column, ...], log: Log, rows: Rows) -> tuple[Column, ...]:
     """Return the columns that have a reading at the given rows (N,), with a warning about others."""
     # Only cells that the gate has marked as missing: in any other NaN is a row that may not be read.
-    gone = (log.missing & log.frame[log.missing.columns].isna())[rows].all()
-    empty = set(gone.index[gone])
+    gone = (log.missing.to_numpy() & log.frame[log.missing.columns].isna().to_numpy())[rows].all(axis=0)
+    empty = set(log.missing.columns[gone])
     silent = [column.name for column in columns if _source(column) in empty]
     if len(silent) == len(columns):
         raise InputError(

@@ -108,7 +108,7 @@ class MixtureEstimator(EstimatorBase):
         shares = probs.mean(axis=0)  # of rows that no member answers
         probs[~answered] = np.nan
         pooled = pool(probs, self.weights, self.settings.pool)
-        pooled = np.where(answered.any(axis=0)[:, None], pooled, shares)
+        pooled = np.where(answered.any(axis=0, keepdims=True).T, pooled, shares)
         means = probs @ np.arange(self.classes)
         spread = means.std(axis=0)
         holed = np.flatnonzero(~answered.all(axis=0))

@@ -180,7 +180,7 @@ def _on_history(log: Log, history_s: float) -> str:
 def _on_missing(log: Log, read: Sequence[str], limit: int) -> list[str]:
     """Return which of the sensors that the model reads lack readings, if some do."""
     there = [name for name in read if name in log.missing]
-    return holes.told(log.frame[there], log.missing[there], log.step_s, limit)
+    return holes.told(log.missing[there], log.held[there], log.step_s, limit)
 
 
 def _on_scores(prediction: Prediction, truth: Floats, log: Log) -> str:

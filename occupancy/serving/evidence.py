@@ -52,10 +52,10 @@ def _long_held(log: Log, columns: Sequence[str]) -> Rows:
     found = np.zeros(len(log.frame), bool)
     if np.isnan(log.step_s):
         return found
-    for column in (name for name in columns if name in log.missing):
-        held = (log.missing[column] & log.frame[column].notna()).to_numpy()
-        if held.any():
-            found |= holes.runs(held) * log.step_s > LONGEST_HELD_S
+    held = log.held
+    for column in (name for name in columns if name in held):
+        if held[column].any():
+            found |= holes.runs(held[column].to_numpy()) * log.step_s > LONGEST_HELD_S
     return found
 
 
