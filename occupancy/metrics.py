@@ -61,6 +61,8 @@ def aggregate(folds: Sequence[dict[str, float]]) -> dict[str, float]:
     Args:
         folds: the scores of each fold, all with the same keys.
     """
+    if any("answered" in fold for fold in folds):  # then a fold without it has answered all of its rows
+        folds = [{**fold, **{key: fold.get(key, own) for key, own in _all_answered(fold).items()}} for fold in folds]
     assert all(fold.keys() == folds[0].keys() for fold in folds)
     result = {}
     for key in folds[0]:
@@ -130,14 +132,19 @@ def _held_rows(right: NDArray[np.bool_], times: Ints, stops: Ints, starts: Ints)
 
 def _answer_scores(parts: Sequence[tuple[Prediction, Ints]]) -> dict[str, float]:
     """Return the share of answered rows and their mean squared error; nothing for a model that answers every row."""
-    given = [(prediction.answered, np.square(prediction.label - truth)) for prediction, truth in parts]
-    if any(answered is None for answered, _ in given):
+    if all(prediction.answered is None for prediction, _ in parts):
         return {}
+    given = [(prediction.is_answered, np.square(prediction.label - truth)) for prediction, truth in parts]
     answered, errors = (np.concatenate(columns) for columns in zip(*given, strict=True))
     return {
         "answered": float(answered.mean()),
         "mse_answered": float(errors[answered].mean()) if answered.any() else np.nan,
     }
+
+
+def _all_answered(scores: dict[str, float]) -> dict[str, float]:
+    """Return what `_answer_scores` gives for a fold whose rows are all answered."""
+    return {"answered": 1.0, "mse_answered": scores["mse"]}
 
 
 def _label_scores(label: Ints, truth: Ints, classes: int) -> dict[str, float]:

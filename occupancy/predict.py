@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 NAME = "occupancy predict"
 STORE = "tracking.uri"
-READING = ("data.time_format", "data.time_zone", "data.missing", "data.max_missing", "data.max_csv_mb")
+READING = (
+    *("data.time_format", "data.time_zone", "data.missing", "data.max_missing", "data.step", "data.max_age"),
+    "data.max_csv_mb",
+)
 """Settings of how the cells of a file are read."""
 DECODING = "model.decoding"
 """How labels come from a chain, which needs no new training; all other settings belong to the fitted model."""

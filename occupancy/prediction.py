@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,8 @@ class Prediction:
         samples: (S, N) sampled means in people, or (S, N, C) sampled probabilities.
         shares: (N, C) share of a classifier's samples in which each label is the most likely one.
         disagreement: (N,) standard deviation between samples, in people, if the samples are not kept.
-        answered: (N,) whether the row is certain enough to be answered; None for a model that answers every row.
+        answered: (N,) whether the row is certain enough to be answered, and its sensors had readings; None if every
+            row is answered.
         delay_s: seconds after a row's time at which its prediction can be had.
 
     Raises:
@@ -93,6 +94,11 @@ class Prediction:
         """The part of ``std`` that remains, (N,) in people; the squares of both parts add up to that of ``std``."""
         return np.asarray(np.sqrt(np.maximum(np.square(self.std) - np.square(self.epistemic), 0.0)))
 
+    @property
+    def is_answered(self) -> Rows:
+        """Whether each row is answered, (N,)."""
+        return np.ones(len(self), bool) if self.answered is None else self.answered
+
     def at(self, rows: slice | Rows) -> Prediction:
         """Return the predictions of some rows, a slice or a mask (N,)."""
         columns = {name: getattr(self, name) for name in (*_OF_ROWS, "times")}
@@ -124,11 +130,36 @@ def join(parts: Iterable[Prediction]) -> Prediction:
     """Return the predictions of successive rows as one, without the samples, which take most of the memory."""
     # One part at a time: its samples are dropped before those of the next part are drawn.
     bare = [dataclasses.replace(part, samples=None, disagreement=part.epistemic) for part in parts]
-    given = [name for name in _OF_ROWS if getattr(bare[0], name) is not None]
+    if any(part.answered is not None for part in bare):
+        bare = [dataclasses.replace(part, answered=part.is_answered) for part in bare]
+    given = [name for name in _OF_ROWS if all(getattr(part, name) is not None for part in bare)]
     joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in bare]) for name in given}
     times = np.concatenate([part.times for part in bare])
     causal, delay_s = all(part.causal for part in bare), max(part.delay_s for part in bare)
     return Prediction(pd.DatetimeIndex(times, name=bare[0].times.name), causal=causal, delay_s=delay_s, **joined)
+
+
+def scatter(parts: Sequence[tuple[Rows, Prediction]]) -> Prediction:
+    """Return the predictions of N rows from those of disjoint parts that hold them all, without the samples.
+
+    Args:
+        parts: the rows (N,) of each part, and their prediction.
+    """
+    bare = [(rows, dataclasses.replace(part, samples=None, disagreement=part.epistemic)) for rows, part in parts]
+    if any(part.answered is not None for _, part in bare):
+        bare = [(rows, dataclasses.replace(part, answered=part.is_answered)) for rows, part in bare]
+    columns: dict[str, Any] = {}
+    for name in (*_OF_ROWS, "times"):
+        given = [(rows, getattr(part, name)) for rows, part in bare]
+        if any(values is None for _, values in given):
+            continue
+        first = np.asarray(given[0][1])
+        columns[name] = np.empty((len(given[0][0]), *first.shape[1:]), first.dtype)
+        for rows, values in given:
+            columns[name][rows] = values
+    times = pd.DatetimeIndex(columns.pop("times"), name=bare[0][1].times.name)
+    causal, delay_s = all(part.causal for _, part in bare), max(part.delay_s for _, part in bare)
+    return Prediction(times, causal=causal, delay_s=delay_s, **columns)
 
 
 def from_people(

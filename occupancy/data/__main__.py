@@ -99,7 +99,9 @@ def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
     ends = with_offset(log.times[[0, -1]], log.clock)
     steps = (times.shift(-1) - times).dt.total_seconds()  # from each row to the next
     gaps = steps[steps > log.max_gap]
-    counts = log.frame[log.schema.count].value_counts()
+    from occupancy.data.holes import longest_run  # noqa: PLC0415 (late, as pandas)
+
+    counts, held = log.frame[log.schema.count].value_counts(), log.held
     sensors = [column for column in log.schema.columns if column.name in log.frame.columns]
     return {
         "name": log.name,
@@ -109,8 +111,9 @@ def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
         "last": str(ends[1]),
         "step_s": None if math.isnan(log.step_s) else log.step_s,
         "digest": log.digest,
+        "unlabelled": int(log.frame[log.schema.count].isna().sum()),
         "labels": {str(label): int(counts.get(label, 0)) for label in range(max_count + 1)},
-        "filled": int(log.missing.to_numpy().sum()),
+        "missing": int(log.missing.to_numpy().sum()),
         "max_gap": log.max_gap,
         "gaps": [{"start": str(start), "length_s": float(length)} for start, length in gaps.items()],
         "columns": [
@@ -118,12 +121,18 @@ def _facts(log: Log, origin: str | None, max_count: int) -> dict[str, Any]:
                 "name": column.name,
                 "kind": column.kind,
                 "unit": column.unit,
-                "filled": int(log.missing[column.name].sum()),
-                **{what: float(log.frame[column.name].agg(what)) for what in ("min", "mean", "max")},
+                "missing": int(log.missing[column.name].sum()),
+                "held": int(held[column.name].sum()),
+                "longest_missing": longest_run(log.missing[column.name].to_numpy()),
+                **{what: _known(log.frame[column.name].agg(what)) for what in ("min", "mean", "max")},
             }
             for column in sensors
         ],
     }
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else float(number)
 
 
 def _tables(facts: dict[str, Any]) -> Group:
@@ -136,8 +145,8 @@ def _tables(facts: dict[str, Any]) -> Group:
         "last row": facts["last"],
         "step": "unknown" if facts["step_s"] is None else f"{facts['step_s']:g} s",
         "digest": facts["digest"],
-        "rows of each count": labels,
-        "missing cells filled": f"{facts['filled']:,}",
+        "rows of each count": labels + (f", none: {facts['unlabelled']:,}" if facts["unlabelled"] else ""),
+        "missing readings": f"{facts['missing']:,}",
         f"gaps over {facts['max_gap']:g} s": "\n".join(
             f"{gap['start']} for {timedelta(seconds=gap['length_s'])}" for gap in facts["gaps"]
         )
@@ -149,11 +158,12 @@ def _tables(facts: dict[str, Any]) -> Group:
     columns = Table()
     for heading in ("column", "unit"):
         columns.add_column(heading)
-    for heading in ("min", "mean", "max", "filled"):
+    for heading in ("min", "mean", "max", "missing", "longest"):
         columns.add_column(heading, justify="right")
     for column in facts["columns"]:
-        numbers = (f"{column[what]:.5g}" for what in ("min", "mean", "max"))
-        columns.add_row(Text(column["name"]), Text(column["unit"]), *numbers, f"{column['filled']:,}")
+        numbers = ("" if column[what] is None else f"{column[what]:.5g}" for what in ("min", "mean", "max"))
+        missing = (f"{column[what]:,}" for what in ("missing", "longest_missing"))
+        columns.add_row(Text(column["name"]), Text(column["unit"]), *numbers, *missing)
     return Group(summary, columns)
 
 

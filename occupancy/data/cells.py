@@ -14,7 +14,8 @@ from occupancy.arrays import Ints
 from occupancy.config import Data
 from occupancy.data.blanks import is_blank_text
 from occupancy.data.clock import Clock
-from occupancy.data.numbers import OF_TWO_STATES, STATES
+from occupancy.data.labels import on_words
+from occupancy.data.numbers import OF_TWO_STATES
 from occupancy.data.order import setback
 from occupancy.data.schema import Schema
 from occupancy.data.times import joined_text, suggest_format
@@ -34,7 +35,8 @@ REMEDIES = {
     "too large": "correct the cell, or empty it",
     "gap too long": "raise data.max_missing (samples), or set data.missing=keep to leave the cells missing",
     "sensor without a reading": "give at least one reading, or take the column out of the file and of the schema",
-    "label missing": "give the count, or delete the row; labels are not filled in",
+    "label missing": "leave it empty",
+    "no count": "give counts for some rows at least, in the column that the schema names",
     "negative count": "write a count of 0 or more",
     "fractional count": "write a whole number",
     "count above data.max_count": "correct the count, or raise data.max_count",
@@ -71,9 +73,12 @@ def problems_of(
     if back is not None:  # the rows that are not in order need no word of their own
         found = found[~found["kind"].isin(["duplicate time", "unsorted time"])]
     return [
-        *_column_problems(raw, schema, labelled),
+        *_column_problems(raw, schema, labelled, in_use),
         *([back] if back else []),
-        *(_describe(str(kind), cells, raw, schema, label) for kind, cells in found.groupby("kind", sort=False)),
+        *(
+            _describe(str(kind), cells, raw, schema, settings, label)
+            for kind, cells in found.groupby("kind", sort=False)
+        ),
     ]
 
 
@@ -82,8 +87,8 @@ def is_blank(cells: pd.Series[str]) -> bool:
     return all(map(is_blank_text, cells.astype(str).unique()))
 
 
-def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool) -> Iterator[str]:
-    required = [*schema.time, *(column.name for column in schema.columns if not column.optional)]
+def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool, in_use: bool) -> Iterator[str]:
+    required = [*schema.time, *(column.name for column in schema.columns if not (column.optional or in_use))]
     if labelled:
         required.append(schema.count)
     known = [*schema.time, *schema.sensors, schema.count]
@@ -118,10 +123,12 @@ def _cell_problems(
         _kind_of_null(raw, column, index, schema) for column, index in cells.loc[unset, ["column", "index"]].to_numpy()
     ]
     order = {kind: rank for rank, kind in enumerate(REMEDIES)}
-    tolerated = {"keep": {"missing", "gap too long"}, "hold": {"missing"}, "refuse": {"gap too long"}}[settings.missing]
+    tolerated = {"gap too long", *({"missing"} if settings.missing != "refuse" else set())}
     if in_use and settings.missing != "refuse":
         tolerated |= {"infinite", "too large"}
-    if settings.missing == "refuse" or (in_use and settings.missing == "keep"):
+    tolerated |= {"label missing"} | ({"duplicate time"} if settings.step is not None else set())
+    tolerated |= {"count above data.max_count", "no count"} if in_use else set()
+    if settings.missing == "refuse" or in_use:
         tolerated |= {"sensor without a reading"}
     cells = cells[~cells["kind"].isin(tolerated)]
     return cells.sort_values(["kind", "index"], key=lambda part: part.map(order) if part.name == "kind" else part)
@@ -158,6 +165,7 @@ def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrame
         nullable=False,
         required=False,
         checks=[  # an infinite count is negative or too large
+            pa.Check(lambda cells: pd.Series(cells.notna().any(), cells.index), error="no count", ignore_na=False),
             pa.Check(lambda cells: cells >= 0, error="negative count"),
             pa.Check(lambda cells: (cells == np.floor(cells)) | np.isinf(cells), error="fractional count"),
             pa.Check(lambda cells: cells <= settings.max_count, error="count above data.max_count"),
@@ -180,17 +188,18 @@ def usable(cells: pd.Series[float]) -> pd.Series[bool]:
     return cells.abs() <= LARGEST
 
 
-def hold(readings: pd.DataFrame, groups: Ints) -> pd.DataFrame:
+def hold(readings: pd.DataFrame, groups: Ints, most: int | None = None) -> pd.DataFrame:
     """Return the readings with each missing one replaced by the last reading before it in its group.
 
     To hold the last reading needs no later row; a straight line between two readings would use the future.
-    Without an earlier reading in the group, a reading stays missing, and features use a learned value for it.
+    Without an earlier reading in the group, a reading stays missing.
 
     Args:
         readings: (N, columns), NaN where a reading is missing.
         groups: (N,) the group of each row.
+        most: the most rows on end for which a reading is held; None for all.
     """
-    return readings.groupby(groups).ffill()
+    return readings.groupby(groups).ffill(limit=most)
 
 
 def _run_lengths(flags: pd.Series[bool]) -> pd.Series[int]:
@@ -199,7 +208,9 @@ def _run_lengths(flags: pd.Series[bool]) -> pd.Series[int]:
     return flags.groupby(run).transform("sum")
 
 
-def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema, label: Callable[[int], str]) -> str:
+def _describe(
+    kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema, settings: Data, label: Callable[[int], str]
+) -> str:
     shown = []
     for column, index in cells[["column", "index"]].head(LISTED_CELLS).to_numpy():
         columns = schema.time if column == TIME else [column]
@@ -213,12 +224,5 @@ def _describe(kind: str, cells: pd.DataFrame, raw: pd.DataFrame, schema: Schema,
             "correct the time, or delete the row" if few else remedy + suggest_format(joined_text(raw, schema.time))
         )
     if kind == "not a count":
-        remedy += _on_labels(raw.loc[cells["index"], schema.count])
+        remedy += on_words(raw.loc[cells["index"], schema.count], settings)
     return f"{kind} ({len(cells)}): {', '.join(shown)}{more}; {remedy}"
-
-
-def _on_labels(cells: pd.Series[str]) -> str:
-    """Return an example of what the schema may say of words that stand for counts."""
-    words = list(dict.fromkeys(str(cell).strip() for cell in cells))[:4]
-    meant = {word: int(STATES[word.lower()]) for word in words if word.lower() in STATES}
-    return f", such as labels: {{{', '.join(f'{word}: {meant.get(word, 1)}' for word in words)}}}"

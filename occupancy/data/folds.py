@@ -79,7 +79,10 @@ class Scheme(Section):
 
 @dataclass(frozen=True)
 class Fold:
-    """The rows of a log in three parts; no row is in two of them.
+    """The labelled rows of a log in three parts; no row is in two of them.
+
+    Rows without a count are history. Each belongs to the part of the labelled row before it, or in front of the first
+    one, after it: its sensors are seen with those of that part, and sealed with them.
 
     Attributes:
         number: position in the scheme, from 1.
@@ -87,6 +90,7 @@ class Fold:
         train: (N,) rows to learn from.
         validation: (N,) rows that choose the number of epochs, cut out of the training rows.
         test: (N,) rows that are only scored.
+        unlabelled: (N,) rows without a count in the intervals of the parts; None if there are none.
     """
 
     number: int
@@ -94,6 +98,7 @@ class Fold:
     train: Rows
     validation: Rows
     test: Rows
+    unlabelled: Rows | None = None
 
     @property
     def name(self) -> str:
@@ -109,23 +114,34 @@ class Fold:
         """Return the fold itself; a room that is not read yet is read by its own `load`."""
         return self
 
+    def seen(self, rows: Rows) -> Rows:
+        """Return rows (N,) of parts, and the rows without a count among them, whose sensors may be read with theirs."""
+        if self.unlabelled is None:
+            return rows
+        labelled = np.flatnonzero(self.train | self.validation | self.test)
+        before = np.searchsorted(labelled, np.arange(len(rows)), side="right") - 1
+        among: Rows = self.unlabelled & rows[labelled[before.clip(0)]]
+        return rows | among
+
     def sealed(self) -> Fold:
         """Return the fold as a model may see it: every cell of a test row is NaN.
 
         A model that still reads a test row gets NaN, so it fails and leaks nothing. Counts become floats, which
-        can be NaN. A missing cell holds the last reading of its own part again, because the reading that it
-        held may be from a test row.
+        can be NaN. A cell that holds an earlier reading holds the last one of its own part again, because the reading
+        that it held may be from a test row.
         """
         log = self.log
         frame = log.frame.astype(np.float64)
-        frame.loc[self.test] = np.nan
-        refilled = log.missing.columns[log.missing.any()]
+        hidden = self.seen(self.test)
+        held = log.held
+        frame.loc[hidden] = np.nan
+        refilled = log.missing.columns[held.any()]
         if len(refilled):
-            parts = np.select([self.train, self.validation, self.test], [1, 2, 3], 0)
+            parts = np.select([self.seen(self.train), self.seen(self.validation), hidden], [1, 2, 3], 0)
             runs = np.cumsum(np.diff(parts, prepend=parts[:1]) != 0)
             groups = runs * len(frame) + recordings(log.times, log.max_gap)
-            readings = frame[refilled].mask(log.missing[refilled])
-            frame[refilled] = hold(readings, groups)
+            readings = frame[refilled].mask(held[refilled])
+            frame[refilled] = readings.where(~held[refilled], hold(readings, groups))
         return dataclasses.replace(self, log=dataclasses.replace(self.log, frame=frame))
 
     def counts(self, part: Rows) -> NDArray[np.int64]:
@@ -149,8 +165,10 @@ def final_fold(folds: Sequence[Fold]) -> Fold:
     """
     last = folds[-1]
     used = np.logical_or.reduce([part for fold in folds for part in (fold.train, fold.validation, fold.test)])
-    nothing = np.zeros_like(last.test)
-    return dataclasses.replace(last, number=len(folds) + 1, train=used & ~last.validation, test=nothing)
+    nothing, history = np.zeros_like(last.test), [fold.unlabelled for fold in folds if fold.unlabelled is not None]
+    unlabelled = np.logical_or.reduce(history) if history else None
+    train = used & ~last.validation
+    return dataclasses.replace(last, number=len(folds) + 1, train=train, test=nothing, unlabelled=unlabelled)
 
 
 def load_scheme(name: str) -> Scheme:
@@ -191,7 +209,8 @@ def digest_of(folds: Sequence[Fold]) -> str:
     """Return a hash of the parts of all rows: for the same log, equal digests mean equal folds."""
     digest = hashlib.sha256()
     for fold in folds:
-        digest.update(np.stack([fold.train, fold.validation, fold.test]).tobytes())
+        history = [] if fold.unlabelled is None else [fold.unlabelled]
+        digest.update(np.stack([fold.train, fold.validation, fold.test, *history]).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -199,7 +218,9 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
     where = f"folds {scheme.name}: fold {number}"
     for problem in _overlaps(times):
         raise InputError(f"{where}: {problem}; a row can be in only one part")
-    rows = {part: _rows_in(log.times, getattr(times, part)) for part in PARTS}
+    inside = {part: _rows_in(log.times, getattr(times, part)) for part in PARTS}
+    labelled = log.labelled
+    rows = {part: mask & labelled for part, mask in inside.items()}
     outside = rows["validation"] & ~rows["train"]
     if outside.any():
         raise InputError(
@@ -209,11 +230,17 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
     rows["train"] &= ~rows["validation"]
     for part, mask in rows.items():
         if not mask.any():
+            if inside[part].any():
+                raise InputError(
+                    f"{where}: {part} has no row with a count; give {part} an interval in which some have one"
+                )
             raise InputError(
                 f"{where}: {part} has no rows; the log runs from {log.times[0]} to {log.times[-1]}, "
                 f"so give {part} an interval in it"
             )
-    return check_labels(Fold(number, log, **rows), where)
+    return check_labels(
+        Fold(number, log, **rows, unlabelled=log.unlabelled(np.logical_or.reduce([*inside.values()]))), where
+    )
 
 
 def check_labels(fold: Fold, where: str) -> Fold:

@@ -37,8 +37,10 @@ def leave_rooms_out(log: Log, folds: int) -> list[Fold]:
         test = groups == group
         validation = np.zeros_like(test)
         validation[np.flatnonzero(~test)[::VALIDATION_STRIDE]] = True
-        parts = (np.repeat(part, sizes) for part in (~test & ~validation, validation, test))
-        fold = Fold(group + 1, log, *parts)
+        train, chosen, tested = (
+            np.repeat(part, sizes) & log.labelled for part in (~test & ~validation, validation, test)
+        )
+        fold = Fold(group + 1, log, train, chosen, tested, log.unlabelled(np.ones(len(log.frame), bool)))
         found.append(check_labels(fold, f"folds {LEAVE_ROOMS_OUT}: fold {fold.number}"))
     return found
 
@@ -75,10 +77,14 @@ def cut_within(log: Log, where: str) -> Fold:
     Raises:
         InputError: if there are too few rows, or the training rows have a single label.
     """
-    rows = np.arange(len(log.frame))
-    trained = round(TRAINED * len(rows))
+    rows = np.cumsum(log.labelled) - 1  # of a row without a count, that of the row before
+    whole = int(log.labelled.sum())
+    trained = round(TRAINED * whole)
     learned = round((1 - VALIDATED) * trained)
     parts = rows < learned, (rows >= learned) & (rows < trained), rows >= trained
-    if not all(part.any() for part in parts):
-        raise InputError(f"{where}: has {len(rows)} rows, too few for training, validation and test; give a longer log")
-    return check_labels(Fold(1, log, *parts), where)
+    train, validation, test = (part & log.labelled for part in parts)
+    if not (train.any() and validation.any() and test.any()):
+        named = "rows" if whole == len(rows) else "rows with a count"
+        raise InputError(f"{where}: has {whole} {named}, too few for training, validation and test; give a longer log")
+    unlabelled = log.unlabelled(np.ones(len(rows), bool))
+    return check_labels(Fold(1, log, train, validation, test, unlabelled), where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from occupancy.arrays import Rows
 from occupancy.config import Data
+from occupancy.data import holes
 from occupancy.data.cells import TIME, hold, problems_of, usable
 from occupancy.data.clock import Clock
+from occupancy.data.labels import hold_counts, read_counts
 from occupancy.data.numbers import to_numbers
 from occupancy.data.order import repeated
 from occupancy.data.reading import Cells, read_files
+from occupancy.data.rhythm import irregular, on_grid
 from occupancy.data.schema import Schema
 from occupancy.data.times import Times, joined_text, read_times, recordings, step_of
 from occupancy.errors import InputError
@@ -47,9 +51,9 @@ class Log:
         name: ``uci``, ``simulated``, or the name of the file.
         family: the name that a fold scheme uses for the log: the name of the schema, or ``simulated``.
         schema: the meaning of its columns.
-        frame: sensors as floats (N rows) on a naive, sorted index ``time``; the count as int64, if labelled.
-        missing: (N, sensors) which cells were missing. Such a cell holds the last reading of its recording, or
-            NaN if there is none before it.
+        frame: sensors as floats (N rows) on a naive, sorted index ``time``, NaN where a reading is missing; the count,
+            if labelled, as int64, or as float64 with NaN in rows that have none.
+        missing: (N, sensors) which cells were missing; with ``missing: hold`` such a cell may hold an earlier reading.
         max_gap: longest time in seconds between two rows of one recording.
         rooms: the rooms of a log of many rooms, separated by gaps; empty for a log of one room.
         clock: how its times stand to UTC; None if nothing says it.
@@ -75,6 +79,20 @@ class Log:
     def step_s(self) -> float:
         """The step of the log in seconds: the median between rows of one recording."""
         return step_of(self.times, self.max_gap)
+
+    @property
+    def held(self) -> pd.DataFrame:
+        """Which cells hold an earlier reading, (N, sensors)."""
+        return self.frame[self.missing.columns].notna() & self.missing.to_numpy()
+
+    @cached_property
+    def labelled(self) -> Rows:
+        """Which rows have a count, (N,)."""
+        return self.frame[self.schema.count].notna().to_numpy()
+
+    def unlabelled(self, rows: Rows) -> Rows | None:
+        """Return which of some rows (N,) have no count, (N,); None if all of the log have one."""
+        return None if self.labelled.all() else rows & ~self.labelled
 
     @cached_property
     def digest(self) -> str:
@@ -154,21 +172,24 @@ def validate(
     _check_shape(raw, where)
     raw = raw.loc[:, [not schema.ignores(str(name)) for name in raw.columns]].reset_index(drop=True)
     raw, times = _with_times(raw, schema, settings, where, label)
-    table = _in_numbers(raw, schema, labelled)
+    table = _in_numbers(raw, schema, settings, labelled)
     if times is not None:
         table[TIME] = times.times
     clock = times and times.clock
     if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
-    log = check_step(_build(table, schema, settings, name, labelled), where)
-    return replace(log, clock=clock, notes=times.notes if times else ())
+    log = check_step(_build(table, schema, settings, name, labelled, in_use), where)
+    notes = () if in_use else _notes(log, settings)  # in use, what the model reads and learned from decides
+    return replace(log, clock=clock, notes=(*(times.notes if times else ()), *notes))
 
 
-def _in_numbers(raw: pd.DataFrame, schema: Schema, labelled: bool) -> pd.DataFrame:
-    wanted = [*schema.sensors, *([schema.count] if labelled else [])]
+def _in_numbers(raw: pd.DataFrame, schema: Schema, settings: Data, labelled: bool) -> pd.DataFrame:
     kinds = {column.name: column.kind for column in schema.columns}
-    present = [name for name in wanted if name in raw.columns]
-    return pd.DataFrame({name: to_numbers(raw[name], kinds.get(name)) for name in present}, index=raw.index)
+    present = [name for name in schema.sensors if name in raw.columns]
+    table = pd.DataFrame({name: to_numbers(raw[name], kinds[name]) for name in present}, index=raw.index)
+    if labelled and schema.count in raw.columns:
+        table[schema.count] = read_counts(raw[schema.count], schema, settings)
+    return table
 
 
 def _with_times(
@@ -219,13 +240,31 @@ def check_step(log: Log, where: str) -> Log:
     return log
 
 
-def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool) -> Log:
+def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool, in_use: bool) -> Log:
     frame = table.set_index(TIME).rename_axis("time")
-    sensors = [column for column in schema.sensors if column in frame.columns]
+    needed = [column.name for column in schema.columns if in_use and not column.optional]
+    sensors = [column for column in schema.sensors if column in frame.columns or column in needed]
     readings = frame.reindex(columns=sensors)
-    missing = ~readings.apply(usable)
-    if missing.any(axis=None):
-        readings = hold(readings.mask(missing), recordings(pd.DatetimeIndex(frame.index), settings.max_gap))
+    readings = readings.where(readings.apply(usable))
     if labelled:
-        readings[schema.count] = frame[schema.count].astype(np.int64)
+        readings[schema.count] = frame[schema.count]
+    if settings.step is not None:
+        readings = on_grid(readings, schema, settings)
+    missing = readings[sensors].isna()
+    if settings.missing == "hold" and missing.any(axis=None):
+        recording = recordings(pd.DatetimeIndex(readings.index), settings.max_gap)
+        readings[sensors] = hold(readings[sensors], recording, settings.max_missing)
+    if labelled:
+        readings[schema.count] = hold_counts(readings[schema.count], settings.max_gap, settings.hold_counts)
+        if readings[schema.count].notna().all():
+            readings[schema.count] = readings[schema.count].astype(np.int64)
     return Log(name, schema.name, schema, readings, missing, settings.max_gap)
+
+
+def _notes(log: Log, settings: Data) -> Iterator[str]:
+    """Yield what is to be said of missing readings and counts, and of an irregular rhythm."""
+    yield from holes.told(log.missing, log.held, log.step_s, settings.max_missing)
+    if log.schema.count in log.frame and (blank := int(log.frame[log.schema.count].isna().sum())):
+        yield f"{blank:,} of {len(log.frame):,} rows have no count: they serve as history, unlearned and unscored"
+    if settings.step is None and (said := irregular(log.times, settings.max_gap)):
+        yield said

@@ -255,5 +255,5 @@ def check_cadence(step_s: float, times: pd.DatetimeIndex, max_gap: float) -> Non
     if abs(found_s / step_s - 1) > STEP_TOLERANCE:
         raise InputError(
             f"got a row every {found_s:g} s, but the model was trained on one every {step_s:g} s; "
-            "resample the frame to that step"
+            f"put the rows on that step, with data.step={step_s:g}s"
         )

@@ -86,7 +86,8 @@ def validate_fold(config: Config, fold: Fold, steps: Steps) -> FoldResult:
     assert config.protocol == "honest", "the report's protocol stops on the test rows"
     config = config.model_copy(update={"train": config.train.model_copy(update={"refit": False})})
     sealed = fold.sealed()
-    return _run(config, fold, sealed, sealed.log.frame[~fold.test], fold.validation[~fold.test], steps)
+    shown = ~fold.seen(fold.test)
+    return _run(config, fold, sealed, sealed.log.frame, fold.validation, steps, shown)
 
 
 def fit_final(config: Config, fold: Fold, steps: Steps) -> Fitted:
@@ -107,16 +108,37 @@ def fit_final(config: Config, fold: Fold, steps: Steps) -> Fitted:
         return Fitted(fold=fold, estimator=estimator, fit_s=time.perf_counter() - start)
 
 
-def _run(config: Config, fold: Fold, shown: Fold, frame: pd.DataFrame, asked: Rows, steps: Steps) -> FoldResult:
-    """Return what a model learned from a fold as it is shown, and what it gives for the rows asked (N,) of a frame."""
+def _run(
+    config: Config,
+    fold: Fold,
+    shown: Fold,
+    frame: pd.DataFrame,
+    asked: Rows,
+    steps: Steps,
+    there: Rows | None = None,
+) -> FoldResult:
+    """Return what a model learned from a fold as it is shown, and what it gives for rows of a frame.
+
+    Args:
+        config: the experiment.
+        fold: the fold.
+        shown: the fold as the model sees it.
+        frame: N rows, sensors and counts.
+        asked: (N,) the rows to predict.
+        steps: the progress of the fit.
+        there: (N,) the rows that there are when the others are predicted; None for all.
+    """
+    past = fold.seen(asked)
+    if there is not None:
+        frame, asked, past = frame[there], asked[there], past[there]
     estimator = make_estimator(config)
     count = fold.log.schema.count
     with one_thread():
         start = time.perf_counter()
         estimator.fit(shown, steps)
         fitted = time.perf_counter()
-        # The rows asked for alone are a decoder's past: the model may have learned the labels of those before by heart.
-        prediction = predict_by_room(estimator, frame.drop(columns=count), asked, fold.log, past=asked)
+        # The rows of the part alone are a decoder's past: the labels of those before may be learned by heart.
+        prediction = predict_by_room(estimator, frame.drop(columns=count), asked, fold.log, past=past)
         predicted = time.perf_counter()
     truth = frame.loc[asked, count].to_numpy(np.int64)
     metrics = score([(prediction, truth)], fold.log.max_gap)

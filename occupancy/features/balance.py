@@ -58,8 +58,8 @@ class Air:
         the occupied room: the median over rows of the ``p`` that solves the balance, weighted by the count.
 
         Args:
-            co2_ppm: (N,) CO2; NaN outside every stretch.
-            counts: (N,) people; only read inside stretches.
+            co2_ppm: (N,) CO2; NaN outside every stretch and where it is missing.
+            counts: (N,) people, negative where the count is not known; only read inside stretches.
             stretch: (N,) the stretch of each row, negative for rows that may not be read.
             step_s: seconds between rows.
             who: how a warning calls the model.
@@ -73,6 +73,7 @@ class Air:
         rate = air_changes(co2_ppm, outdoor_ppm, stretch_of(empty, stretch), step_s, SLOPE_S, who)
         span = span_of(co2_ppm, stretch, step_s, SLOPE_S)
         added = span.slope_ppm_per_h + rate * (span.mean_ppm - outdoor_ppm)
+        occupied &= ~np.isnan(added)
         person = USUAL_PERSON
         if occupied.any():
             people = counts[occupied].astype(np.float64)
@@ -122,8 +123,8 @@ def span_of(co2_ppm: Floats, stretch: Ints, step_s: float, span_s: float, centre
 
 
 def outdoors(co2_ppm: Floats) -> float:
-    """Return the CO2 outdoors in ppm, estimated as a low quantile of the CO2 in the room (N,)."""
-    return float(np.quantile(co2_ppm, LOWEST, method="lower"))
+    """Return the CO2 outdoors in ppm, estimated as a low quantile of the CO2 in the room (N,), NaN where missing."""
+    return float(np.quantile(co2_ppm[~np.isnan(co2_ppm)], LOWEST, method="lower"))
 
 
 def air_changes(co2_ppm: Floats, outdoor_ppm: float, empty: Ints, step_s: float, span_s: float, who: str) -> float:
@@ -147,7 +148,7 @@ def air_changes(co2_ppm: Floats, outdoor_ppm: float, empty: Ints, step_s: float,
     span = span_of(co2_ppm, empty, step_s, span_s)
     excess_ppm = span.mean_ppm - outdoor_ppm
     earlier = samples_of(span_s, step_s, fewest=2) - 1
-    useful = (empty >= 0) & (excess_ppm > 0)
+    useful = (empty >= 0) & (excess_ppm > 0) & ~np.isnan(span.slope_ppm_per_h)
     # Over a shorter span, a slope is mostly noise.
     useful[:earlier] = False
     useful[earlier:] &= empty[earlier:] == empty[: max(len(empty) - earlier, 0)]

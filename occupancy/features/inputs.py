@@ -8,27 +8,27 @@ from typing import Any
 from occupancy.arrays import Rows
 from occupancy.config import CENTRED, PHYSICS, Kind
 from occupancy.data.table import Log
-from occupancy.data.times import stretches
 from occupancy.features.physics import PhysicsFeatures
 from occupancy.features.sensors import Features
 
 Inputs = Features | PhysicsFeatures
 
 
-def fit_inputs(log: Log, rows: Rows, selection: str | Sequence[Kind]) -> Inputs:
+def fit_inputs(log: Log, rows: Rows, selection: str | Sequence[Kind], seen: Rows | None = None) -> Inputs:
     """Return the selected inputs of a log, scaled on the given rows.
 
     Args:
         log: the log; only the given rows are read.
         rows: (N,) the training rows.
         selection: ``all``, ``no_light``, ``physics``, ``centred_physics``, or kinds of columns.
+        seen: (N,) the training rows and the rows without a count among them; None for the training rows.
 
     Raises:
         InputError: if the log has no column of the selection.
     """
     if selection not in PHYSICS:
-        return Features.fit(log, rows, selection)
-    return PhysicsFeatures.fit(log, rows, selection == CENTRED, stretches(log.times, rows, log.max_gap))
+        return Features.fit(log, rows, selection, seen)
+    return PhysicsFeatures.fit(log, rows, selection == CENTRED, seen)
 
 
 def inputs_from(settings: dict[str, Any]) -> Inputs:

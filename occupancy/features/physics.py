@@ -17,7 +17,9 @@ from occupancy.config import CENTRED, Kind
 from occupancy.data import rolling
 from occupancy.data.rolling import by_stretch, samples_of
 from occupancy.data.table import Log
+from occupancy.data.times import stretches
 from occupancy.features.balance import Air, span_of
+from occupancy.features.holes import extremes, fill_by_others
 from occupancy.features.learned import Learned
 from occupancy.features.sensors import PHYSICS_KINDS, Features, check_inputs, columns_of
 
@@ -30,6 +32,16 @@ QUIET_QUANTILE = 0.05  # of the readings of a sound sensor; it is taken as its r
 CONSTANT = 1e-6  # an input with a smaller range on the training rows varies only by rounding
 LOUD = 0.25  # loudness from which a sensor is loud: 28 % above silence
 
+
+_KINDS: dict[str, Kind] = {
+    "people": "co2",
+    "co2": "co2",
+    "loud": "sound",
+    "mov": "motion",
+    "motion": "motion",
+    "warming": "temperature",
+}
+"""The kind of the inputs whose names begin with a word."""
 
 Readings = dict[Kind, Floats]
 
@@ -52,6 +64,10 @@ class PhysicsFeatures:
 
     Loudness is the logarithm of the reading divided by the reading in silence, at least 0.
 
+    A missing reading is replaced by what the other sensors of its kind read at the same time, compared with what each
+    usually reads. Where all of a kind are missing, spans use the rows that have readings; an input whose span has too
+    few (see `occupancy.data.rolling`) is NaN.
+
     Attributes:
         sensors: the sensor columns in their own units.
         air: the constants of the balance, if there is CO2.
@@ -69,7 +85,7 @@ class PhysicsFeatures:
     centred: bool
 
     @classmethod
-    def fit(cls, log: Log, rows: Rows, centred: bool, stretch: Ints) -> Self:
+    def fit(cls, log: Log, rows: Rows, centred: bool, seen: Rows | None = None) -> Self:
         """Return the inputs of a log, with constants and scaling from the given rows.
 
         The inputs of kinds of sensors that the log lacks are left out, see `absent_kinds`.
@@ -78,18 +94,20 @@ class PhysicsFeatures:
             log: the log, with counts; only the given rows are read.
             rows: (N,) the training rows.
             centred: whether spans lie around their row.
-            stretch: (N,) the stretch of each training row.
+            seen: (N,) the training rows and the rows without a count among them; None for the training rows.
 
         Warns:
-            InputWarning: if the constants of the balance can't be estimated.
+            InputWarning: if the constants of the balance can't be estimated, or a column has no reading.
 
         Raises:
             InputError: if the log has none of the kinds of sensors that the inputs need.
         """
         asked = CENTRED if centred else "physics"
+        seen = rows if seen is None else seen
+        stretch = stretches(log.times, seen, log.max_gap)
         there = {column.kind for column in columns_of(log, asked)}
         kinds = [kind for kind in PHYSICS_KINDS if kind in there]
-        sensors = Features.fit(log, rows, kinds).unscaled()
+        sensors = Features.fit(log, rows, kinds, seen).unscaled()
         readings = _by_kind(sensors, log.frame, stretch)
         air = None
         if "co2" in readings:
@@ -97,11 +115,11 @@ class PhysicsFeatures:
             co2_ppm = readings["co2"].mean(axis=1)
             air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, f"features {asked}")
         sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
-        # A sensor that reads 0 in silence would give a ratio to 0: use a hundredth of its largest reading instead.
-        quiet = np.maximum(np.quantile(sound, QUIET_QUANTILE, axis=0), sound.max(axis=0, initial=1e-6) / 100)
+        quiet = np.array([_quiet(column[~np.isnan(column)]) for column in sound.T])
         bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred)
-        raw = [values[rows] for _, values in bare._inputs(readings, stretch)]
-        low, high = (np.array([extreme(values) for values in raw]) for extreme in (np.min, np.max))
+        holed = bool(log.missing[list(sensors.typical)].to_numpy()[seen].any())
+        raw = [extremes(values[rows], holed) for _, values in bare._inputs(readings, stretch)]
+        low, high = np.array(raw).T
         return cls(sensors, air, quiet, low, high, centred)
 
     @property
@@ -110,6 +128,16 @@ class PhysicsFeatures:
         widths = {kind: len(self._columns(kind)) for kind in PHYSICS_KINDS}
         readings: Readings = {kind: np.zeros((1, width)) for kind, width in widths.items() if width}
         return tuple(name for name, _ in self._inputs(readings, np.zeros(1, np.int64)))
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kind of sensors that each input is computed from, (F,)."""
+        return tuple(next(kind for word, kind in _KINDS.items() if name.startswith(word)) for name in self.names)
+
+    @property
+    def typical(self) -> dict[str, float]:
+        """Median on the training rows of each column that is read, by name."""
+        return self.sensors.typical
 
     @property
     def step_s(self) -> float:
@@ -124,13 +152,15 @@ class PhysicsFeatures:
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
         """Return the scaled inputs (N, F): 0 to 1 on the training rows, NaN outside every stretch.
 
+        In a stretch, an input is NaN if too few of its readings are there.
+
         Args:
-            frame: sensors on a time index, N rows.
+            frame: sensors on a time index, N rows; a column that it lacks has no reading.
             stretch: (N,) the stretch of each row; no span reaches past its ends.
 
         Raises:
-            InputError: if the frame lacks a column that the model was trained on, or a reading is so large that an
-                input is not finite.
+            InputError: if the frame has none of the columns that the model was trained on, or a reading is so large
+                that an input is not finite.
         """
         scaled = np.empty((len(frame), len(self.low)), np.float32)
         width = self.high - self.low
@@ -186,12 +216,13 @@ class PhysicsFeatures:
                 yield f"people_{span_s:g}", self.air.people(span)
             yield "co2_excess", co2_ppm - self.air.outdoor_ppm
         if "sound" in readings:
-            yield from _of_sound(np.log(np.maximum(readings["sound"] / self.quiet, 1.0)), over)
+            loudness = np.log(np.maximum(readings["sound"] / self.quiet, 1.0))
+            yield from _of_sound(fill_by_others(loudness), over)
         if "motion" in readings:
             yield from _of_motion(readings["motion"], over)
         if "temperature" in readings:
             warming = over(readings["temperature"], WARMING_S, rolling.slope)
-            yield "warming", np.median(warming, axis=1) * 3600 / self.step_s
+            yield "warming", np.median(fill_by_others(warming), axis=1) * 3600 / self.step_s
 
 
 def absent_kinds(log: Log) -> list[Kind]:
@@ -204,7 +235,7 @@ def _of_sound(loudness: Floats, over: Callable[[Floats, float], Floats]) -> Iter
     """Yield name and values (N,) of each input from the loudness (N, M) at each sensor."""
     for span_s in LEVEL_S:
         yield from _ordered(f"loudness_{span_s:g}", over(loudness, span_s))
-    loud = (loudness > LOUD).mean(axis=1, keepdims=True)
+    loud = np.where(np.isnan(loudness), np.nan, loudness > LOUD).mean(axis=1, keepdims=True)
     loudest = loudness.max(axis=1, keepdims=True)
     for span_s in PRESENCE_S:
         yield f"loud_{span_s:g}", over(loud, span_s)[:, 0]
@@ -218,16 +249,31 @@ def _of_motion(motion: Floats, over: Callable[[Floats, float], Floats]) -> Itera
     moved = motion.max(axis=1, keepdims=True)
     for span_s in sorted({*LATELY_S, *PRESENCE_S}):
         share = over(moved, span_s)[:, 0]
-        yield f"moved_{span_s:g}", (share > 0).astype(np.float64)
+        yield f"moved_{span_s:g}", np.where(np.isnan(share), np.nan, share > 0)
         if span_s in PRESENCE_S:
             yield f"moving_{span_s:g}", share
 
 
 def _by_kind(sensors: Features, frame: pd.DataFrame, stretch: Ints) -> Readings:
-    """Return the readings (N, sensors) of each kind; NaN outside every stretch."""
-    values = sensors.transform(frame, stretch).astype(np.float64)
-    kinds = [column.kind for column in sensors.columns]
-    return {kind: values[:, [each == kind for each in kinds]] for kind in PHYSICS_KINDS if kind in kinds}
+    """Return the readings (N, sensors) of each kind; NaN outside every stretch, and where one is missing.
+
+    A CO2 or motion sensor without a reading gets what the others of its kind say.
+    """
+    values = sensors.readings(frame, stretch).astype(np.float64)
+    usual = np.array([sensors.typical[column.name] for column in sensors.columns])
+    found: Readings = {}
+    for kind in PHYSICS_KINDS:
+        own = np.array([column.kind == kind for column in sensors.columns])
+        if own.any():
+            offset = usual[own] if kind == "co2" else None
+            found[kind] = fill_by_others(values[:, own], offset) if kind in {"co2", "motion"} else values[:, own]
+    return found
+
+
+def _quiet(sound: Floats) -> float:
+    """Return the reading of a sound sensor in silence from its readings (n,)."""
+    # A sensor that reads 0 in silence would give a ratio to 0: use a hundredth of its largest reading instead.
+    return max(float(np.quantile(sound, QUIET_QUANTILE)), max(float(sound.max()), 1e-6) / 100)
 
 
 def _over(

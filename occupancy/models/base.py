@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,11 @@ class EstimatorBase:
     def history_s(self) -> float:
         """Seconds of earlier rows that one prediction needs; 0 unless a model overrides this."""
         return 0.0
+
+    @property
+    def step_s(self) -> float:
+        """Seconds between rows in training; NaN for a model without sensors."""
+        return float(self.features.step_s) if hasattr(self, "features") else math.nan
 
     @property
     def classes(self) -> int:

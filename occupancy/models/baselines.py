@@ -72,7 +72,7 @@ class ClockEstimator(OneStepEstimator):
         times = fold.log.times[learned]
         labels = np.zeros((DAYS, HOURS, self.classes))
         np.add.at(labels, (times.dayofweek, times.hour, fold.counts(learned)), 1)
-        prior_rows = self.settings.prior_s / step_of(times, fold.log.max_gap)
+        prior_rows = self.settings.prior_s / step_of(fold.log.times[fold.seen(learned)], fold.log.max_gap)
         everywhere = _smooth(labels.sum(axis=(0, 1)), np.full(self.classes, 1 / self.classes), prior_rows)
         hourly = _smooth(labels.sum(axis=0), everywhere, prior_rows)  # (24, C)
         self.shares = _smooth(labels, hourly, prior_rows)  # (7, 24, C)

@@ -127,6 +127,10 @@ class Estimator(Protocol):
         """Seconds of earlier rows that one prediction needs."""
 
     @property
+    def step_s(self) -> float:
+        """Seconds between rows in training; NaN for a model that does not depend on it."""
+
+    @property
     def parameters(self) -> int:
         """How many numbers were learned."""
 

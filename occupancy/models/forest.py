@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-from occupancy.arrays import Floats, Rows
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, RandomForest
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
@@ -17,11 +17,25 @@ from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.models.base import OneStepEstimator, parts_of
 from occupancy.models.estimator import read_settings
 from occupancy.models.forest_file import read_forest, write_forest
+from occupancy.models.holes import (
+    WHOLE,
+    Matrix,
+    Reduced,
+    complete,
+    predict_rows,
+    read_lacking,
+    read_shares,
+    remaining,
+)
+from occupancy.models.postprocess.calibration import label_shares
 from occupancy.prediction import Prediction, from_people, from_probabilities, join
 
 FOREST = "forest.skops"
+REDUCED = "forest_without_{}.skops"
+"""The file of a forest that was grown without some kinds of sensors."""
+FEWER = 5  # times fewer trees have the reduced forests
 
-Matrix = NDArray[np.float32]
+Forest: TypeAlias = RandomForestClassifier | RandomForestRegressor
 
 
 class ForestEstimator(OneStepEstimator):
@@ -32,6 +46,8 @@ class ForestEstimator(OneStepEstimator):
         self.settings = settings
         self.features: Inputs
         self.forest: RandomForestClassifier | RandomForestRegressor
+        self.reduced: Reduced[Forest]  # forests without some inputs
+        self.shares: Floats = np.empty(0)
         self.residual_var = 0.0
 
     @property
@@ -54,39 +70,59 @@ class ForestEstimator(OneStepEstimator):
         if self.settings.head == "regression" or not self.config.learns_validation:
             self._grow(fold, fold.train)
         if self.settings.head == "regression":
-            known = fold.train | fold.validation
-            held_out = self._samples(self._inputs(fold.log.frame, known, fold.log.max_gap)[fold.validation])
-            errors = held_out.mean(axis=0) - fold.counts(fold.validation)
-            self.residual_var = float(np.mean(np.square(errors)))
+            known = fold.seen(fold.train | fold.validation)
+            held_out = self._inputs(fold.log.frame, known, fold.log.max_gap)[fold.validation]
+            whole = ~np.isnan(held_out).any(axis=1)
+            if whole.any():
+                errors = self._samples(held_out[whole]).mean(axis=0) - fold.counts(fold.validation)[whole]
+                self.residual_var = float(np.mean(np.square(errors)))
         if self.config.learns_validation:
             self._grow(fold, fold.train | fold.validation)
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
+        A row that lacks the readings of some kinds of sensors is predicted by a forest grown without them.
+
         Raises:
-            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame has no sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
-        settings = self.config.data
-        check_cadence(self.features.step_s, times, settings.max_gap)
-        inputs = self._inputs(frame, np.ones(len(frame), bool), settings.max_gap)[rows]
+        max_gap = self.config.data.max_gap
+        check_cadence(self.features.step_s, times, max_gap)
+        inputs = self._inputs(frame, np.ones(len(frame), bool), max_gap)[rows]
+        causal = not self.config.looks_ahead
+        return predict_rows(times[rows], inputs, self.features.kinds, self._by, self.shares, causal)
+
+    def _by(self, lacking: str, times: pd.DatetimeIndex, inputs: Matrix) -> Prediction | None:
+        """Return the prediction of rows by the forest for what they lack; None without such a forest."""
+        forest = self.forest if lacking == WHOLE else self.reduced.of(lacking)
+        if forest is None:
+            return None
         causal = not self.config.looks_ahead
         if self.settings.head == "regression":
-            samples = self._samples(inputs)
-            return from_people(times[rows], samples, self.residual_var, settings.max_count, causal)
-        asked = times[rows]
-        parts = parts_of(np.arange(len(inputs)), len(self.forest.estimators_) * self.classes)
-        found = (from_probabilities(asked[part], self._samples(inputs[part]), causal) for part in parts)
+            samples = self._samples(inputs, forest)
+            return from_people(times, samples, self.residual_var, self.config.data.max_count, causal)
+        parts = parts_of(np.arange(len(inputs)), len(forest.estimators_) * self.classes)
+        found = (from_probabilities(times[part], self._samples(inputs[part], forest), causal) for part in parts)
         return next(found) if len(parts) == 1 else join(found)
 
     def save(self, folder: Path) -> None:
-        """Write the forest (skops) and the settings (JSON) into a folder."""
-        self.write(folder, features=self.features.to_settings(), residual_var=self.residual_var)
+        """Write the forests (skops) and the settings (JSON) into a folder."""
+        reduced = self.reduced.all()
+        self.write(
+            folder,
+            features=self.features.to_settings(),
+            residual_var=self.residual_var,
+            reduced=list(reduced),
+            shares=self.shares.tolist(),
+        )
         write_forest(self.forest, folder / FOREST)
+        for lacking, forest in reduced.items():
+            write_forest(forest, folder / REDUCED.format(lacking))
 
     def load(self, folder: Path) -> None:
-        """Become the model that `save` wrote into a folder.
+        """Become the model that `save` wrote into a folder; those of earlier versions have no reduced forests.
 
         Raises:
             InputError: if the file of the forest holds objects of other types than a forest's, or a forest that can't
@@ -97,36 +133,61 @@ class ForestEstimator(OneStepEstimator):
         self.residual_var = learned.number("residual_var", 0.0)
         regresses, width = self.settings.head == "regression", len(self.features.names)
         self.forest = read_forest(folder / FOREST, regresses, width, self.classes)
-        self._samples(np.zeros((1, width), np.float32))  # what scikit-learn checks only in use, it checks here
+        self.shares = read_shares(learned, self.classes)
+        self.reduced = Reduced(self._grow_reduced, self.features.kinds)
+        names = learned.value("reduced") if "reduced" in learned else []
+        if not isinstance(names, list):
+            raise learned.wrong("reduced", "a list")
+        for lacking in read_lacking(learned, names, self.features.kinds):
+            left = int(remaining(self.features.kinds, lacking).sum())
+            forest = read_forest(folder / REDUCED.format(lacking), regresses, left, self.classes)
+            self.reduced.found[lacking] = forest
+        for forest in (
+            self.forest,
+            *self.reduced.found.values(),
+        ):  # what scikit-learn checks only in use is checked now
+            self._samples(np.zeros((1, forest.n_features_in_), np.float32), forest)
 
     def _grow(self, fold: Fold, rows: Rows) -> None:
         """Fit features and a new forest to the given rows (N,) of a fold."""
-        self.features = fit_inputs(fold.log, rows, self.config.features)
-        inputs = self._inputs(fold.log.frame, rows, fold.log.max_gap)[rows]
+        seen = fold.seen(rows)
+        self.features = fit_inputs(fold.log, rows, self.config.features, seen)
+        inputs, counts = self._inputs(fold.log.frame, seen, fold.log.max_gap)[rows], fold.counts(rows)
+        whole = complete(inputs, self.features.kinds)
+        self.shares = label_shares(counts, self.classes)
+        self.reduced = Reduced(self._grow_reduced, self.features.kinds)
+        self.reduced.learn(inputs, counts)
+        self.forest = self._grown(inputs[whole], counts[whole], self.settings.trees)
+
+    def _grow_reduced(self, inputs: Matrix, counts: Ints) -> Forest:
+        """Return a forest of fewer trees, since there are several: what they lack matters more than their number."""
+        return self._grown(inputs, counts, max(self.settings.trees // FEWER, 1))
+
+    def _grown(self, inputs: Matrix, counts: Ints, trees: int) -> Forest:
+        """Return a forest of so many trees for inputs (N, F) with counts (N,)."""
         weighting = {"class_weight": "balanced"} if self.settings.balanced else {}
         grow = RandomForestRegressor if self.settings.head == "regression" else RandomForestClassifier
-        self.forest = grow(
-            self.settings.trees,
+        return grow(
+            trees,
             max_depth=self.settings.max_depth,
             min_samples_leaf=self.settings.min_samples_leaf,
             random_state=int(np.random.SeedSequence(self.config.seed).generate_state(1)[0]),
             n_jobs=1,
             **weighting,
-        )
-        self.forest.fit(inputs, fold.counts(rows))
+        ).fit(inputs, counts)
 
     def _inputs(self, frame: pd.DataFrame, seen: Rows, max_gap: float) -> Matrix:
         """Return the inputs of all rows of a frame, (N, F); trailing columns are computed from the rows seen (N,)."""
         return self.features.transform(frame, stretches(pd.DatetimeIndex(frame.index), seen, max_gap))
 
-    def _samples(self, inputs: Matrix) -> Floats:
-        """Return each tree's counts (S, N), in people, or probabilities (S, N, C)."""
-        trees = self.forest.estimators_
+    def _samples(self, inputs: Matrix, forest: Forest | None = None) -> Floats:
+        """Return the counts (S, N) of each tree of a forest, in people, or probabilities (S, N, C)."""
+        forest = self.forest if forest is None else forest
+        trees = forest.estimators_
         if self.settings.head == "regression":
             return np.stack([tree.predict(inputs) for tree in trees])
         samples = np.zeros((len(trees), len(inputs), self.classes))
         for tree, probs in zip(trees, samples, strict=True):
-            probs[:, self.forest.classes_] = tree.predict_proba(
-                inputs
-            )  # a label that does not occur in the learned rows keeps 0
+            # A label that does not occur in the learned rows keeps 0.
+            probs[:, forest.classes_] = tree.predict_proba(inputs)
         return samples

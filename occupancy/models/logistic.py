@@ -10,7 +10,7 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from occupancy.arrays import Floats, Rows
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, Logistic
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
@@ -18,6 +18,17 @@ from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.features.learned import Learned
 from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import read_settings
+from occupancy.models.holes import (
+    WHOLE,
+    Matrix,
+    Reduced,
+    complete,
+    predict_rows,
+    read_lacking,
+    read_shares,
+    remaining,
+)
+from occupancy.models.postprocess.calibration import label_shares
 from occupancy.prediction import Prediction, from_probabilities
 
 ITERATIONS = 2000  # limit of the optimizer; on some thousand rows it needs about ten
@@ -34,6 +45,8 @@ class LogisticEstimator(OneStepEstimator):
         self.settings = settings
         self.features: Inputs
         self.weights: Floats = np.empty((0, 0))  # (C, F + 1), for the inputs and for a constant 1
+        self.reduced: Reduced[Floats]  # the same without some inputs
+        self.shares: Floats = np.empty(0)
 
     @property
     def history_s(self) -> float:
@@ -42,19 +55,28 @@ class LogisticEstimator(OneStepEstimator):
 
     @property
     def parameters(self) -> int:
-        """How many weights were learned."""
+        """How many weights were learned for rows that lack nothing."""
         return int(np.isfinite(self.weights).sum())
 
     def _fit(self, fold: Fold) -> None:
         """Learn from a fold's rows."""
         rows = self.learned(fold)
-        self.features = fit_inputs(fold.log, rows, self.config.features)
-        inputs = self.features.transform(fold.log.frame, stretches(fold.log.times, rows, fold.log.max_gap))[rows]
+        seen = fold.seen(rows)
+        self.features = fit_inputs(fold.log, rows, self.config.features, seen)
+        inputs = self.features.transform(fold.log.frame, stretches(fold.log.times, seen, fold.log.max_gap))[rows]
         counts = fold.counts(rows)
-        self.weights = np.full((self.classes, inputs.shape[1] + 1), -np.inf)  # a label without rows keeps probability 0
+        whole = complete(inputs, self.features.kinds)
+        self.shares = label_shares(counts, self.classes)
+        self.reduced = Reduced(self._solve, self.features.kinds)
+        self.reduced.learn(inputs, counts)
+        self.weights = self._solve(inputs[whole], counts[whole])
+
+    def _solve(self, inputs: Matrix, counts: Ints) -> Floats:
+        """Return the weights (C, F + 1) for inputs (N, F) with counts (N,)."""
+        weights = np.full((self.classes, inputs.shape[1] + 1), -np.inf)  # a label without rows keeps probability 0
         if len(labels := np.unique(counts)) == 1:  # scikit-learn refuses a single label
-            self.weights[labels] = 0.0
-            return
+            weights[labels] = 0.0
+            return weights
         scaler = StandardScaler().fit(inputs.astype(np.float64))
         model = LogisticRegression(
             C=self.settings.inverse_penalty,
@@ -65,39 +87,70 @@ class LogisticEstimator(OneStepEstimator):
         known = np.column_stack([slopes, model.intercept_ - slopes @ scaler.mean_])
         if len(known) == 1:  # for two labels scikit-learn keeps one row of weights; the other is 0
             known = np.vstack([np.zeros_like(known), known])
-        self.weights[model.classes_] = known
+        weights[model.classes_] = known
+        return weights
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
+        A row that lacks the readings of some kinds of sensors is predicted by the weights learned without them.
+
         Raises:
-            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame has no sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
         max_gap = self.config.data.max_gap
         check_cadence(self.features.step_s, times, max_gap)
         inputs = self.features.transform(frame, stretches(times, np.ones(len(frame), bool), max_gap))[rows]
-        learned = np.isfinite(self.weights[:, 0])
-        known = self.weights[learned]
+        causal = not self.config.looks_ahead
+        return predict_rows(times[rows], inputs, self.features.kinds, self._by, self.shares, causal)
+
+    def _by(self, lacking: str, times: pd.DatetimeIndex, inputs: Matrix) -> Prediction | None:
+        """Return the prediction of rows by the weights for what they lack; None without such weights."""
+        weights = self.weights if lacking == WHOLE else self.reduced.of(lacking)
+        if weights is None:
+            return None
+        learned = np.isfinite(weights[:, 0])
+        known = weights[learned]
         probs = np.zeros((len(inputs), self.classes))
         probs[:, learned] = softmax(inputs.astype(np.float64) @ known[:, :-1].T + known[:, -1], axis=1)
-        return from_probabilities(times[rows], probs[None], not self.config.looks_ahead)
+        return from_probabilities(times, probs[None], not self.config.looks_ahead)
 
     def save(self, folder: Path) -> None:
         """Write inputs and weights as JSON into a folder; the weights of a label without rows are null."""
-        weights = [row.tolist() if np.isfinite(row).all() else None for row in self.weights]
-        self.write(folder, features=self.features.to_settings(), weights=weights)
+        self.write(
+            folder,
+            features=self.features.to_settings(),
+            weights=_rows_of(self.weights),
+            reduced={lacking: _rows_of(weights) for lacking, weights in self.reduced.all().items()},
+            shares=self.shares.tolist(),
+        )
 
     def load(self, folder: Path) -> None:
-        """Become the model that `save` wrote into a folder."""
+        """Become the model that `save` wrote into a folder; those of earlier versions have no reduced weights."""
         learned = read_settings(folder)
         self.features = inputs_from(learned.value("features"))
-        width = len(self.features.names) + 1
-        rows = learned.value("weights")
+        self.weights = self._read(learned, "weights", len(self.features.names))
+        self.shares = read_shares(learned, self.classes)
+        self.reduced = Reduced(self._solve, self.features.kinds)
+        if "reduced" in learned:
+            saved = learned.part("reduced")
+            for lacking in read_lacking(learned, list(saved.tree), self.features.kinds):
+                width = int(remaining(self.features.kinds, lacking).sum())
+                self.reduced.found[lacking] = self._read(saved, lacking, width)
+
+    def _read(self, learned: Learned, key: str, inputs: int) -> Floats:
+        """Return saved weights (C, F + 1) for so many inputs. Raise InputError if they are not as they are saved."""
+        rows = learned.value(key)
         if not isinstance(rows, list) or len(rows) != self.classes or all(row is None for row in rows):
-            raise learned.wrong("weights", f"{self.classes} rows of weights")
-        weights = Learned({str(label): row for label, row in enumerate(rows)}, "weights")
-        empty = np.full(width, -np.inf)
-        self.weights = np.stack(
-            [empty if row is None else weights.numbers(str(label), (width,)) for label, row in enumerate(rows)]
+            raise learned.wrong(key, f"{self.classes} rows of weights")
+        weights = Learned({str(label): row for label, row in enumerate(rows)}, learned.name(key))
+        empty = np.full(inputs + 1, -np.inf)
+        return np.stack(
+            [empty if row is None else weights.numbers(str(label), (inputs + 1,)) for label, row in enumerate(rows)]
         )
+
+
+def _rows_of(weights: Floats) -> list[list[float] | None]:
+    """Return the weights of each label, None for a label without rows."""
+    return [row.tolist() if np.isfinite(row).all() else None for row in weights]

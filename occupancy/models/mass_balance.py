@@ -16,10 +16,13 @@ from occupancy.data.table import Log
 from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.balance import Air, air_changes, outdoors, span_of
+from occupancy.features.holes import fill_by_others
 from occupancy.features.sensors import Features, columns_of
 from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import read_settings
-from occupancy.prediction import Prediction, from_people
+from occupancy.models.holes import read_shares, unanswered
+from occupancy.models.postprocess.calibration import label_shares
+from occupancy.prediction import Prediction, from_people, scatter
 
 USUAL_VAR = 1.0  # residual variance, people squared, if the learned rows hold no empty ones to measure it
 
@@ -29,7 +32,8 @@ class MassBalanceEstimator(OneStepEstimator):
 
     ``V dC/dt = G N - k V (C - C0)``, with ``N`` people, CO2 ``C`` in the room and ``C0`` outdoors. The slope is that of
     a line fitted to a trailing span, and ``C`` is the mean over the span: a linear equation also holds for averages,
-    so ``N`` is a mean over the span too. If no motion sensor fired recently, ``N`` is 0.
+    so ``N`` is a mean over the span too. If no motion sensor fired recently, ``N`` is 0. Rows without enough readings
+    of CO2 are not answered; where motion is missing, ``N`` is not set to 0.
 
     ``V`` and ``G`` are settings. ``C0`` is a low quantile of the CO2 in the learned rows. ``k`` is the value that
     balances the equation in the empty room; labels are used only to find its rows.
@@ -42,6 +46,7 @@ class MassBalanceEstimator(OneStepEstimator):
         self.air: Air
         self.centred = config.looks_ahead
         self.residual_var = USUAL_VAR
+        self.shares: Floats = np.empty(0)
 
     @property
     def history_s(self) -> float:
@@ -82,8 +87,12 @@ class MassBalanceEstimator(OneStepEstimator):
         """
         log, learned = fold.log, self.learned(fold)
         self.check(log)
-        self.features = Features.fit(log, learned, _kinds(log, self.config)).unscaled()
-        stretch = stretches(log.times, learned, log.max_gap)
+        seen = fold.seen(learned)
+        self.features = Features.fit(log, learned, _kinds(log, self.config), seen).unscaled()
+        if all(column.kind != "co2" for column in self.features.columns):
+            raise InputError("model: mass_balance needs readings of co2, but the training rows have none")
+        self.shares = label_shares(fold.counts(learned), self.classes)
+        stretch = stretches(log.times, seen, log.max_gap)
         co2_ppm = self._read("co2", log.frame, stretch)
         outdoor_ppm = outdoors(co2_ppm[learned])
         empty = learned.copy()
@@ -93,13 +102,14 @@ class MassBalanceEstimator(OneStepEstimator):
         person = self.settings.generation_l_per_h * 1e3 / self.settings.volume_m3  # l per m3 are 1e3 ppm
         self.air = Air(outdoor_ppm, rate, person)
         found = self._people(log.frame, stretch)[empty]
+        found = found[~np.isnan(found)]
         self.residual_var = float(np.mean(np.square(found))) if len(found) else USUAL_VAR
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
-            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame has no sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
         settings = self.config.data
@@ -107,13 +117,24 @@ class MassBalanceEstimator(OneStepEstimator):
         stretch = stretches(times, np.ones(len(frame), bool), settings.max_gap)
         found = self._people(frame, stretch).clip(0.0, settings.max_count)
         people = np.where(self._moved(frame, stretch), found, 0.0)
-        causal = not self.centred
-        return from_people(times[rows], people[None, rows], self.residual_var, settings.max_count, causal)
+        causal, known = not self.centred, ~np.isnan(found)
+
+        def counted(asked: Rows) -> Prediction:
+            return from_people(times[asked], people[None, asked], self.residual_var, settings.max_count, causal)
+
+        if known[rows].all():
+            return counted(rows)
+        silent = unanswered(times[rows & ~known], self.shares, causal)
+        return scatter([(known[rows], counted(rows & known)), (~known[rows], silent)])
 
     def save(self, folder: Path) -> None:
         """Write what was learned as JSON into a folder."""
         self.write(
-            folder, features=self.features.to_settings(), air=self.air.to_settings(), residual_var=self.residual_var
+            folder,
+            features=self.features.to_settings(),
+            air=self.air.to_settings(),
+            residual_var=self.residual_var,
+            shares=self.shares.tolist(),
         )
 
     def load(self, folder: Path) -> None:
@@ -124,6 +145,7 @@ class MassBalanceEstimator(OneStepEstimator):
             raise learned.wrong("features", "a column of kind co2")
         self.air = Air.from_settings(learned.value("air"))
         self.residual_var = learned.number("residual_var", 0.0)
+        self.shares = read_shares(learned, self.classes)
 
     def _people(self, frame: pd.DataFrame, stretch: Ints) -> Floats:
         """Return the people that the balance gives for each row, (N,); noise can make them negative."""
@@ -131,17 +153,22 @@ class MassBalanceEstimator(OneStepEstimator):
         return self.air.people(span_of(co2_ppm, stretch, self.features.step_s, self.settings.slope_s, self.centred))
 
     def _moved(self, frame: pd.DataFrame, stretch: Ints) -> Rows:
-        """Return whether a motion sensor fired recently, (N,); True everywhere in a room without one."""
+        """Return whether a motion sensor fired recently, (N,); True where there is no reading that says so."""
         if all(column.kind != "motion" for column in self.features.columns):
             return np.ones(len(frame), bool)
         motion = self._read("motion", frame, stretch)
         samples = rolling.samples_of(self.settings.gate_s, self.features.step_s)
-        return rolling.by_stretch(rolling.mean, motion, stretch, samples, self.centred) > 0
+        moving = rolling.by_stretch(rolling.mean, motion, stretch, samples, self.centred)
+        return (moving > 0) | np.isnan(moving)
 
     def _read(self, kind: Kind, frame: pd.DataFrame, stretch: Ints) -> Floats:
-        """Return the mean of all sensors of a kind, (N,) in their unit; NaN outside every stretch."""
+        """Return the mean of all sensors of a kind, (N,) in their unit; NaN outside every stretch and without any."""
         chosen = [column.kind == kind for column in self.features.columns]
-        return np.asarray(self.features.transform(frame, stretch)[:, chosen].mean(axis=1, dtype=np.float64))
+        usual = np.array(
+            [self.features.typical[column.name] for column in self.features.columns if column.kind == kind]
+        )
+        readings = fill_by_others(self.features.readings(frame, stretch)[:, chosen], usual if kind == "co2" else None)
+        return np.asarray(readings.mean(axis=1, dtype=np.float64))
 
 
 def _kinds(log: Log, config: Config) -> list[Kind]:

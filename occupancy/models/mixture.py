@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,14 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.config import Config, Mixture
+from occupancy.config import Clock, Config, Majority, Mixture
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 from occupancy.data.times import label_runs
+from occupancy.features.holes import NoSensorError
 from occupancy.models.base import EstimatorBase
 from occupancy.models.estimator import NO_STEPS, Make, Steps, read_settings
+from occupancy.models.holes import unanswered
 from occupancy.models.postprocess.out_of_fold import UNGROUPED, count_groups, left_out, out_of_fold
 from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
@@ -31,6 +35,9 @@ class MixtureEstimator(EstimatorBase):
     each label run counts once, because its rows are almost the same.
 
     A row's label is the count nearest to the mean, which has the smallest expected squared error.
+
+    A member whose sensors have no readings at a row is left out there, and the weights of the others grow to the same
+    sum. A row is answered if a member that reads sensors answers it.
     """
 
     def __init__(self, config: Config, settings: Mixture, make: Make) -> None:
@@ -44,6 +51,11 @@ class MixtureEstimator(EstimatorBase):
     def history_s(self) -> float:
         """Seconds of earlier rows that one prediction needs."""
         return max(member.history_s for member in self.members)
+
+    @property
+    def step_s(self) -> float:
+        """Seconds between rows in training; NaN if no member depends on it."""
+        return next((member.step_s for member in self.members if not math.isnan(member.step_s)), math.nan)
 
     @property
     def parameters(self) -> int:
@@ -87,13 +99,40 @@ class MixtureEstimator(EstimatorBase):
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
         Raises:
-            InputError: if the frame lacks a sensor that a member was trained on, or has another step.
+            InputError: if the frame has no sensor that a member was trained on, or has another step.
         """
-        predictions = [member.predict(frame, rows, past) for member in self.members]
+        predictions = self._predictions(frame, rows, past)
         probs = np.stack([prediction.probs for prediction in predictions])
+        answered = np.asarray(np.stack([prediction.is_answered for prediction in predictions]))
         causal = all(prediction.causal for prediction in predictions)
-        pooled = from_probabilities(predictions[0].times, pool(probs, self.weights, self.settings.pool)[None], causal)
-        return decide(pooled, disagreement=(probs @ np.arange(self.classes)).std(axis=0))
+        shares = probs.mean(axis=0)  # of rows that no member answers
+        probs[~answered] = np.nan
+        pooled = pool(probs, self.weights, self.settings.pool)
+        pooled = np.where(answered.any(axis=0, keepdims=True).T, pooled, shares)
+        means = probs @ np.arange(self.classes)
+        spread = means.std(axis=0)
+        holed = np.flatnonzero(~answered.all(axis=0))
+        if len(holed):
+            spread[holed] = np.ma.masked_invalid(means[:, holed]).std(axis=0).filled(0.0)
+        decided = decide(from_probabilities(predictions[0].times, pooled[None], causal), disagreement=spread)
+        reading = [not isinstance(member.config.model, Majority | Clock) for member in self.members]
+        if answered.all() or not any(reading):
+            return decided
+        return dataclasses.replace(decided, answered=np.asarray(answered[reading].any(axis=0)))
+
+    def _predictions(self, frame: pd.DataFrame, rows: Rows, past: Rows | None) -> list[Prediction]:
+        """Return the prediction of each member; one of whose sensors the frame has none answers no row."""
+        found: list[Prediction | NoSensorError] = []
+        for member in self.members:
+            try:
+                found.append(member.predict(frame, rows, past))
+            except NoSensorError as error:
+                found.append(error)
+        if all(isinstance(one, NoSensorError) for one in found):
+            raise next(one for one in found if isinstance(one, NoSensorError))
+        equal, causal = np.full(self.classes, 1 / self.classes), not self.config.looks_ahead
+        silent = unanswered(pd.DatetimeIndex(frame.index)[rows], equal, causal)
+        return [silent if isinstance(one, NoSensorError) else one for one in found]
 
     def save(self, folder: Path) -> None:
         """Write the weights as JSON into a folder, and each member into its own folder inside it."""
@@ -121,8 +160,10 @@ class MixtureEstimator(EstimatorBase):
 
     def _learn(self, held_out: Floats, groups: Ints, fold: Fold) -> Floats:
         """Return the weights (M,) learned from the grouped rows (N,) and each member's probabilities (M, N, C)."""
-        rows = groups != UNGROUPED
-        return learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
+        rows = (groups != UNGROUPED) & ~np.isnan(held_out).any(axis=(0, 2))
+        return (
+            self.weights if not rows.any() else learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
+        )
 
 
 def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:
@@ -136,7 +177,24 @@ def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def pool(probs: Floats, weights: Floats, how: str) -> Floats:
-    """Return the pooled probabilities (N, C) of members (M, N, C) with weights (M,): their ``mean`` or ``product``."""
+    """Return the pooled probabilities (N, C) of members (M, N, C) with weights (M,): their ``mean`` or ``product``.
+
+    A member whose probabilities of a row are NaN is left out there; without any member the pool is NaN too.
+    """
+    there = ~np.isnan(probs).any(axis=2)  # (M, N)
+    if there.all():
+        return _pool(probs, weights, how)
+    pooled = np.full(probs.shape[1:], np.nan)
+    for members in np.unique(there, axis=1).T:
+        rows, kept = (there == members[:, None]).all(axis=0), weights[members]
+        if members.any():
+            raised = kept * weights.sum() / kept.sum()
+            pooled[rows] = _pool(probs[np.ix_(members, rows)], raised, how)
+    return pooled
+
+
+def _pool(probs: Floats, weights: Floats, how: str) -> Floats:
+    """Return what `pool` does where every member has probabilities."""
     floored = floor(probs, MEMBER_FLOOR)
     if how == "mean":
         return np.asarray(np.tensordot(weights / weights.sum(), floored, 1))
@@ -152,7 +210,7 @@ def learn_weights(probs: Floats, counts: Ints, how: str) -> Floats:
     runs = int(label_runs(counts)[-1]) + 1
 
     def loss(logarithms: Floats) -> float:
-        pooled = pool(probs, np.exp(logarithms), how)[np.arange(len(counts)), counts]
+        pooled = _pool(probs, np.exp(logarithms), how)[np.arange(len(counts)), counts]
         return float(-runs * np.log(pooled).mean() + np.square((logarithms - equal) / WEIGHT_STD).sum() / 2)
 
     return np.asarray(np.exp(minimize(loss, np.full(len(probs), equal), method="L-BFGS-B").x))

@@ -50,21 +50,22 @@ def predictions(prediction: Prediction, truth: Ints, title: str, max_gap: float 
     return with_legend(figure)
 
 
-def counts(prediction: Prediction, title: str, max_gap: float = 120.0, truth: Ints | None = None) -> Figure:
+def counts(prediction: Prediction, title: str, max_gap: float = 120.0, truth: Ints | Floats | None = None) -> Figure:
     """Return the predicted count with its 90 % interval over time, and below it the probability of that count.
 
     Args:
         prediction: N predicted rows, sorted by time.
         title: the title of the figure.
         max_gap: seconds; no line crosses a longer step.
-        truth: (N,) true counts, in people, if they are known.
+        truth: (N,) true counts, in people, NaN where one is not known; None if none is.
     """
     highest = prediction.probs.shape[1] - 1
     sure = np.take_along_axis(prediction.probs, prediction.label[:, None], axis=1)[:, 0]
     figure, panels = broken_axis(prediction.times, max_gap, (5, 1), title)
     for rows, start, until, (axes, strip) in panels:
-        columns = [prediction.label, prediction.lower, prediction.upper, sure, *([] if truth is None else [truth])]
-        x, label, lower, upper, share, *known = step_lines(start, until, *(np.asarray(c)[rows] for c in columns))
+        columns: list[Ints | Floats] = [prediction.label, prediction.lower, prediction.upper, sure]
+        columns += [] if truth is None else [truth]
+        x, label, lower, upper, share, *known = step_lines(start, until, *(column[rows] for column in columns))
         # An interval that holds a single count would have no height.
         axes.fill_between(
             x, lower - 0.12, upper + 0.12, step="post", color=SKY, alpha=0.45, linewidth=0, label="90 % interval"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,16 +13,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occupancy.arrays import Ints
-from occupancy.config import Explanation
+from occupancy.arrays import Floats
+from occupancy.config import Data, Explanation
+from occupancy.data import holes
 from occupancy.data.reading import Cells
 from occupancy.data.table import Log, validate_cells
 from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
 from occupancy.metrics import score
+from occupancy.models.inputs import columns_read
 from occupancy.plots.prediction import counts
 from occupancy.prediction import Prediction
+from occupancy.serving.evidence import check_readings, on_counts, rested, without
 from occupancy.serving.model import ServedModel, explain
 
 SHOWN = ("mse", "f1_macro", "coverage_90")
@@ -35,14 +38,15 @@ class Counted:
     Attributes:
         log: the validated log.
         prediction: the counts of its N rows.
-        truth: (N,) the counts that the log brings, where it has one for every row.
+        truth: (N,) the counts that the log brings, at most the largest that the model tells, NaN where it has none;
+            None if it has none at all.
         remarks: what a person should know of the counts, a line each.
         model: what kind of model it was.
     """
 
     log: Log
     prediction: Prediction
-    truth: Ints | None
+    truth: Floats | None
     remarks: list[str]
     model: str
 
@@ -75,18 +79,27 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
     """
     estimator = served.estimator
     log, truth, remark = _read(served, cells, reading)
+    read, most = [column.name for column in columns_read(estimator.config, served.schema)], served.most
+    check_readings(log, read, str(path))
+    silent, said = rested(log, estimator.step_s, estimator.history_s, read)
+    if truth is not None:
+        said += on_counts(truth, most, served.schema.count)
+        silent, truth = silent | (truth > most), np.minimum(truth, most)
     sensors = log.frame.drop(columns=served.schema.count, errors="ignore")
     try:
         prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log), *([remark] if remark else [])]
+    prediction = without(prediction, silent)
+    limit = _settings(served, reading).max_missing
+    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log, read, limit), *said]
+    remarks += [remark] if remark else []
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
     if prediction.answered is not None:
-        silent = int((~prediction.answered).sum())
-        remarks.append(f"the model is not sure enough to answer {silent:,} of {len(sensors):,} rows (answered: False)")
+        unsure = int((~prediction.answered).sum())
+        remarks.append(f"the model is not sure enough to answer {unsure:,} of {len(sensors):,} rows (answered: False)")
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
     return Counted(log, prediction, truth, remarks, estimator.config.model.name)
@@ -96,8 +109,9 @@ def picture(counted: Counted) -> Figure:
     """Return the counts over time, with the truth where it is known."""
     title = f"{counted.log.name}: people counted by {counted.model}, with the 90 % interval"
     if counted.truth is not None:
-        wrong = float((counted.prediction.label != counted.truth).mean())
-        title += f" and the truth; {wrong:.1%} of {len(counted.truth):,} rows are wrong"
+        known = ~np.isnan(counted.truth)
+        wrong = float((counted.prediction.label != counted.truth)[known].mean())
+        title += f" and the truth; {wrong:.1%} of {known.sum():,} rows are wrong"
     return counts(counted.prediction, title, counted.log.max_gap, counted.truth)
 
 
@@ -120,7 +134,7 @@ def moment_picture(served: ServedModel, counted: Counted, time: pd.Timestamp) ->
         explained = moment.explain(estimator, log, row, earlier, settings.backgrounds)
     except InputError as error:
         raise InputError(f"--explain: {log.name}: {error}") from None
-    truth = None if counted.truth is None else int(counted.truth[row])
+    truth = None if counted.truth is None or np.isnan(counted.truth[row]) else int(counted.truth[row])
     where, source = (
         f"{log.name} by {counted.model}",
         "this log's own earlier rows, as those learned from are not at hand",
@@ -128,9 +142,13 @@ def moment_picture(served: ServedModel, counted: Counted, time: pd.Timestamp) ->
     return figures.moment(explained, log.schema, where, counted.prediction.at(slice(row, row + 1)), truth, source)
 
 
-def _read(served: ServedModel, cells: Cells, reading: Mapping[str, Any]) -> tuple[Log, Ints | None, str]:
+def _settings(served: ServedModel, reading: Mapping[str, Any]) -> Data:
+    return served.estimator.config.data.model_copy(update=dict(reading))
+
+
+def _read(served: ServedModel, cells: Cells, reading: Mapping[str, Any]) -> tuple[Log, Floats | None, str]:
     """Return the log, its counts, and where it has some that can't be used, why not."""
-    schema, settings = served.schema, served.estimator.config.data.model_copy(update=dict(reading))
+    schema, settings = served.schema, _settings(served, reading)
     gate = partial(validate_cells, cells, schema, settings, in_use=True)
     remark = ""
     if schema.count in cells.frame.columns:
@@ -139,7 +157,8 @@ def _read(served: ServedModel, cells: Cells, reading: Mapping[str, Any]) -> tupl
         except InputError as error:  # of the sensors, the second check reports it again
             remark = f"without the counts of the log: {error}"
         else:
-            return log, log.frame[schema.count].to_numpy(np.int64), ""
+            truth = log.frame[schema.count].to_numpy(np.float64)
+            return log, None if np.isnan(truth).all() else truth, ""
     try:
         return gate(labelled=False), None, remark
     except InputError as error:
@@ -158,15 +177,14 @@ def _on_history(log: Log, history_s: float) -> str:
     return f"the model looks back {history_s:g} s (history_s); {rows} and rest on a shorter window"
 
 
-def _on_missing(log: Log) -> list[str]:
-    """Return which sensors had no reading that could be used, if there were some."""
-    cells = log.missing.sum()
-    named = ", ".join(f"{name} {count:,}" for name, count in cells[cells > 0].items())
-    total = int(cells.sum())
-    return [f"{total:,} cells without a usable reading hold the last one before them: {named}"] if total else []
+def _on_missing(log: Log, read: Sequence[str], limit: int) -> list[str]:
+    """Return which of the sensors that the model reads lack readings, if some do."""
+    there = [name for name in read if name in log.missing]
+    return holes.told(log.missing[there], log.held[there], log.step_s, limit)
 
 
-def _on_scores(prediction: Prediction, truth: Ints, log: Log) -> str:
-    scores = score([(prediction, truth)], log.max_gap)
+def _on_scores(prediction: Prediction, truth: Floats, log: Log) -> str:
+    known = ~np.isnan(truth)
+    scores = score([(prediction.at(known), truth[known].astype(np.int64))], log.max_gap)
     shown = ", ".join(f"{key} {scores[key]:.3f}" for key in SHOWN)
     return f"against {log.schema.count}: {shown} (no test where the model was trained on these rows)"

@@ -17,8 +17,10 @@ from occupancy.data.table import validate
 from occupancy.errors import InputError
 from occupancy.models import load_estimator
 from occupancy.models.estimator import SETTINGS, Estimator, read_settings
+from occupancy.models.inputs import columns_read
 from occupancy.serving.cells import check_types
 from occupancy.serving.checksums import check_sums, seal
+from occupancy.serving.evidence import check_readings, rested, without
 
 SCHEMA_FILE = "schema.json"
 """The columns of the log beside the model, since the file that described them may not travel with it."""
@@ -53,6 +55,11 @@ class ServedModel:
         except Exception as error:  # a damaged file breaks its reader in any way
             said = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             raise InputError(f"{folder}: the model is damaged ({said}); save it again") from error
+
+    @property
+    def most(self) -> int:
+        """The largest count that the model tells."""
+        return self.estimator.config.data.max_count
 
     def decode_by(self, decoding: str) -> None:
         """Let labels come from the model's chain in another way than it was trained for; see ``model.decoding``.
@@ -93,8 +100,11 @@ class ServedModel:
             log = validate(frame, self.schema, self.estimator.config.data, "the frame", labelled=False, in_use=True)
         except InputError as error:
             raise explain(error, "only `python -m occupancy.predict` takes {} for a fitted model") from None
+        read = [column.name for column in columns_read(self.estimator.config, self.schema)]
+        check_readings(log, read, "the frame")
+        silent, _ = rested(log, self.estimator.step_s, self.estimator.history_s, read)
         try:
-            return self.estimator.predict(log.frame, np.ones(len(log.frame), bool)).to_frame()
+            return without(self.estimator.predict(log.frame, np.ones(len(log.frame), bool)), silent).to_frame()
         except InputError as error:
             raise InputError(f"the frame: {error}") from None
 

@@ -22,6 +22,7 @@ from occupancy.config import LSTM, MLPCRF, Calibration, Config, Decoding, Majori
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.data.folds import Fold
+from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.errors import InputWarning
@@ -235,3 +236,40 @@ def test_a_saved_model_predicts_as_before(name: str, part: str, tmp_path: Path) 
     one, other = predict(loaded, frame), predict(estimator, frame)
     pd.testing.assert_frame_equal(one.to_frame(), other.to_frame(), check_exact=True)
     assert (one.causal, one.delay_s) == (other.causal, other.delay_s)
+
+
+def holed() -> pd.DataFrame:
+    """Return the sensors with holes: one kind after another for 25 hours in all, and then all kinds for 8 hours."""
+    frame = sensors(log()).copy()
+    for kind, start in zip(("co2", "sound", "motion", "temperature"), range(100, 400, 75), strict=True):
+        frame.loc[frame.index[start : start + 75], [column.name for column in UCI.of_kind(kind)]] = np.nan
+    frame.iloc[500:600] = np.nan
+    return frame
+
+
+@each_case
+def test_rows_with_missing_readings_are_predicted_alike_or_not_answered(name: str, part: str, tmp_path: Path) -> None:
+    estimator, frame = variant(name, part), holed()
+    whole = predict(estimator, frame)
+    assert np.isfinite(whole.to_frame().drop(columns="time").to_numpy(np.float64)).all()
+    np.testing.assert_allclose(whole.probs.sum(axis=1), 1, atol=1e-6)
+    blind = all(model.name in {"majority", "clock"} for model in estimator.config.models)
+    if not blind:
+        assert not whole.is_answered[599], "a row after eight hours without a reading"
+    for row in (60, 170, 399, 599):
+        alone = np.arange(len(frame)) == row
+        one = predict(estimator, frame, alone)
+        assert_same(estimator, one, whole.at(alone))
+        assert one.is_answered[0] == whole.is_answered[row]
+    estimator.save(tmp_path)
+    loaded = predict(load_estimator(tmp_path), frame)
+    pd.testing.assert_frame_equal(loaded.to_frame(), whole.to_frame(), check_exact=True)
+
+
+@each_case
+def test_a_column_that_a_frame_lacks_is_a_hole(name: str, part: str) -> None:
+    estimator, lacking = variant(name, part), [column.name for column in UCI.of_kind("sound")]
+    frame = sensors(log()).copy()
+    frame[lacking] = np.nan
+    blank, lacks = predict(estimator, frame), predict(estimator, frame.drop(columns=lacking))
+    pd.testing.assert_frame_equal(lacks.to_frame(), blank.to_frame(), check_exact=True)

@@ -22,11 +22,14 @@ from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.models.base import EstimatorBase, parts_of
 from occupancy.models.estimator import Epoch, Steps, check_archive, read_settings
+from occupancy.models.holes import read_shares, unanswered
 from occupancy.models.neural.choice import best_epoch, residual_var
+from occupancy.models.neural.holes import patch
 from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.runtime import seeded
 from occupancy.models.neural.windows import Batches, Windows
-from occupancy.prediction import Prediction, from_people, from_probabilities, join
+from occupancy.models.postprocess.calibration import label_shares
+from occupancy.prediction import Prediction, from_people, from_probabilities, join, scatter
 
 if TYPE_CHECKING:
     from occupancy.models.neural.training import Task
@@ -64,6 +67,8 @@ class NetworkEstimator(EstimatorBase):
         self.features: Inputs
         self.networks: list[nn.Module] = []
         self.residual_var = 0.0
+        self.shares: Floats = np.empty(0)
+        self._choosing: Rows = np.empty(0, bool)
 
     @property
     def history_s(self) -> float:
@@ -94,11 +99,22 @@ class NetworkEstimator(EstimatorBase):
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
 
+        Rows whose windows lack too many readings are not answered, see `occupancy.models.neural.holes`.
+
         Raises:
-            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame has no sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
-        windows = self._layout(frame)
+        windows, known = self._layout(frame)
+        if known[rows].all():
+            return self._predict(windows, times, rows)
+        silent = unanswered(times[rows & ~known], self.shares, not self.config.looks_ahead)
+        if not known[rows].any():
+            return silent
+        return scatter([(known[rows], self._predict(windows, times, rows & known)), (~known[rows], silent)])
+
+    def _predict(self, windows: Windows, times: pd.DatetimeIndex, rows: Rows) -> Prediction:
+        """Return predictions for rows (N,) that have readings."""
         causal = not self.config.looks_ahead
         parts = parts_of(np.flatnonzero(rows), len(self.networks) * max(self.passes, 1) * self.classes)
         samples = (self._samples(windows, part) for part in parts)
@@ -117,6 +133,7 @@ class NetworkEstimator(EstimatorBase):
             features=self.features.to_settings(),
             chosen_epochs=self.chosen_epochs,
             residual_var=self.residual_var,
+            shares=self.shares.tolist(),
         )
         torch.save([network.state_dict() for network in self.networks], folder / WEIGHTS)
 
@@ -126,6 +143,7 @@ class NetworkEstimator(EstimatorBase):
         self.features = inputs_from(learned.value("features"))
         self.chosen_epochs = learned.whole("chosen_epochs")
         self.residual_var = learned.number("residual_var", 0.0)
+        self.shares = read_shares(learned, self.classes)
         self.networks = []
         check_archive(folder / WEIGHTS)
         for weights in torch.load(folder / WEIGHTS, weights_only=True):
@@ -154,7 +172,7 @@ class NetworkEstimator(EstimatorBase):
             for member in members:
                 member.restore(self.chosen_epochs)
         self._correct(steps, trainings)
-        self.residual_var = residual_var(members, self.chosen_epochs, fold.counts(fold.validation))
+        self.residual_var = residual_var(members, self.chosen_epochs, fold.counts(self._choosing))
         if settings.refit:
             members = self._train(fold, fold.train | fold.validation, None, self.chosen_epochs, on_epoch)
         self.networks = [member.network for member in members]
@@ -168,7 +186,7 @@ class NetworkEstimator(EstimatorBase):
         self._correct(steps, [members])
         self.networks = [member.network for member in members]
         # The test rows chose the epoch, so the error on them would be too small; the learned rows have to be used.
-        fitted = self.predict(fold.log.frame, learned, learned)
+        fitted = self.predict(fold.log.frame, learned, fold.seen(learned))
         regresses = fitted.samples is not None and fitted.samples.ndim == 2
         self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
 
@@ -195,33 +213,56 @@ class NetworkEstimator(EstimatorBase):
         from occupancy.models.neural.members import train_members  # noqa: PLC0415
         from occupancy.models.neural.pretraining import simulated  # noqa: PLC0415
 
-        self.features = fit_inputs(fold.log, fitting, self.config.features)
-        learning = self._batches(fold, fitting, self.config.train.batch_size)
+        self.features = fit_inputs(fold.log, fitting, self.config.features, fold.seen(fitting))
+        learning, fitted = self._batches(fold, fitting, self.config.train.batch_size)
         # The window of a choosing row may contain fitting rows: their sensors are its past.
-        val = None if choosing is None else self._batches(fold, choosing, EVALUATION_BATCH, past=fitting)
-        labels = fold.labels(fitting, self.classes).tolist()
+        val = None
+        if choosing is not None:
+            val, self._choosing = self._batches(fold, choosing, EVALUATION_BATCH, past=fitting)
+        labels = fold.labels(fitted, self.classes).tolist()
+        self.shares = label_shares(fold.counts(fitting), self.classes)
         rooms = simulated(self.config, self.features, self.window) if self.config.train.pretrain_rooms else None
         build = partial(self._network, labels)
         return train_members(self.config, build, learning, val, rooms, epochs, on_epoch, keeps)
 
-    def _layout(self, frame: pd.DataFrame) -> Windows:
-        """Return the windows of a frame."""
+    def _layout(self, frame: pd.DataFrame) -> tuple[Windows, Rows]:
+        """Return the windows of a frame, and which of its rows (N,) have readings enough."""
         times = pd.DatetimeIndex(frame.index)
         check_cadence(self.features.step_s, times, self.config.data.max_gap)
-        stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
-        return Windows(self.features.transform(frame, stretch), stretch, self.window)
+        return self._laid(frame, stretches(times, np.ones(len(frame), bool), self.config.data.max_gap))
 
     def _network(self, labels: Sequence[int] = ()) -> nn.Module:
         return self.build(Sizes(len(self.features.names), self.classes, sum(labels) or 1, tuple(labels)))
 
-    def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
-        """Return rows (N,) in batches; their windows may contain rows of the past (N,) too."""
-        counts = torch.from_numpy(fold.counts(rows))  # first, because it refuses sealed rows
-        return Batches(self._windows(fold, rows, past), np.flatnonzero(rows), counts, size)
+    def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> tuple[Batches, Rows]:
+        """Return rows (N,) in batches, and which of them have readings enough: the others are left out.
 
-    def _windows(self, fold: Fold, rows: Rows, past: Rows | None) -> Windows:
-        stretch = stretches(fold.log.times, rows if past is None else rows | past, fold.log.max_gap)
-        return Windows(self.features.transform(fold.log.frame, stretch), stretch, self.window)
+        Their windows may contain rows of the past (N,) too.
+        """
+        windows, known = self._windows(fold, rows, past)
+        counts = torch.from_numpy(fold.counts(known))
+        return Batches(windows, np.flatnonzero(known), counts, size), known
+
+    def _windows(self, fold: Fold, rows: Rows, past: Rows | None) -> tuple[Windows, Rows]:
+        """Return the windows of rows (N,) and the past (N,), and which of the rows have readings enough.
+
+        Raises:
+            InputError: if none has.
+        """
+        fold.counts(rows)  # first, because it refuses sealed rows
+        seen = fold.seen(rows if past is None else rows | past)
+        windows, known = self._laid(fold.log.frame, stretches(fold.log.times, seen, fold.log.max_gap))
+        if not (rows & known).any():
+            raise InputError(
+                f"data.missing: no row of a part of fold {fold.number} has the readings that a window needs; put the "
+                "readings on one grid with data.step=60s or another step, or choose other features"
+            )
+        return windows, rows & known
+
+    def _laid(self, frame: pd.DataFrame, stretch: Ints) -> tuple[Windows, Rows]:
+        """Return the windows of a frame with stretches (N,), and which of its rows (N,) have readings enough."""
+        values, known = patch(self.features.transform(frame, stretch), self.features, stretch, self.window)
+        return Windows(values, stretch, self.window), known
 
     def _samples(self, windows: Windows, positions: Ints) -> Floats:
         """Return the outputs of all networks for rows, (S, N) or (S, N, C)."""

@@ -94,19 +94,22 @@ class ChainEstimator(NetworkEstimator):
 
         The probabilities are the posterior marginals of each row: given the rows up to it (``decoding: filter``), or
         given its whole recording (``viterbi``) or window (``windows``). With several networks they are averaged, and
-        the path is the best path of the chain with the mean log-potentials.
+        the path is the best path of the chain with the mean log-potentials. At rows whose windows lack readings the
+        chain goes on by itself; they are not answered.
 
         Raises:
-            InputError: if the frame lacks a sensor that the model was trained on, or has another step.
+            InputError: if the frame has no sensor that the model was trained on, or has another step.
         """
         times = pd.DatetimeIndex(frame.index)
-        windows = self._layout(frame)
+        windows, known = self._layout(frame)
         probs = np.full((len(self.networks), len(frame), self.config.data.max_count + 1), np.nan)
         path = np.full(len(frame), -1)
         with torch.no_grad():
             for piece in self._pieces(times, rows, past):
-                probs[:, piece], path[piece] = self._decode(windows.at(piece))
+                probs[:, piece], path[piece] = self._decode(windows.at(piece), torch.from_numpy(known[piece]))
         prediction = from_probabilities(times[rows], probs[:, rows], not self.config.looks_ahead)
+        if not known[rows].all():
+            prediction = dataclasses.replace(prediction, answered=known[rows])
         if self.settings.decoding == "filter":
             return prediction
         return dataclasses.replace(prediction, label=path[rows], causal=False)
@@ -120,11 +123,14 @@ class ChainEstimator(NetworkEstimator):
         cut = [piece[start : start + length] for piece in pieces for start in range(0, len(piece), length)]
         return [window for window in cut if rows[window].any()]
 
-    def _decode(self, x: Tensor) -> tuple[Floats, Ints]:
-        """Return each network's probabilities (S, T, C) and the common path (T,) from one piece's windows (T, W, F)."""
+    def _decode(self, x: Tensor, known: Tensor) -> tuple[Floats, Ints]:
+        """Return each network's probabilities (S, T, C) and the common path (T,) from one piece's windows (T, W, F).
+
+        Windows (T,) that are not known say nothing.
+        """
         networks: list[ChainNetwork] = self.networks  # type: ignore[assignment]
         # Double precision: over a night of rows, sums in single precision would round by more than one transition.
-        emissions = [network(x)[None].double() for network in networks]
+        emissions = [(network(x).double() * known[:, None])[None] for network in networks]
         chains = [Chain(*(part.double() for part in network.chain)) for network in networks]
         posterior = filtered if self.settings.decoding == "filter" else marginals
         probs = torch.cat([posterior(*each) for each in zip(chains, emissions, strict=True)])
@@ -133,8 +139,9 @@ class ChainEstimator(NetworkEstimator):
         mean = Chain(*(torch.stack(parts).mean(dim=0) for parts in zip(*chains, strict=True)))
         return probs.numpy(), viterbi(mean, torch.stack(emissions).mean(dim=0))[0].numpy()
 
-    def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> Batches:
-        """Return the stretches of rows (N,) in batches of sequences."""
+    def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> tuple[Batches, Rows]:
+        """Return the stretches of rows (N,) in batches of sequences, which rows without a count or readings end."""
+        windows, rows = self._windows(fold, rows, past)
         stretch = stretches(fold.log.times, rows, fold.log.max_gap)
         # Of the rows that choose the number of epochs all count, as all test rows do.
         drop = self.settings.drop_incomplete and past is None
@@ -147,4 +154,4 @@ class ChainEstimator(NetworkEstimator):
         counts = np.full(len(rows), PADDING)
         counts[rows] = fold.counts(rows)
         labels = torch.from_numpy(np.where(counted, counts[positions], PADDING))
-        return Batches(self._windows(fold, rows, past), positions, labels, size)
+        return Batches(windows, positions, labels, size), rows

@@ -82,6 +82,7 @@ class Calibrator:
     def apply(self, prediction: Prediction, settings: Calibration, keep_label: bool = False) -> Prediction:
         """Return a prediction with calibrated probabilities and intervals, and with ``answered``.
 
+        A row that the model does not answer, for its readings are missing, keeps its probabilities and its interval.
         Its ``std`` is that of the calibrated distribution. The epistemic part of it stays what it was, up to ``std``.
 
         Args:
@@ -90,12 +91,15 @@ class Calibrator:
             keep_label: whether the label stays as it is, as the label of a path must.
         """
         probs = np.exp(_adjust(prediction.probs, 1 / self.temperature, self.prior, self.shares))
+        given = prediction.is_answered
+        probs[~given] = prediction.probs[~given]
         changed = from_probabilities(prediction.times, probs[None], prediction.causal)
         if keep_label:
             changed = dataclasses.replace(changed, label=prediction.label)
         elif settings.label == "nearest":
             changed = decide(changed)
         lower, upper = central_interval(probs, 1 - 2 * self.tail)
+        lower[~given], upper[~given] = prediction.lower[~given], prediction.upper[~given]
         return dataclasses.replace(
             changed,
             lower=np.minimum(lower, changed.label),
@@ -104,7 +108,7 @@ class Calibrator:
             shares=None,
             disagreement=prediction.epistemic,
             delay_s=prediction.delay_s,
-            answered=changed.std <= self.most_std,
+            answered=(changed.std <= self.most_std) & given,
         )
 
     def to_settings(self) -> dict[str, Any]:

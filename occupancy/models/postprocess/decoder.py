@@ -83,9 +83,14 @@ class Decoder:
     def _chain(self) -> AgeChain:
         return self.durations.chain(self.step_s)
 
-    def decode(self, probs: Floats) -> Decoded:
-        """Return the probabilities (T, C) and, in some modes, the path of one recording with probabilities (T, C)."""
+    def decode(self, probs: Floats, known: Rows | None = None) -> Decoded:
+        """Return the probabilities (T, C) and, in some modes, the path of one recording with probabilities (T, C).
+
+        Rows (T,) that are not known say nothing: there, the chain goes on by itself.
+        """
         potentials = self.exponents.potentials(_log(probs))
+        if known is not None:
+            potentials[~known] = 0.0
         lag = samples_of(self.settings.lag, self.step_s)
         return decode_by(self._chain, potentials, self.settings.mode, lag)
 

@@ -55,6 +55,11 @@ class PostprocessedEstimator(EstimatorBase):
         return self.base.history_s + (AGE_EDGES_S[-1] if self.config.decoding is not None else 0.0)
 
     @property
+    def step_s(self) -> float:
+        """Seconds between rows in training; NaN for a model that does not depend on it."""
+        return self.base.step_s
+
+    @property
     def parameters(self) -> int:
         """How many numbers were learned, those of the decoder and four of the calibrator included."""
         return self.base.parameters + (self.decoder.parameters if self.decoder else 0) + (4 if self.calibrator else 0)
@@ -73,6 +78,9 @@ class PostprocessedEstimator(EstimatorBase):
         groups = left_out(fold, rows)
         probs = self._fit_base(fold, groups, steps)
         self.history, self.chosen_epochs = self.base.history, self.base.chosen_epochs
+        # What a row says that has no readings teaches nothing of what the others say.
+        groups = np.where(np.isnan(probs).any(axis=1), UNGROUPED, groups)
+        rows = groups != UNGROUPED
         parts = pieces(groups, fold.log.times, fold.log.max_gap)
         counts = np.full(len(rows), UNGROUPED)
         counts[rows] = fold.counts(rows)
@@ -147,19 +155,30 @@ class PostprocessedEstimator(EstimatorBase):
             needed[part] = True
         whole = self.base.predict(frame, needed, past)
         place = np.cumsum(needed) - 1  # of a row of the frame among those needed
-        probs, path = _decode_all(decoder, whole.probs, [place[part] for part in parts])
+        known = None if whole.answered is None else whole.answered
+        probs, path = _decode_all(decoder, whole.probs, [place[part] for part in parts], known)
         asked = rows[needed]
         base = whole.at(asked)
         decoded = from_probabilities(base.times, probs[None, asked], base.causal and decoder.is_causal)
-        decoded = dataclasses.replace(decide(decoded, base.epistemic), delay_s=decoder.delay_s)
+        decoded = decide(decoded, base.epistemic)
+        decoded = dataclasses.replace(decoded, delay_s=decoder.delay_s, answered=base.answered)
         return decoded if path is None else dataclasses.replace(decoded, label=path[asked])
 
 
-def _decode_all(decoder: Decoder, probs: Floats, parts: list[Ints]) -> tuple[Floats, Ints | None]:
-    """Return the decoded probabilities (N, C) and, in some modes, the path (N,) of rows, part by part."""
+def _decode_all(
+    decoder: Decoder, probs: Floats, parts: list[Ints], known: Rows | None = None
+) -> tuple[Floats, Ints | None]:
+    """Return the decoded probabilities (N, C) and, in some modes, the path (N,) of rows, part by part.
+
+    Args:
+        decoder: the decoder.
+        probs: (N, C) of the rows.
+        parts: positions of the rows that are decoded together.
+        known: (N,) rows whose probabilities are evidence; None for all.
+    """
     decoded, path = probs.copy(), np.full(len(probs), UNGROUPED) if decoder.has_path else None
     for part in parts:
-        decoded[part], labels = decoder.decode(probs[part])
+        decoded[part], labels = decoder.decode(probs[part], None if known is None else known[part])
         if path is not None and labels is not None:
             path[part] = labels
     return decoded, path

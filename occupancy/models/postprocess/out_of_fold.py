@@ -37,7 +37,7 @@ def visits(fold: Fold, rows: Rows) -> Ints:
         rows: (N,) the rows to divide into visits.
     """
     log = fold.log
-    stretch = stretches(log.times, rows, log.max_gap)
+    stretch = stretches(log.times, fold.seen(rows), log.max_gap)
     positions = np.flatnonzero(rows)
     counts, stretch = fold.counts(rows), stretch[positions]
     opens = np.diff(stretch, prepend=UNGROUPED) != 0
@@ -100,6 +100,8 @@ def count_groups(groups: Ints) -> int:
 def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Make, steps: Steps = NO_STEPS) -> Floats:
     """Return the probabilities (N, C) of each grouped row by a model that left out its group; see `predictions`.
 
+    Rows that are not grouped are NaN, and those that the model does not answer because their readings are missing.
+
     Args:
         config: the experiment.
         fold: the fold, its test rows blank or not.
@@ -109,7 +111,7 @@ def out_of_fold(config: Config, fold: Fold, groups: Ints, make: Make, steps: Ste
     """
     probs = np.full((len(groups), config.data.max_count + 1), np.nan)
     for asked, prediction in predictions(config, fold, groups, make):
-        probs[asked] = prediction.probs
+        probs[asked] = np.where(prediction.is_answered[:, None], prediction.probs, np.nan)
         steps.done()
     return probs
 
@@ -129,14 +131,15 @@ def predictions(config: Config, fold: Fold, groups: Ints, make: Make) -> Iterato
         make: returns the unfitted model of an experiment.
     """
     grouped = groups != UNGROUPED
-    sensors = fold.log.frame.drop(columns=fold.log.schema.count)[grouped]
+    seen = fold.seen(grouped)
+    sensors = fold.log.frame.drop(columns=fold.log.schema.count)[seen]
     for group in np.unique(groups[grouped]):
         asked = groups == group
         estimator = make(config)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputWarning)  # the model in use gives these warnings once
             estimator.fit(_without(fold, asked, grouped), NO_STEPS)
-        yield asked, predict_by_room(estimator, sensors, asked[grouped], fold.log, past=asked[grouped])
+        yield asked, predict_by_room(estimator, sensors, asked[seen], fold.log, past=fold.seen(asked)[seen])
 
 
 def _without(fold: Fold, asked: Rows, grouped: Rows) -> Fold:

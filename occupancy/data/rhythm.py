@@ -1,0 +1,169 @@
+"""The rhythm of a log: readings of any rhythm put on a grid, and rows that do not follow each other regularly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from occupancy.arrays import Floats, Ints, Rows
+from occupancy.config import Data
+from occupancy.data.kinds import KINDS
+from occupancy.data.schema import Column, Schema
+from occupancy.data.times import step_of, steps_of
+from occupancy.errors import InputError
+
+MOST_ROWS = 20_000_000  # of a grid: a smaller step would not fit into memory
+ON_CHANGE_S = 86_400.0  # how long a sensor holds that is only written when it changes
+ON_CHANGE = 0.95  # share of readings that differ from the one before, from which a sensor is written on change
+FEWEST = 10  # readings that show this, and rows that are a stretch at another step
+OFF, APART = 0.5, 0.25  # by which share of the usual step a step is irregular, and those of a stretch are others
+IRREGULAR = 0.05  # share of irregular steps from which a log is not regular
+_USUAL_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
+_NS = 1_000_000_000
+
+
+def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
+    """Return readings on the grid of ``data.step``, each by the rule of its kind (`occupancy.data.kinds`).
+
+    A row at time t uses readings after t - step up to t, and where there are none the last one before, unless it is
+    older than ``data.max_age`` or the age of its kind. A sensor of a kind that rests, and that is only written when it
+    changes, holds for a day. Rows at which no sensor has a reading are left out, so that a pause stays a gap. A count
+    holds within its step, and for ``data.hold_counts``.
+
+    Args:
+        readings: (N, columns) on sorted times, NaN where a reading or a count is missing.
+        schema: the kinds of the columns, and which is the count.
+        settings: the step and the ages.
+
+    Raises:
+        InputError: if the grid would have too many rows.
+    """
+    assert settings.step is not None, "there is no grid"
+    step = round(settings.step * _NS)
+    times = pd.DatetimeIndex(readings.index).as_unit("ns")
+    first, last = -(-times[0].value // step), -(-times[-1].value // step)
+    if last - first >= MOST_ROWS:
+        raise InputError(
+            f"data.step: got {settings.step:g} s, which makes {last - first + 1:,} rows of this log, expected "
+            f"{MOST_ROWS:,} at most; give a longer step"
+        )
+    grid = np.arange(first, last + 1) * step
+    values, fresh = {}, np.zeros(len(grid), bool)
+    for column in schema.columns:
+        if column.name in readings:
+            series = _Series.of(times, readings[column.name], grid, step)
+            values[column.name], young = _by_rule(series, column, settings)
+            fresh |= young
+    if schema.count in readings:
+        series = _Series.of(times, readings[schema.count], grid, step)
+        within = series.since < series.right
+        values[schema.count] = series.last(within | (series.age_s <= (settings.hold_counts or 0.0)))
+    index = pd.DatetimeIndex(grid, name=readings.index.name)
+    return pd.DataFrame(values, index)[fresh]
+
+
+class _Series:
+    """The readings of one column as each row of a grid finds them.
+
+    Attributes:
+        readings: (n,) those that are there.
+        right: (N,) how many readings come up to each row.
+        since: (N,) how many readings come up to a step before it.
+        age_s: (N,) seconds since the last reading; infinite before the first.
+    """
+
+    def __init__(self, values: NDArray[Any], right: Ints, since: Ints, age_s: Floats) -> None:
+        self.readings, self.right, self.since, self.age_s = values, right, since, age_s
+
+    @classmethod
+    def of(cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int) -> _Series:
+        known = column.notna().to_numpy()
+        at, values = times.asi8[known], column.to_numpy(np.float64)[known]
+        right = np.searchsorted(at, grid, "right")
+        age_s = np.full(len(grid), np.inf)
+        age_s[right > 0] = (grid - at[right.clip(1) - 1])[right > 0] / _NS if len(at) else np.inf
+        return cls(values, right, np.searchsorted(at, grid - step, "right"), age_s)
+
+    def last(self, held: Rows) -> Floats:
+        """Return the last reading at the rows (N,) at which it is held, NaN at others."""
+        if not len(self.readings):
+            return np.full(len(held), np.nan)
+        return np.where(held & (self.right > 0), self.readings[self.right.clip(1) - 1], np.nan)
+
+    def within(self, values: NDArray[Any]) -> Floats:
+        """Return the sum of values (n,) within the step of each row, (N,)."""
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        return np.asarray(sums[self.right] - sums[self.since])
+
+
+def _by_rule(series: _Series, column: Column, settings: Data) -> tuple[Floats, Rows]:
+    """Return the readings of a sensor on the grid (N,), and which of them (N,) are not older than its kind allows."""
+    facts, values = KINDS[column.kind], series.readings
+    limit_s = facts.max_age_s if settings.max_age is None else settings.max_age
+    young = series.age_s <= limit_s
+    held = young
+    if facts.rests and settings.max_age is None and len(values) > FEWEST and (np.diff(values) != 0).mean() >= ON_CHANGE:
+        held = series.age_s <= ON_CHANGE_S
+    found, count = series.last(held), series.right - series.since
+    if facts.rule == "any":
+        return np.where(count > 0, series.within((values > 0).astype(np.float64)) > 0, found > 0).astype(
+            np.float64
+        ) + 0 * found, young
+    if facts.rule == "mean":
+        return np.where(count > 0, series.within(values) / count.clip(1), found) + 0 * found, young
+    if facts.rule == "increase":
+        rise = np.diff(found, prepend=np.nan)
+        return np.where(rise >= 0, rise, np.nan), young
+    return found, young
+
+
+def irregular(times: pd.DatetimeIndex, max_gap: float) -> str:
+    """Return what is to be said of rows that do not follow each other regularly; empty if they do.
+
+    Args:
+        times: (N,) sorted times.
+        max_gap: seconds; a longer step begins a new recording.
+    """
+    usual_s, steps = step_of(times, max_gap), steps_of(times)
+    if len(steps) < FEWEST or np.isnan(usual_s):
+        return ""
+    cure = f"put the readings on a grid with data.step={_rounded(usual_s)}s"
+    share = float((np.abs(steps / usual_s - 1) > OFF).mean())
+    if share > IRREGULAR:
+        return (
+            f"the rows are not regular: {share:.0%} of the steps differ by more than half from the usual {usual_s:g} s"
+            f", so that spans of rows are no spans of time; {cure}"
+        )
+    off = off_rhythm(times, usual_s, max_gap)
+    if not off.any():
+        return ""
+    return f"{of_another_step(times, off, usual_s)}, so that spans of rows are no spans of time; {cure}"
+
+
+def off_rhythm(times: pd.DatetimeIndex, step_s: float, max_gap: float) -> Rows:
+    """Return the rows (N,) of stretches in which rows come at another step, at least `FEWEST` rows on end.
+
+    Args:
+        times: (N,) sorted times.
+        step_s: seconds between rows as they should be.
+        max_gap: seconds; a longer step begins a new recording.
+    """
+    steps = steps_of(times)
+    off = np.concatenate([[False], (np.abs(steps / step_s - 1) > APART) & (steps <= max_gap)])[: len(times)]
+    run = np.cumsum(np.diff(off, prepend=False) != 0)
+    long: Rows = np.bincount(run)[run] >= FEWEST
+    return off & long
+
+
+def of_another_step(times: pd.DatetimeIndex, off: Rows, step_s: float) -> str:
+    """Return how many rows (N,) are off rhythm, from when on, and what their step is."""
+    found_s = float(np.median(np.concatenate([[step_s], steps_of(times)])[off]))
+    return f"{off.sum():,} rows, the first at {times[off][0]}, come every {found_s:g} s, not every {step_s:g} s"
+
+
+def _rounded(step_s: float) -> int:
+    """Return the usual number of seconds that is nearest to a step."""
+    return min(_USUAL_S, key=lambda usual: abs(np.log(usual / step_s)))
