@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Iterable
-
-import numpy as np
 
 from occupancy.arrays import Rows
 from occupancy.data.table import Log
 from occupancy.health.finding import Finding
 from occupancy.health.jumps import check_jumps
 from occupancy.health.levels import check_levels
-from occupancy.health.losses import check_missing, check_rows
+from occupancy.health.losses import check_missing, check_rhythm
 from occupancy.health.profile import Profile, learn_signs, people_shown
 from occupancy.health.ranges import check_codes, check_constant, check_range
 from occupancy.health.scene import Scene, Signs
@@ -26,11 +23,13 @@ def examine(log: Log, profile: Profile | None = None, sensors: Collection[str] |
         log: the log.
         profile: what working sensors read in training; counts of the log are then not looked at. Without one, only
             what is known of the kinds of sensors is used, and the counts where there are some.
-        sensors: the names of the sensors to look at; None for all, or those of the profile.
+        sensors: the names of the sensors to look at; None for all. With a profile it has
+            them.
     """
-    if profile is not None and sensors is None:
+    if profile is not None:
         sensors = [*profile.sensors]
-    return _Examination(Scene.of(log, sensors, profile is None, 0.0 if profile is None else profile.step_s), profile).run()
+    step_s = 0.0 if profile is None else profile.step_s
+    return _Examination(Scene.of(log, sensors, profile is None, step_s), profile).run()
 
 
 class _Examination:
@@ -54,8 +53,11 @@ class _Examination:
             assert self.profile is not None
             self._take(check_levels(self.scene, column, self.profile, self._people(column.name, signs)))
         self.found += check_missing(self.whole, self.profile)
-        self.found += [] if self.profile is None else check_rows(self.whole, self.profile)
-        return sorted(self.found, key=lambda finding: (finding.first, finding.sensor))
+        if self.profile is not None and self.profile.read:
+            self.found += check_rhythm(self.whole, self.profile)
+        read = None if self.profile is None else {*self.profile.read}
+        told = [each for each in self.found if read is None or not each.sensors or read & {*each.sensors}]
+        return sorted(told, key=lambda finding: (finding.first, finding.sensor))
 
     def _people(self, name: str, signs: Signs) -> Rows:
         """Return where others show people, or the counts do where they may be looked at, (N,)."""
@@ -78,23 +80,3 @@ class _Examination:
             if finding.distrusts:
                 for name in finding.sensors:
                     self.scene = self.scene.without(name, finding.rows)
-
-
-def believed(log: Log, findings: Collection[Finding]) -> Log:
-    """Return the log in which the readings that are not to be used are missing."""
-    wrong = {name: rows for name in log.missing.columns if (rows := _wrong(log, findings, name)).any()}
-    if not wrong:
-        return log
-    frame, missing = log.frame.copy(deep=False), log.missing.copy(deep=False)
-    for name, rows in wrong.items():
-        frame[name] = frame[name].mask(rows)
-        missing[name] = missing[name] | rows
-    return dataclasses.replace(log, frame=frame, missing=missing)
-
-
-def _wrong(log: Log, findings: Collection[Finding], name: str) -> Rows:
-    """Return the rows (N,) in which a sensor, or the one that it is computed from, is not to be used."""
-    source = next((column.slope_of or column.name for column in log.schema.columns if column.name == name), name)
-    about = [each.rows for each in findings if each.distrusts and source in each.sensors]
-    return np.logical_or.reduce(about) if about else np.zeros(len(log.frame), bool)
-

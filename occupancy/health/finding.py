@@ -14,13 +14,14 @@ Surety = Literal["certain", "likely", "possible"]
 """How sure a finding is. ``certain``: no sensor in a room can read so. ``likely``: a working sensor can, but does it
 less than once in a room and week on the simulated rooms of ``benchmarks/false_alarms.py``. ``possible``: it may well
 have a natural cause, such as a season or a holiday."""
-Fault = Literal["impossible", "unit", "constant", "stuck", "silent", "shifted", "beyond", "missing", "lost rows"]
+Fault = Literal["impossible", "unit", "constant", "stuck", "silent", "shifted", "beyond", "missing", "rhythm"]
 """What is wrong. ``impossible``: no room has such readings, or they are a code for an error. ``unit``: they fit another
 unit. ``constant``: they never change. ``stuck``: they stopped to change. ``silent``: a motion sensor sees nobody while
 others show people. ``shifted``: they are too high or too low by a constant. ``beyond``: they are far outside what the
-model was trained on. ``missing``: many are not there. ``lost rows``: the log lacks rows."""
+model was trained on. ``missing``: many are not there. ``rhythm``: the rows come slower
+or faster than those of the training."""
 
-_BELIEVED: tuple[Fault, ...] = ("beyond", "missing", "lost rows")
+_BELIEVED: tuple[Fault, ...] = ("beyond", "missing", "rhythm")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,17 @@ def about(
         surety: how sure that is.
         words: what the sensor reads, and what to do.
     """
-    first, last = rows.argmax(), len(rows) - 1 - rows[::-1].argmax()
+    first, last = int(rows.argmax()), len(rows) - 1 - int(rows[::-1].argmax())
     what, remedy = words
     return Finding(tuple(sensors), fault, times[first], times[last], times[named], what, surety, remedy, rows)
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """Return findings as text, a line for each sensor and fault: the first in full, and how many more there are."""
+    groups: dict[tuple[tuple[str, ...], Fault], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.sensors, finding.fault), []).append(finding)
+    return [
+        str(first) + (f"; and {len(more)} more times until {more[-1].last:%Y-%m-%d %H:%M}" if more else "")
+        for first, *more in groups.values()
+    ]

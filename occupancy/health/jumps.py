@@ -14,7 +14,7 @@ from occupancy.data.schema import Column
 from occupancy.health.finding import Finding, about
 from occupancy.health.profile import Profile
 from occupancy.health.scene import Scene
-from occupancy.health.words import number
+from occupancy.health.words import number, reading
 
 # By how much air can change between two rows (in the first unit of the kind), and the seconds for which that holds;
 # for a longer step, in proportion. A window that is thrown open changes the CO2 at a sensor by less in a minute.
@@ -57,7 +57,7 @@ def check_jumps(scene: Scene, column: Column, profile: Profile | None) -> Iterat
         first = 0 if was_wrong else int(there[at])
         rows[first : int(there[at]) if was_wrong else end] = True
         rows &= ~np.isnan(values)
-        what = f"jumps from {number(before)} to {number(after)} {column.unit} between two rows ({scene.times[there[at]]})"
+        what = f"jumps from {number(before)} to {reading(after, column)} between two rows ({scene.times[there[at]]})"
         named = int(there[min(at + _ROWS - 1, len(there) - 1)])
         if unit:
             words = (f"{what}, which fits {unit}", f"give all readings in {column.unit}")
@@ -81,11 +81,11 @@ def _jumps(scene: Scene, column: Column, there: Ints, known: Floats, typical: fl
     found = found[(found >= _ROWS) & (found <= len(known) - _ROWS)]
     medians = pd.Series(known).rolling(_ROWS).median().to_numpy()
     levels = medians[found + _ROWS - 1] - medians[found - 1]
-    return found[(np.abs(levels) > limit[found - 1]) & (np.sign(levels) == np.sign(changes[found - 1]))]
+    return np.asarray(found[(np.abs(levels) > limit[found - 1]) & (np.sign(levels) == np.sign(changes[found - 1]))])
 
 
 def _conversion(column: Column, before: float, after: float) -> tuple[str, bool]:
-    """Return which change of unit a jump fits, empty for none, and whether the readings before it are the wrong ones."""
+    """Return which change of unit a jump fits, empty for none, and whether the readings before it are wrong."""
     own = scale_of(column.kind, column.unit)
     close = _CLOSE * abs(after - before)
     for other in KINDS[column.kind].scales if own is not None else ():

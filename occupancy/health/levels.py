@@ -54,9 +54,9 @@ def check_levels(scene: Scene, column: Column, profile: Profile, people: Rows) -
         high = _rests_above(scene, column, learned, people)
         for rows, level in ((low, "below"), (high, "above")):
             if scene.seconds[rows].sum() >= 600:
-                what = f"reads {span(values[rows], column.unit)}{against(column, values, learned)}"
+                what = f"reads {span(values[rows], column)}{against(column, values, learned)}"
                 if level == "above":
-                    what = f"rests at {span(values[rows], column.unit)}, {number(learned.rest or 0.0)} in training"
+                    what = f"rests at {span(values[rows], column)}, {number(learned.rest or 0.0)} in training"
                 words = (f"{what}; its level has shifted", "calibrate the sensor in fresh air, or train again")
                 yield about(scene.times, known, int(rows.argmax()), [column.name], "shifted", "likely", words)
                 return
@@ -77,7 +77,7 @@ def _beyond(scene: Scene, column: Column, profile: Profile, learned: Sensor) -> 
     outside = (values > learned.high + slack) | (values < learned.low - slack)
     people = f"; it tells {profile.most_people:,} people at most" if values[rows][0] > learned.high else ""
     words = (
-        f"reads {span(values[outside], column.unit)}{against(column, values, learned)}{people}",
+        f"reads {span(values[outside], column)}{against(column, values, learned)}{people}",
         "train again with rows of such readings",
     )
     yield about(scene.times, outside, int(rows.argmax()), [column.name], "beyond", "likely", words)

@@ -17,26 +17,24 @@ from occupancy.health.words import share
 _ROWS = 20
 """The rows over which shares are taken."""
 LOST = 0.3
-"""Share of the rows that may be lost, and of the readings that may be missing beyond that of the training."""
+"""Share by which the step may differ from that of the training, and by which more readings may be missing."""
 
 
-def check_rows(scene: Scene, profile: Profile) -> Iterator[Finding]:
-    """Yield a finding if so many rows are lost that spans of rows are no longer spans of time."""
+def check_rhythm(scene: Scene, profile: Profile) -> Iterator[Finding]:
+    """Yield a finding if rows come so much slower or faster than in training that a span of rows is another time."""
     if len(scene.readings) <= _ROWS:
         return
     steps = np.minimum(steps_of(scene.times), scene.max_gap)
     mean_s = pd.Series(np.append(profile.step_s, steps)).rolling(_ROWS).mean().to_numpy()
-    rows = mean_s * (1 - LOST) > profile.step_s
-    if not rows.any():
-        return
-    lost = 1 - profile.step_s / float(np.mean(mean_s[rows]))
-    words = (
-        f"{share(lost, 1.0)} of the rows are lost: the model was trained on one every {profile.step_s:g} s",
-        f"set data.step={profile.step_s:g}s, so that lost rows are missing readings",
-    )
-    named = int(rows.argmax())
-    rows = _spread(rows)
-    yield about(scene.times, rows, named, (), "lost rows", "certain", words)
+    for rows in (mean_s * (1 - LOST) > profile.step_s, mean_s < profile.step_s * (1 - LOST)):
+        if rows.any():
+            found_s = float(np.mean(mean_s[rows]))
+            words = (
+                f"a row comes every {found_s:.3g} s on average, but the model was trained on one every "
+                f"{profile.step_s:g} s",
+                f"set data.step={profile.step_s:g}s, which puts the readings on that grid",
+            )
+            yield about(scene.times, _spread(rows), int(rows.argmax()), (), "rhythm", "certain", words)
 
 
 def check_missing(scene: Scene, profile: Profile | None) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -61,7 +62,9 @@ class Profile(Section):
     most_people: Annotated[int, Field(ge=0)]
     """The largest count."""
     sensors: Annotated[dict[Name, Sensor], Field(max_length=5000)]
-    """The sensors that the model reads, by name."""
+    """The sensors, by name; those that the model does not read may still show people."""
+    read: Annotated[list[Name], Field(max_length=5000)]
+    """The names of the sensors that the model reads."""
     loud: Annotated[dict[Name, Number], Field(max_length=5000)]
     """See `Signs.loud`."""
     rise: Number | None
@@ -75,23 +78,24 @@ class Profile(Section):
         return Signs(self.loud, self.rise)
 
 
-def learn(log: Log, rows: Rows, sensors: list[str] | None = None) -> Profile:
+def learn(log: Log, rows: Rows, read: Collection[str]) -> Profile:
     """Return the profile of sensors.
 
     Args:
         log: a labelled log.
         rows: (N,) the rows that the model has learned from; no other is read.
-        sensors: the names of the sensors that it reads; None for all.
+        read: the names of the sensors that it reads.
     """
     own = dataclasses.replace(log, frame=log.frame[rows], missing=log.missing[rows])
-    scene = Scene.of(own, sensors)
+    scene = Scene.of(own)
     signs = learn_signs(scene)
     people = np.zeros(0) if scene.people is None else scene.people[~np.isnan(scene.people)]
     motion = scene.of_kind("motion")
     silence_s = 0.0
     if motion:
-        any_motion = np.where(scene.readings[motion].notna().any(axis=1), scene.readings[motion].max(axis=1) > 0, np.nan)
-        silence_s = longest_silence(scene, any_motion, scene.loud(signs) | scene.rising(signs))
+        known = scene.readings[motion].notna().any(axis=1)
+        seen = np.where(known, scene.readings[motion].max(axis=1) > 0, np.nan)
+        silence_s = longest_silence(scene, seen, scene.loud(signs) | scene.rising(signs))
     return Profile(
         step_s=scene.step_s,
         most_people=int(people.max(initial=0)),
@@ -100,6 +104,7 @@ def learn(log: Log, rows: Rows, sensors: list[str] | None = None) -> Profile:
             for column in scene.columns
             if scene.readings[column.name].notna().any()
         },
+        read=[column.name for column in scene.columns if column.name in read],
         loud=dict(signs.loud),
         rise=signs.rise,
         silence_s=silence_s,

@@ -12,7 +12,7 @@ from occupancy.data.schema import Column
 from occupancy.health.finding import Finding, about
 from occupancy.health.profile import Profile
 from occupancy.health.scene import Scene
-from occupancy.health.words import EMPTY_CELLS, against, duration, number, share, span
+from occupancy.health.words import EMPTY_CELLS, against, duration, number, reading, span
 
 LASTS_S = 600.0
 """Impossible readings that last so long, or are a hundredth of all, are no single failures: the sensor reads wrong."""
@@ -62,7 +62,7 @@ def check_range(scene: Scene, column: Column, profile: Profile | None) -> Iterat
         return
     known = ~np.isnan(values)
     trained = against(column, values, None if profile is None else profile.sensors.get(column.name))
-    read = f"reads {span(values[out], column.unit)} in {out.sum():,} of {known.sum():,} rows{trained}"
+    read = f"reads {span(values[out], column)} in {out.sum():,} of {known.sum():,} rows{trained}"
     limits = f"a room has {number(scale.low)} to {number(scale.high)}"
     first, lasts = int(out.argmax()), scene.seconds[out].sum() >= LASTS_S and out.sum() > 0.01 * known.sum()
     other = other_scale(column, scale, values[out]) if lasts else None
@@ -77,9 +77,7 @@ def check_range(scene: Scene, column: Column, profile: Profile | None) -> Iterat
         words = (f"{read}; {limits}, so all its readings are shifted", "calibrate the sensor, or replace it")
         yield about(scene.times, known, first, [column.name], "shifted", "certain", words)
     else:
-        yield about(
-            scene.times, out, first, [column.name], "impossible", "certain", (f"{read}; {limits}", EMPTY_CELLS)
-        )
+        yield about(scene.times, out, first, [column.name], "impossible", "certain", (f"{read}; {limits}", EMPTY_CELLS))
 
 
 def other_scale(column: Column, scale: Scale, values: Floats) -> Scale | None:
@@ -113,12 +111,14 @@ def check_constant(scene: Scene, column: Column, people: Rows) -> Iterator[Findi
         wrong = column.kind in {"temperature", "pressure"} and whole_s >= 86_400
     if not wrong:
         return
-    lacking = f" (it has none in {(~known).sum():,} rows)" if not known.all() else ""
+    lacking = (~known).sum()
+    blank = f" and none in {lacking:,}" if lacking else ""
     shown = f", {duration(busy_s)} of them with people" if busy_s else ""
+    hint = "if an empty cell means no motion, write 0 there; else " if column.kind == "motion" and lacking else ""
     words = (
-        f"never changes: it reads {number(value)} {column.unit} in all {known.sum():,} rows with a reading{lacking}, "
-        f"{duration(whole_s)}{shown} ({share(known.sum(), len(known))} of the log)",
-        "connect or replace the sensor, and leave its column out until then (schema: ignore)",
+        f"never changes: it reads {reading(value, column)} in all {known.sum():,} rows with a reading{blank}, "
+        f"{duration(whole_s)}{shown}",
+        f"{hint}replace the sensor, and leave its column out until then (ignore in the schema)",
     )
     named = int(known.argmax()) if busy_s == 0 else int(np.flatnonzero(known)[-1])
     yield about(scene.times, known, named, [column.name], "constant", "likely", words)

@@ -101,7 +101,8 @@ class Scene:
     @cached_property
     def seconds(self) -> Floats:
         """How long each row stands for, (N,): until the next row, and at most one step."""
-        return np.minimum(np.append(steps_of(self.times), self.step_s)[: len(self.readings)], self.step_s)
+        steps = np.append(steps_of(self.times), self.step_s)[: len(self.readings)]
+        return np.asarray(np.minimum(steps, self.step_s))
 
     @cached_property
     def part(self) -> Ints:
@@ -136,8 +137,9 @@ class Scene:
     def rising(self, signs: Signs) -> Rows:
         """Return where CO2 rises as it does not in an empty room, (N,)."""
         found = np.zeros(len(self.readings), bool)
-        for name in self.of_kind("co2") if signs.rise is not None else ():
-            found |= self.rise(name) > signs.rise
+        least = np.inf if signs.rise is None else signs.rise
+        for name in self.of_kind("co2"):
+            found |= self.rise(name) > least
         return found
 
     @property

@@ -12,7 +12,7 @@ from occupancy.data.schema import Column
 from occupancy.health.finding import Finding, about
 from occupancy.health.profile import Profile, Sensor
 from occupancy.health.scene import Scene, reached, runs_of, total
-from occupancy.health.words import duration, number
+from occupancy.health.words import duration, number, reading
 
 TIMES = 1.5
 """A run is too long if it is so many times as long as the longest in training, and at least as long as here:"""
@@ -65,7 +65,7 @@ def check_stuck(scene: Scene, column: Column, people: Rows, profile: Profile | N
         before = "" if learned is None else f", {learned.longest_rows:,} at most where the model was trained"
         shown = f", while others show people for {duration(busy_s[run])}" if busy_s[run] else ""
         read = "reads" if rows[run] < known.sum() else "never changes, it reads"
-        what = f"{read} {number(values[start])} {column.unit} in {rows[run]:,.0f} rows on end ({duration(whole_s[run])})"
+        what = f"{read} {reading(values[start], column)} in {rows[run]:,.0f} rows on end ({duration(whole_s[run])})"
         about_rows, words = _between(values, start, end), (f"{what}{before}{shown}", _REPLACE)
         yield about(scene.times, about_rows, min(named, end), [column.name], "stuck", "likely", words)
 
@@ -116,11 +116,13 @@ def _stuck_on(scene: Scene, column: Column, first: Ints, last: Ints, learned: Se
     values = scene.values(column.name)
     limit = max(_ON_S if learned is not None else UNTRAINED * _ON_S, TIMES * (learned.longest_s if learned else 0.0))
     on_s = total(scene.seconds, first, last)
-    for run in np.flatnonzero((values[first] > 0) & (on_s > limit) & (last - first > _FEWEST)) if len(first) else ():
+    rows = total((~np.isnan(values)).astype(np.float64), first, last)
+    on = (values[first] > 0) & (on_s > limit) & (rows > _FEWEST) & (rows < rows.sum())  # else it is constant
+    for run in np.flatnonzero(on):
         start, end = int(first[run]), int(last[run])
-        what = f"motion in {end - start + 1:,} rows on end ({duration(on_s[run])}) without a pause"
-        named, rows = min(reached(scene.seconds, start, limit), end), _between(values, start, end)
-        yield about(scene.times, rows, named, [column.name], "stuck", "likely", (what, _REPLACE))
+        what = f"motion in {rows[run]:,.0f} rows on end ({duration(on_s[run])}) without a pause"
+        named, cells = min(reached(scene.seconds, start, limit), end), _between(values, start, end)
+        yield about(scene.times, cells, named, [column.name], "stuck", "likely", (what, _REPLACE))
 
 
 def _limit(least: float, learned: float | None) -> float:

@@ -16,6 +16,11 @@ def number(value: float) -> str:
     return f"{value:.6g}"
 
 
+def reading(value: float, column: Column) -> str:
+    """Return a reading with its unit; 0 and 1 have none."""
+    return number(value) if column.unit == "0 or 1" else f"{number(value)} {column.unit}"
+
+
 def duration(seconds: float) -> str:
     """Return a duration in a suitable unit."""
     for unit, length, least in (("days", 86_400, 2), ("h", 3600, 1), ("min", 60, 1)):
@@ -32,10 +37,10 @@ def share(part: float, whole: float) -> str:
     return f"{min(percent, 99) if part < whole else percent:.0f} %"
 
 
-def span(values: Floats, unit: str) -> str:
-    """Return the smallest and the largest of readings, which are not missing, with their unit."""
-    low, high = number(float(np.nanmin(values))), number(float(np.nanmax(values)))
-    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"
+def span(values: Floats, column: Column) -> str:
+    """Return the smallest and the largest of readings with their unit."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return reading(high, column) if low == high else f"{number(low)} to {reading(high, column)}"
 
 
 def against(column: Column, values: Floats, learned: Sensor | None) -> str:
@@ -48,8 +53,7 @@ def against(column: Column, values: Floats, learned: Sensor | None) -> str:
     if not rows.any():
         return ""
     return (
-        f", {word} all that the model was trained on ({number(end)} {column.unit}) in {share(rows.sum(), known)} of "
-        "the rows"
+        f", {word} all that the model was trained on ({reading(end, column)}) in {share(rows.sum(), known)} of the rows"
     )
 
 

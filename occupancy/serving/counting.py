@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,11 @@ from occupancy.data.table import Log, validate_cells
 from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
+from occupancy.health.effects import answerable, believed, health_of
+from occupancy.health.examine import examine
+from occupancy.health.finding import Finding
 from occupancy.metrics import score
+from occupancy.models.inputs import columns_read
 from occupancy.plots.prediction import counts
 from occupancy.prediction import Prediction
 from occupancy.serving.model import ServedModel, explain
@@ -33,11 +37,12 @@ class Counted:
     """A log and its people by a fitted model.
 
     Attributes:
-        log: the validated log.
+        log: the validated log, in which readings that are not believed are missing.
         prediction: the counts of its N rows.
         truth: (N,) the counts that the log brings, where it has one for every row.
         remarks: what a person should know of the counts, a line each.
         model: what kind of model it was.
+        findings: what is wrong with its sensors.
     """
 
     log: Log
@@ -45,6 +50,12 @@ class Counted:
     truth: Ints | None
     remarks: list[str]
     model: str
+    findings: Sequence[Finding] = ()
+
+    @property
+    def health(self) -> list[str]:
+        """What is wrong with the sensors at each row, (N,); empty where nothing is."""
+        return health_of(self.findings, len(self.prediction))
 
     @property
     def summary(self) -> str:
@@ -75,12 +86,16 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
     """
     estimator = served.estimator
     log, truth, remark = _read(served, cells, reading)
+    read = [column.name for column in columns_read(estimator.config, served.schema)]
+    findings = examine(log, served.profile, read)
+    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log), *([remark] if remark else [])]
+    log = believed(log, findings)
     sensors = log.frame.drop(columns=served.schema.count, errors="ignore")
     try:
         prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log), *([remark] if remark else [])]
+    prediction = answerable(prediction, findings, log, read)
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
@@ -89,7 +104,7 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
         remarks.append(f"the model is not sure enough to answer {silent:,} of {len(sensors):,} rows (answered: False)")
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
-    return Counted(log, prediction, truth, remarks, estimator.config.model.name)
+    return Counted(log, prediction, truth, remarks, estimator.config.model.name, findings)
 
 
 def picture(counted: Counted) -> Figure:

@@ -1,0 +1,173 @@
+"""Faults of sensors on the real log: is each named, how soon, and what are the counts worth that are still given?
+
+    python -m benchmarks.faults
+    python -m benchmarks.faults --config configs/best.yaml --folds forward
+
+Each fault lasts over a whole test block of each fold. The model and what it knows of its sensors come from the fold's
+training rows alone; the block is then counted as `occupancy predict` would count a file of it. A line of Markdown is
+printed for each fault and block: after how many minutes, and minutes with people, it was named; the MSE of the
+answered rows over that of the undisturbed block; and the share of rows, and of occupied rows, that are answered. No
+threshold was chosen on these blocks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from occupancy.config import Config
+from occupancy.config.parsing import load_config
+from occupancy.data.folds import Fold
+from occupancy.data.room_folds import folds_of
+from occupancy.data.schema import Schema
+from occupancy.data.source import open_log
+from occupancy.data.table import Log
+from occupancy.errors import InputError, InputWarning
+from occupancy.execution.fold import one_thread
+from occupancy.health.effects import answerable, believed
+from occupancy.health.examine import examine
+from occupancy.health.finding import Finding
+from occupancy.health.profile import Profile, learn
+from occupancy.models import make_estimator
+from occupancy.models.estimator import NO_STEPS, Estimator
+from occupancy.models.inputs import columns_read
+from occupancy.prediction import Prediction
+
+Change = Callable[[pd.DataFrame, Schema], pd.DataFrame]
+
+
+def _each(kind: str, change: Callable[[pd.Series[float]], object]) -> Change:
+    def changed(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+        return frame.assign(**{c.name: change(frame[c.name]) for c in schema.columns if c.kind == kind})
+
+    return changed
+
+
+def _half_of_rows(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    del schema
+    return frame[np.random.default_rng(0).random(len(frame)) < 0.5]
+
+
+def _half_of_readings(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    lost = np.random.default_rng(0).random(frame.shape) < 0.5
+    lost[:, frame.columns.get_loc(schema.count)] = False
+    return frame.mask(lost)
+
+
+FAULTS: Mapping[str, tuple[Change, tuple[str, ...]]] = {
+    "both motion sensors dead": (_each("motion", lambda cells: 0.0), ("silent", "constant")),
+    "CO2 stuck": (_each("co2", lambda cells: cells.iloc[0]), ("stuck", "constant")),
+    "sound in dB": (_each("sound", lambda cells: 20 * np.log10(cells.clip(lower=0.01) / 0.001)), ("unit",)),
+    "CO2 -200 ppm": (_each("co2", lambda cells: cells - 200), ("shifted",)),
+    "temperature in degF": (_each("temperature", lambda cells: cells * 1.8 + 32), ("unit",)),
+    "half of the rows missing": (_half_of_rows, ("rhythm",)),
+    "half of the readings missing": (_half_of_readings, ("missing",)),
+}
+"""What is done to a test block, and what it may be called."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A test block, the model that counts it, and what it gives undisturbed.
+
+    Attributes:
+        name: scheme and fold.
+        log: the rows of the block.
+        estimator: fitted on the fold's training rows.
+        profile: of the sensors in these rows.
+        mse: of the answered rows, undisturbed.
+    """
+
+    name: str
+    log: Log
+    estimator: Estimator
+    profile: Profile
+    mse: float
+
+
+def main() -> None:
+    """Print a table: a line for each fault and test block."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=Path("configs/best.yaml"))
+    parser.add_argument("--folds", nargs="+", default=["forward", "blocked"], help="schemes")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore", InputWarning)
+    print("| block | fault | named after | occupied minutes | MSE / undisturbed | rows answered | occupied answered |")
+    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    for scheme in options.folds:
+        config = load_config(options.config, [f"data.folds={scheme}"])
+        log, data = open_log(config.data)
+        config = config.model_copy(update={"data": data})
+        for fold in folds_of(log, data):
+            block, told = learned(config, fold, f"{scheme} {fold.number}")
+            print(f"| {block.name} | none | {' | '.join(told)} |", flush=True)
+            for fault in FAULTS:
+                print(f"| {block.name} | {fault} | {' | '.join(measure(block, fault))} |", flush=True)
+
+
+def learned(config: Config, fold: Fold, name: str) -> tuple[Block, list[str]]:
+    """Return a test block with its model, and the cells of the undisturbed block."""
+    estimator = make_estimator(config)
+    rows = fold.train | fold.validation
+    with one_thread():
+        estimator.fit(fold.sealed(), NO_STEPS)
+    profile = learn(fold.log, rows, [column.name for column in columns_read(config, fold.log.schema)])
+    log = dataclasses.replace(fold.log, frame=fold.log.frame[fold.test], missing=fold.log.missing[fold.test])
+    block = Block(name, log, estimator, profile, 1.0)
+    findings = examine(log, profile)
+    prediction = count(block, log, findings)
+    mse, *shares = worth(prediction, log)
+    told = [", ".join(finding.tag for finding in findings) or "nothing", "", f"MSE {mse:.3f}"]
+    return dataclasses.replace(block, mse=mse), [*told, *(f"{share:.0%}" for share in shares)]
+
+
+def measure(block: Block, fault: str) -> list[str]:
+    """Return the cells of a fault: when it was named, and what the counts are worth."""
+    change, names = FAULTS[fault]
+    frame = change(block.log.frame, block.log.schema)
+    missing = block.log.missing.loc[frame.index] | frame[block.log.missing.columns].isna()
+    log = dataclasses.replace(block.log, frame=frame, missing=missing)
+    findings = examine(log, block.profile)
+    found = [finding.named for finding in findings if finding.fault in names]
+    if found:
+        people = block.log.frame[block.log.schema.count][: min(found)] > 0
+        after = [
+            f"{(min(found) - block.log.times[0]).total_seconds() / 60:.0f} min",
+            f"{people.sum() * block.log.step_s / 60:.0f}",
+        ]
+    else:
+        after = ["not named", ""]
+    try:
+        mse, rows, occupied = worth(count(block, log, findings), log)
+    except InputError as error:
+        return [*after, f"refused: {str(error)[:60]}", "", ""]
+    return [*after, f"{mse / block.mse:.2f}", f"{rows:.0%}", f"{occupied:.0%}"]
+
+
+def count(block: Block, log: Log, findings: list[Finding]) -> Prediction:
+    """Return the people in a log by the readings that are believed, as `occupancy predict` does."""
+    trusted = believed(log, findings)
+    sensors = trusted.frame.drop(columns=log.schema.count)
+    with one_thread():
+        prediction = block.estimator.predict(sensors, np.ones(len(sensors), bool))
+    return answerable(prediction, findings, trusted, block.profile.read)
+
+
+def worth(prediction: Prediction, log: Log) -> tuple[float, float, float]:
+    """Return the MSE of the answered rows, and the share of rows and of occupied rows that are answered."""
+    truth = log.frame[log.schema.count].to_numpy(np.int64)
+    answered = np.ones(len(truth), bool) if prediction.answered is None else prediction.answered
+    errors = np.square(prediction.label - truth)[answered]
+    occupied = truth > 0
+    return float(errors.mean()) if answered.any() else float("nan"), answered.mean(), answered[occupied].mean()
+
+
+if __name__ == "__main__":
+    main()
