@@ -6,8 +6,8 @@
 Each fault lasts over a whole test block of each fold. The model and what it knows of its sensors come from the fold's
 training rows alone; the block is then counted as `occupancy predict` would count a file of it. A line of Markdown is
 printed for each fault and block: after how many minutes, and minutes with people, it was named; the MSE of the
-answered rows over that of the undisturbed block; and the share of rows, and of occupied rows, that are answered. No
-threshold was chosen on these blocks.
+answered rows; the share of rows, and of occupied rows, that are answered; and whether the block is told to be useless.
+No threshold was chosen on these blocks.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
 from occupancy.execution.fold import one_thread
-from occupancy.health.effects import answerable, believed
+from occupancy.health.effects import answerable, believed, is_useless
 from occupancy.health.examine import examine
 from occupancy.health.finding import Finding
 from occupancy.health.profile import Profile, learn
@@ -82,14 +82,12 @@ class Block:
         log: the rows of the block.
         estimator: fitted on the fold's training rows.
         profile: of the sensors in these rows.
-        mse: of the answered rows, undisturbed.
     """
 
     name: str
     log: Log
     estimator: Estimator
     profile: Profile
-    mse: float
 
 
 def main() -> None:
@@ -99,8 +97,8 @@ def main() -> None:
     parser.add_argument("--folds", nargs="+", default=["forward", "blocked"], help="schemes")
     options = parser.parse_args()
     warnings.simplefilter("ignore", InputWarning)
-    print("| block | fault | named after | occupied minutes | MSE / undisturbed | rows answered | occupied answered |")
-    print("| --- | --- | --- | --- | --- | --- | --- |", flush=True)
+    print("| block | fault | named after | occupied minutes | MSE answered | rows | occupied | told |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
     for scheme in options.folds:
         config = load_config(options.config, [f"data.folds={scheme}"])
         log, data = open_log(config.data)
@@ -120,12 +118,12 @@ def learned(config: Config, fold: Fold, name: str) -> tuple[Block, list[str]]:
         estimator.fit(fold.sealed(), NO_STEPS)
     profile = learn(fold.log, rows, [column.name for column in columns_read(config, fold.log.schema)])
     log = dataclasses.replace(fold.log, frame=fold.log.frame[fold.test], missing=fold.log.missing[fold.test])
-    block = Block(name, log, estimator, profile, 1.0)
+    block = Block(name, log, estimator, profile)
     findings = examine(log, profile)
     prediction = count(block, log, findings)
-    mse, *shares = worth(prediction, log)
-    told = [", ".join(finding.tag for finding in findings) or "nothing", "", f"MSE {mse:.3f}"]
-    return dataclasses.replace(block, mse=mse), [*told, *(f"{share:.0%}" for share in shares)]
+    errors = np.square(prediction.label - log.frame[log.schema.count].to_numpy(np.int64))
+    told = [", ".join(finding.tag for finding in findings) or "nothing", f"MSE of all rows {errors.mean():.3f}"]
+    return block, [*told, *worth(prediction, log), "useless" if is_useless(prediction) else ""]
 
 
 def measure(block: Block, fault: str) -> list[str]:
@@ -145,10 +143,10 @@ def measure(block: Block, fault: str) -> list[str]:
     else:
         after = ["not named", ""]
     try:
-        mse, rows, occupied = worth(count(block, log, findings), log)
+        prediction = count(block, log, findings)
     except InputError as error:
-        return [*after, f"refused: {str(error)[:60]}", "", ""]
-    return [*after, f"{mse / block.mse:.2f}", f"{rows:.0%}", f"{occupied:.0%}"]
+        return [*after, f"refused: {str(error)[:60]}", "", "", ""]
+    return [*after, *worth(prediction, log), "useless" if is_useless(prediction) else ""]
 
 
 def count(block: Block, log: Log, findings: list[Finding]) -> Prediction:
@@ -160,13 +158,13 @@ def count(block: Block, log: Log, findings: list[Finding]) -> Prediction:
     return answerable(prediction, findings, trusted, block.profile.read)
 
 
-def worth(prediction: Prediction, log: Log) -> tuple[float, float, float]:
+def worth(prediction: Prediction, log: Log) -> list[str]:
     """Return the MSE of the answered rows, and the share of rows and of occupied rows that are answered."""
     truth = log.frame[log.schema.count].to_numpy(np.int64)
     answered = np.ones(len(truth), bool) if prediction.answered is None else prediction.answered
-    errors = np.square(prediction.label - truth)[answered]
-    occupied = truth > 0
-    return float(errors.mean()) if answered.any() else float("nan"), answered.mean(), answered[occupied].mean()
+    errors, occupied = np.square(prediction.label - truth), truth > 0
+    mse = f"{errors[answered].mean():.3f}" if answered.any() else "none"
+    return [mse, f"{answered.mean():.0%}", f"{answered[occupied].mean():.0%}"]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from occupancy.data.table import Log
 from occupancy.health.finding import Finding
 from occupancy.prediction import Prediction
 
+LEAST_ROWS, LEAST_OCCUPIED = 0.5, 0.3
+"""The shares of all rows, and of those that are counted as occupied, below which a log is better not counted."""
+
 
 def believed(log: Log, findings: Collection[Finding]) -> Log:
     """Return the log in which the readings that are not to be used are missing."""
@@ -50,6 +53,15 @@ def answerable(prediction: Prediction, findings: Collection[Finding], log: Log, 
         return prediction
     answered = np.ones(len(prediction), bool) if prediction.answered is None else prediction.answered
     return dataclasses.replace(prediction, answered=answered & ~silent)
+
+
+def is_useless(prediction: Prediction) -> bool:
+    """Return whether so few rows are answered, or so few of those with people, that a log is better not counted."""
+    if prediction.answered is None:
+        return False
+    people = prediction.label > 0
+    answered = prediction.answered
+    return bool(answered.mean() < LEAST_ROWS or (people.any() and answered[people].mean() < LEAST_OCCUPIED))
 
 
 def health_of(findings: Collection[Finding], rows: int) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Rows
@@ -21,6 +22,7 @@ others show people. ``shifted``: they are too high or too low by a constant. ``b
 model was trained on. ``missing``: many are not there. ``rhythm``: the rows come slower
 or faster than those of the training."""
 
+_FIRST_ROW, _SHOWN = 2, 3
 _BELIEVED: tuple[Fault, ...] = ("beyond", "missing", "rhythm")
 
 
@@ -65,11 +67,19 @@ class Finding:
         """The sensor and its fault, for a table."""
         return f"{self.sensor} {self.fault}"
 
+    @property
+    def places(self) -> str:
+        """The numbers of the first few stretches of rows, counted as in a file whose header is row 1."""
+        edges = np.flatnonzero(np.diff(self.rows, prepend=False, append=False)).reshape(-1, 2) + _FIRST_ROW
+        named = [f"{first} to {end - 1}" if end - first > 1 else f"{first}" for first, end in edges[:_SHOWN]]
+        more = f" and {len(edges) - _SHOWN} more stretches" if len(edges) > _SHOWN else ""
+        return f"row{'' if self.rows.sum() == 1 else 's'} {', '.join(named)}{more}"
+
     def __str__(self) -> str:
         """Return the finding in one line."""
         same_day = self.first.date() == self.last.date()
         until = f"{self.last:%H:%M}" if same_day else f"{self.last:%Y-%m-%d %H:%M}"
-        when = f"{self.first:%Y-%m-%d %H:%M} to {until}"
+        when = f"{self.first:%Y-%m-%d %H:%M} to {until}, {self.places}"
         return f"{self.sensor}: {self.what} ({self.fault}, {self.surety}; {when}); {self.remedy}"
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from occupancy.data.kinds import scale_of
 from occupancy.data.schema import Column
 from occupancy.health.finding import Finding, about
 from occupancy.health.profile import Profile, Sensor
-from occupancy.health.scene import Scene
+from occupancy.health.scene import Scene, lasting
 from occupancy.health.words import against, number, span
 
 SHIFT_PPM = 75.0
@@ -29,7 +29,7 @@ LEAST_BEYOND: dict[Kind, float] = {
     "sound": 0.5,
 }
 """How far readings are beyond the trained range at least, in the first unit of the kind, for a finding."""
-_SHARE = 0.05
+_LASTS_S, _SHARE = 600.0, 0.05
 _QUIET_S = 4 * 3600.0
 _FLAT_PPM = 10.0  # an hour
 
@@ -53,12 +53,13 @@ def check_levels(scene: Scene, column: Column, profile: Profile, people: Rows) -
         low = values < learned.low - SHIFT_PPM / factor
         high = _rests_above(scene, column, learned, people)
         for rows, level in ((low, "below"), (high, "above")):
-            if scene.seconds[rows].sum() >= 600:
+            named = lasting(scene, rows, known, _LASTS_S, 0.0)
+            if named is not None:
                 what = f"reads {span(values[rows], column)}{against(column, values, learned)}"
                 if level == "above":
                     what = f"rests at {span(values[rows], column)}, {number(learned.rest or 0.0)} in training"
                 words = (f"{what}; its level has shifted", "calibrate the sensor in fresh air, or train again")
-                yield about(scene.times, known, int(rows.argmax()), [column.name], "shifted", "likely", words)
+                yield about(scene.times, known, named, [column.name], "shifted", "likely", words)
                 return
     yield from _beyond(scene, column, profile, learned)
 
@@ -71,7 +72,8 @@ def _beyond(scene: Scene, column: Column, profile: Profile, learned: Sensor) -> 
     far = max(BEYOND * (learned.high - learned.low), LEAST_BEYOND[column.kind] / _factor(column))
     known = ~np.isnan(values)
     rows = (values > learned.high + far) | (values < learned.low - far)
-    if rows.sum() <= _SHARE * known.sum() or scene.seconds[rows].sum() < 600:
+    named = lasting(scene, rows, known, _LASTS_S, _SHARE)
+    if named is None:
         return
     slack = 0.1 * (learned.high - learned.low)
     outside = (values > learned.high + slack) | (values < learned.low - slack)
@@ -80,7 +82,7 @@ def _beyond(scene: Scene, column: Column, profile: Profile, learned: Sensor) -> 
         f"reads {span(values[outside], column)}{against(column, values, learned)}{people}",
         "train again with rows of such readings",
     )
-    yield about(scene.times, outside, int(rows.argmax()), [column.name], "beyond", "likely", words)
+    yield about(scene.times, outside, named, [column.name], "beyond", "likely", words)
 
 
 def _rests_above(scene: Scene, column: Column, learned: Sensor, people: Rows) -> Rows:

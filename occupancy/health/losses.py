@@ -47,7 +47,7 @@ def check_missing(scene: Scene, profile: Profile | None) -> Iterator[Finding]:
         rows = lacking > usual + LOST
         if rows.any():
             found[name] = rows
-    together = [(names, np.logical_or.reduce(list(found.values())))] if len(found) == len(names) else []
+    together = [(names, np.logical_or.reduce(list(found.values())))] if found and len(found) == len(names) else []
     for sensors, rows in together or [([name], rows) for name, rows in found.items()]:
         wide = _spread(rows)
         cells = scene.readings[sensors].isna().to_numpy()[wide]

@@ -11,11 +11,11 @@ from occupancy.data.kinds import KINDS, Scale, scale_of
 from occupancy.data.schema import Column
 from occupancy.health.finding import Finding, about
 from occupancy.health.profile import Profile
-from occupancy.health.scene import Scene
+from occupancy.health.scene import Scene, lasting
 from occupancy.health.words import EMPTY_CELLS, against, duration, number, reading, span
 
-LASTS_S = 600.0
-"""Impossible readings that last so long, or are a hundredth of all, are no single failures: the sensor reads wrong."""
+LASTS_S, LASTS_SHARE = 600.0, 0.01
+"""Impossible readings that last so long, and are such a share of all, are no single failures of a sensor."""
 _CONSTANT_S = 6 * 3600.0
 _BUSY_S = 3600.0
 _FEWEST = 12  # rows; of fewer, nothing can be said
@@ -64,20 +64,21 @@ def check_range(scene: Scene, column: Column, profile: Profile | None) -> Iterat
     trained = against(column, values, None if profile is None else profile.sensors.get(column.name))
     read = f"reads {span(values[out], column)} in {out.sum():,} of {known.sum():,} rows{trained}"
     limits = f"a room has {number(scale.low)} to {number(scale.high)}"
-    first, lasts = int(out.argmax()), scene.seconds[out].sum() >= LASTS_S and out.sum() > 0.01 * known.sum()
-    other = other_scale(column, scale, values[out]) if lasts else None
-    if other is not None:
+    named = lasting(scene, out, known, LASTS_S, LASTS_SHARE)
+    other = None if named is None else other_scale(column, scale, values[out])
+    if named is not None and other is not None:
         rows = known if out.sum() > known.sum() / 2 else out
         words = (
             f"{read}; {limits}, and these fit {other.unit}",
             f"give the readings in {column.unit}, or set unit: {other.unit} in the schema and train again",
         )
-        yield about(scene.times, rows, first, [column.name], "unit", "certain", words)
-    elif lasts and len(np.unique(values[out])) > 2:
+        yield about(scene.times, rows, named, [column.name], "unit", "certain", words)
+    elif named is not None and len(np.unique(values[out])) > 2:
         words = (f"{read}; {limits}, so all its readings are shifted", "calibrate the sensor, or replace it")
-        yield about(scene.times, known, first, [column.name], "shifted", "certain", words)
+        yield about(scene.times, known, named, [column.name], "shifted", "certain", words)
     else:
-        yield about(scene.times, out, first, [column.name], "impossible", "certain", (f"{read}; {limits}", EMPTY_CELLS))
+        words = (f"{read}; {limits}", EMPTY_CELLS)
+        yield about(scene.times, out, int(out.argmax()), [column.name], "impossible", "certain", words)
 
 
 def other_scale(column: Column, scale: Scale, values: Floats) -> Scale | None:

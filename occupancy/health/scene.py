@@ -172,6 +172,12 @@ def total(seconds: Floats, first: Ints, last: Ints) -> Floats:
     return np.asarray(sums[last + 1] - sums[first])
 
 
+def lasting(scene: Scene, rows: Rows, known: Rows, least_s: float, share: float) -> int | None:
+    """Return the first row up to which rows (N,) are so many seconds and more than a share of those with a reading."""
+    enough = (np.cumsum(scene.seconds * rows) >= least_s) & (np.cumsum(rows) > share * np.cumsum(known))
+    return int(enough.argmax()) if enough.any() else None
+
+
 def reached(seconds: Floats, first: int, least: float) -> int:
     """Return the row at which the sum of seconds (N,) from a row on passes a limit."""
     return first + int(np.searchsorted(np.cumsum(seconds[first:]), least, side="right"))

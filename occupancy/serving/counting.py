@@ -20,7 +20,7 @@ from occupancy.data.table import Log, validate_cells
 from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
-from occupancy.health.effects import answerable, believed, health_of
+from occupancy.health.effects import answerable, believed, health_of, is_useless
 from occupancy.health.examine import examine
 from occupancy.health.finding import Finding
 from occupancy.metrics import score
@@ -102,6 +102,11 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
     if prediction.answered is not None:
         silent = int((~prediction.answered).sum())
         remarks.append(f"the model is not sure enough to answer {silent:,} of {len(sensors):,} rows (answered: False)")
+    if findings and is_useless(prediction):
+        share = f"{int(prediction.answered.sum()) if prediction.answered is not None else 0:,}"
+        remarks.append(
+            f"DO NOT USE these counts: only {share} of {len(sensors):,} rows can be answered; see to the sensors"
+        )
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
     return Counted(log, prediction, truth, remarks, estimator.config.model.name, findings)
