@@ -4,9 +4,9 @@
     python -m benchmarks.faults --config configs/best.yaml --folds forward
 
 Each fault lasts over a whole test block of each fold. The model and what it knows of its sensors come from the fold's
-training rows alone; the block is then counted as `occupancy predict` would count a file of it. A line of Markdown is
-printed for each fault and block: after how many minutes, and minutes with people, it was named; the MSE of the
-answered rows; the share of rows, and of occupied rows, that are answered; and whether the block is told to be useless.
+training rows alone; a file that ends with the block, and in which the fault begins with it, is then counted as
+`occupancy predict` would. A line of Markdown is printed for each fault and block: after how many recorded minutes, and
+minutes with people, it was named; the MSE of the answered rows; the share of rows, and of occupied rows, that are answered; and whether the block is told to be useless.
 No threshold was chosen on these blocks.
 """
 
@@ -79,13 +79,15 @@ class Block:
 
     Attributes:
         name: scheme and fold.
-        log: the rows of the block.
+        log: the rows of the file, up to the end of the block.
+        start: when the block begins, and each fault.
         estimator: fitted on the fold's training rows.
         profile: of the sensors in these rows.
     """
 
     name: str
     log: Log
+    start: pd.Timestamp
     estimator: Estimator
     profile: Profile
 
@@ -95,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=Path("configs/best.yaml"))
     parser.add_argument("--folds", nargs="+", default=["forward", "blocked"], help="schemes")
+    parser.add_argument("--alone", action="store_true", help="let the file begin with the block")
     options = parser.parse_args()
     warnings.simplefilter("ignore", InputWarning)
     print("| block | fault | named after | occupied minutes | MSE answered | rows | occupied | told |")
@@ -104,67 +107,75 @@ def main() -> None:
         log, data = open_log(config.data)
         config = config.model_copy(update={"data": data})
         for fold in folds_of(log, data):
-            block, told = learned(config, fold, f"{scheme} {fold.number}")
+            block, told = learned(config, fold, f"{scheme} {fold.number}", options.alone)
             print(f"| {block.name} | none | {' | '.join(told)} |", flush=True)
             for fault in FAULTS:
                 print(f"| {block.name} | {fault} | {' | '.join(measure(block, fault))} |", flush=True)
 
 
-def learned(config: Config, fold: Fold, name: str) -> tuple[Block, list[str]]:
+def learned(config: Config, fold: Fold, name: str, is_alone: bool) -> tuple[Block, list[str]]:
     """Return a test block with its model, and the cells of the undisturbed block."""
     estimator = make_estimator(config)
     rows = fold.train | fold.validation
     with one_thread():
         estimator.fit(fold.sealed(), NO_STEPS)
     profile = learn(fold.log, rows, [column.name for column in columns_read(config, fold.log.schema)])
-    log = dataclasses.replace(fold.log, frame=fold.log.frame[fold.test], missing=fold.log.missing[fold.test])
-    block = Block(name, log, estimator, profile)
+    start, end = fold.log.times[fold.test][[0, -1]]
+    file = (fold.log.times <= end) & ((fold.log.times >= start) | (not is_alone))
+    log = dataclasses.replace(fold.log, frame=fold.log.frame[file], missing=fold.log.missing[file])
+    block = Block(name, log, start, estimator, profile)
     findings = examine(log, profile)
     prediction = count(block, log, findings)
-    errors = np.square(prediction.label - log.frame[log.schema.count].to_numpy(np.int64))
+    errors = np.square(prediction.label - log.frame[log.schema.count].loc[start:].to_numpy(np.int64))
     told = [", ".join(finding.tag for finding in findings) or "nothing", f"MSE of all rows {errors.mean():.3f}"]
-    return block, [*told, *worth(prediction, log), "useless" if is_useless(prediction) else ""]
+    return block, [*told, *worth(prediction, log)]
 
 
 def measure(block: Block, fault: str) -> list[str]:
     """Return the cells of a fault: when it was named, and what the counts are worth."""
     change, names = FAULTS[fault]
-    frame = change(block.log.frame, block.log.schema)
+    before = block.log.frame[block.log.times < block.start]
+    good = block.log.frame.loc[block.start :]
+    frame = pd.concat([before, change(good, block.log.schema)])
     missing = block.log.missing.loc[frame.index] | frame[block.log.missing.columns].isna()
     log = dataclasses.replace(block.log, frame=frame, missing=missing)
     findings = examine(log, block.profile)
-    found = [finding.named for finding in findings if finding.fault in names]
+    found = [each.named for each in findings if each.fault in names and each.named >= block.start]
+    after = ["not named", ""]
     if found:
-        people = block.log.frame[block.log.schema.count][: min(found)] > 0
-        after = [
-            f"{(min(found) - block.log.times[0]).total_seconds() / 60:.0f} min",
-            f"{people.sum() * block.log.step_s / 60:.0f}",
-        ]
-    else:
-        after = ["not named", ""]
+        until = good[: min(found)]
+        minutes = np.array([len(until) - 1, (until[log.schema.count] > 0).sum()]) * log.step_s / 60
+        after = [f"{each:.0f}" for each in minutes]
     try:
         prediction = count(block, log, findings)
     except InputError as error:
         return [*after, f"refused: {str(error)[:60]}", "", "", ""]
-    return [*after, *worth(prediction, log), "useless" if is_useless(prediction) else ""]
+    return [*after, *worth(prediction, log)]
 
 
 def count(block: Block, log: Log, findings: list[Finding]) -> Prediction:
-    """Return the people in a log by the readings that are believed, as `occupancy predict` does."""
+    """Return the people in the block by the readings that are believed, as `occupancy predict` does."""
     trusted = believed(log, findings)
     sensors = trusted.frame.drop(columns=log.schema.count)
     with one_thread():
         prediction = block.estimator.predict(sensors, np.ones(len(sensors), bool))
-    return answerable(prediction, findings, trusted, block.profile.read)
+    is_calibrated = block.estimator.config.calibration is not None
+    whole = answerable(prediction, findings, trusted, block.profile.read, is_calibrated)
+    return whole.at(np.asarray(log.times >= block.start))
 
 
 def worth(prediction: Prediction, log: Log) -> list[str]:
-    """Return the MSE of the answered rows, and the share of rows and of occupied rows that are answered."""
-    truth = log.frame[log.schema.count].to_numpy(np.int64)
+    """Return the MSE of the answered rows, which share of all and of occupied rows they are, and if that is useless."""
+    truth = log.frame[log.schema.count].loc[prediction.times[0] :].to_numpy(np.int64)
     answered = np.ones(len(truth), bool) if prediction.answered is None else prediction.answered
     errors, occupied = np.square(prediction.label - truth), truth > 0
     mse = f"{errors[answered].mean():.3f}" if answered.any() else "none"
-    return [mse, f"{answered.mean():.0%}", f"{answered[occupied].mean():.0%}"]
+    return [
+        mse,
+        f"{answered.mean():.0%}",
+        f"{answered[occupied].mean():.0%}",
+        "useless" if is_useless(prediction) else "",
+    ]
 
 
 if __name__ == "__main__":

@@ -28,18 +28,21 @@ def believed(log: Log, findings: Collection[Finding]) -> Log:
     return dataclasses.replace(log, frame=frame, missing=missing)
 
 
-def answerable(prediction: Prediction, findings: Collection[Finding], log: Log, read: Collection[str]) -> Prediction:
+def answerable(
+    prediction: Prediction, findings: Collection[Finding], log: Log, read: Collection[str], is_calibrated: bool
+) -> Prediction:
     """Return a prediction in which the rows are not answered that the findings leave without a sound count.
 
     These are the rows of which the readings are beyond those of the training, the rows of another rhythm, and those
-    that lack a sensor which is not believed: all of them if the model does not tell how sure it is (it has no
-    ``calibration``), else those without any sensor left.
+    that lack a sensor which is not believed: all of them if the model is not calibrated, so that it does not say where
+    it is unsure without that sensor; else those without any sensor left.
 
     Args:
         prediction: of the N rows of the log, by the readings that are believed.
         findings: what was found.
         log: the log, in which readings that are not believed are missing.
         read: the names of the sensors that the model reads.
+        is_calibrated: whether the model was calibrated, so that it says which rows it is sure enough of.
     """
     silent = np.zeros(len(prediction), bool)
     left = [name for name in read if name in log.missing.columns]
@@ -48,7 +51,7 @@ def answerable(prediction: Prediction, findings: Collection[Finding], log: Log, 
         if finding.fault in {"beyond", "rhythm"}:
             silent |= finding.rows
         elif finding.distrusts:
-            silent |= finding.rows & (nothing if prediction.answered is not None else True)
+            silent |= finding.rows & (nothing if is_calibrated else True)
     if not silent.any():
         return prediction
     answered = np.ones(len(prediction), bool) if prediction.answered is None else prediction.answered

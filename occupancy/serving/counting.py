@@ -95,7 +95,7 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
         prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    prediction = answerable(prediction, findings, log, read)
+    prediction = answerable(prediction, findings, log, read, estimator.config.calibration is not None)
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
