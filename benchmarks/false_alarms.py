@@ -19,12 +19,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from occupancy.data.simulated_log import simulate_rooms
 
 from occupancy.arrays import Rows
 from occupancy.config import Data, Room, Simulation
 from occupancy.data.folds import cut, load_scheme
 from occupancy.data.schema import UCI
+from occupancy.data.simulation import simulate_rooms
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.errors import InputWarning

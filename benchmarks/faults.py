@@ -6,8 +6,8 @@
 Each fault lasts over a whole test block of each fold. The model and what it knows of its sensors come from the fold's
 training rows alone; a file that ends with the block, and in which the fault begins with it, is then counted as
 `occupancy predict` would. A line of Markdown is printed for each fault and block: after how many recorded minutes, and
-minutes with people, it was named; the MSE of the answered rows; the share of rows, and of occupied rows, that are answered; and whether the block is told to be useless.
-No threshold was chosen on these blocks.
+minutes with people, it was named; the MSE of the answered rows; the share of rows, and of occupied rows, that are
+answered; and whether the block is told to be useless. No threshold was chosen on these blocks.
 """
 
 from __future__ import annotations

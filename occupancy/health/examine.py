@@ -44,7 +44,8 @@ class _Examination:
             self._take(check_jumps(self.scene, column, self.profile))
             self._take(check_range(self.scene, column, self.profile))
         signs = self.profile.signs if self.profile is not None else learn_signs(self.scene)
-        for column in self.whole.columns:
+        # Motion first: what goes on all night is no sign of people by which CO2 would be stuck.
+        for column in sorted(self.whole.columns, key=lambda column: column.kind != "motion"):
             self._take(check_stuck(self.scene, column, self._people(column.name, signs), self.profile))
         self._find_silence(signs)
         for column in self.whole.columns:

@@ -29,7 +29,6 @@ LEAST_BEYOND: dict[Kind, float] = {
     "sound": 0.5,
 }
 """How far readings are beyond the trained range at least, in the first unit of the kind, for a finding."""
-_LASTS_S, _SHARE = 600.0, 0.05
 _QUIET_S = 4 * 3600.0
 _FLAT_PPM = 10.0  # an hour
 
@@ -53,7 +52,7 @@ def check_levels(scene: Scene, column: Column, profile: Profile, people: Rows) -
         low = values < learned.low - SHIFT_PPM / factor
         high = _rests_above(scene, column, learned, people)
         for rows, level in ((low, "below"), (high, "above")):
-            named = lasting(scene, rows, known, _LASTS_S, 0.0)
+            named = lasting(scene, rows)
             if named is not None:
                 what = f"reads {span(values[rows], column)}{against(column, values, learned)}"
                 if level == "above":
@@ -70,9 +69,8 @@ def _beyond(scene: Scene, column: Column, profile: Profile, learned: Sensor) -> 
     if column.kind not in LEAST_BEYOND:
         return
     far = max(BEYOND * (learned.high - learned.low), LEAST_BEYOND[column.kind] / _factor(column))
-    known = ~np.isnan(values)
     rows = (values > learned.high + far) | (values < learned.low - far)
-    named = lasting(scene, rows, known, _LASTS_S, _SHARE)
+    named = lasting(scene, rows)
     if named is None:
         return
     slack = 0.1 * (learned.high - learned.low)
@@ -91,7 +89,7 @@ def _rests_above(scene: Scene, column: Column, learned: Sensor, people: Rows) ->
         return np.zeros(len(scene.readings), bool)
     factor = _factor(column)
     flat = np.abs(scene.rise(column.name, 3600.0)) < _FLAT_PPM / factor
-    still = scene.mean(pd.Series((~people & flat).astype(np.float64), scene.times), _QUIET_S).to_numpy() > 0.98
+    still = scene.mean(pd.Series((~people & flat).astype(np.float64), scene.times), _QUIET_S).to_numpy() > 0.9
     since_s = (scene.times - scene.times[np.searchsorted(scene.part, scene.part)]).total_seconds().to_numpy()
     above = scene.values(column.name) > learned.rest + SHIFT_PPM / factor
     return np.asarray(still & above & (since_s >= _QUIET_S))

@@ -14,15 +14,15 @@ from occupancy.health.profile import Profile
 from occupancy.health.scene import Scene
 from occupancy.health.words import share
 
-_ROWS = 20
+_ROWS = 15
 """The rows over which shares are taken."""
-LOST = 0.3
+LOST, MISSING = 0.3, 0.4
 """Share by which the step may differ from that of the training, and by which more readings may be missing."""
 
 
 def check_rhythm(scene: Scene, profile: Profile) -> Iterator[Finding]:
     """Yield a finding if rows come so much slower or faster than in training that a span of rows is another time."""
-    if len(scene.readings) <= _ROWS:
+    if len(scene.readings) < _ROWS:
         return
     steps = np.minimum(steps_of(scene.times), scene.max_gap)
     mean_s = pd.Series(np.append(profile.step_s, steps)).rolling(_ROWS).mean().to_numpy()
@@ -44,7 +44,7 @@ def check_missing(scene: Scene, profile: Profile | None) -> Iterator[Finding]:
     for name in names:
         usual = 0.0 if profile is None or name not in profile.sensors else profile.sensors[name].missing
         lacking = scene.readings[name].isna().astype(np.float64).rolling(_ROWS, min_periods=_ROWS).mean().to_numpy()
-        rows = lacking > usual + LOST
+        rows = lacking > usual + MISSING
         if rows.any():
             found[name] = rows
     together = [(names, np.logical_or.reduce(list(found.values())))] if found and len(found) == len(names) else []

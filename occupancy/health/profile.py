@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Section
 from occupancy.data.table import Log
+from occupancy.data.times import steps_of
 from occupancy.errors import InputError
 from occupancy.health.scene import RISE_S, SOUND_S, Scene, Signs, runs_of, total
 
@@ -40,9 +41,9 @@ class Sensor(Section):
     quiet: Number
     """The 5 % quantile of the readings."""
     change: Length
-    """The largest change between two rows that is not one in a thousand."""
+    """The change between two rows, without a gap, that one in a thousand exceeds."""
     longest_s: Length
-    """The longest run of one value, in seconds."""
+    """The longest run of one value, in seconds; for a motion sensor, of motion."""
     longest_rows: Annotated[int, Field(ge=0)]
     """The same in rows."""
     busy_s: Length
@@ -154,10 +155,11 @@ def _learn_one(scene: Scene, name: str, signs: Signs) -> Sensor:
     first, last = runs_of(scene, values)
     lengths = total(scene.seconds, first, last)
     if name in scene.of_kind("motion"):
+        lengths = np.where(values[first] > 0, lengths, 0.0)
         busy_s = longest_silence(scene, np.where(np.isnan(values), np.nan, values > 0), shown)
     else:
         busy_s = float(total(scene.seconds * shown, first, last).max())
-    changes = np.abs(np.diff(values))
+    changes = np.abs(np.diff(values))[steps_of(scene.times) <= scene.max_gap]
     changes = changes[~np.isnan(changes)]
     rest = values[scene.empty & ~np.isnan(values)]
     return Sensor(

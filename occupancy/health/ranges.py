@@ -14,8 +14,6 @@ from occupancy.health.profile import Profile
 from occupancy.health.scene import Scene, lasting
 from occupancy.health.words import EMPTY_CELLS, against, duration, number, reading, span
 
-LASTS_S, LASTS_SHARE = 600.0, 0.01
-"""Impossible readings that last so long, and are such a share of all, are no single failures of a sensor."""
 _CONSTANT_S = 6 * 3600.0
 _BUSY_S = 3600.0
 _FEWEST = 12  # rows; of fewer, nothing can be said
@@ -64,7 +62,7 @@ def check_range(scene: Scene, column: Column, profile: Profile | None) -> Iterat
     trained = against(column, values, None if profile is None else profile.sensors.get(column.name))
     read = f"reads {span(values[out], column)} in {out.sum():,} of {known.sum():,} rows{trained}"
     limits = f"a room has {number(scale.low)} to {number(scale.high)}"
-    named = lasting(scene, out, known, LASTS_S, LASTS_SHARE)
+    named = lasting(scene, out)
     other = None if named is None else other_scale(column, scale, values[out])
     if named is not None and other is not None:
         rows = known if out.sum() > known.sum() / 2 else out
@@ -73,7 +71,7 @@ def check_range(scene: Scene, column: Column, profile: Profile | None) -> Iterat
             f"give the readings in {column.unit}, or set unit: {other.unit} in the schema and train again",
         )
         yield about(scene.times, rows, named, [column.name], "unit", "certain", words)
-    elif named is not None and len(np.unique(values[out])) > 2:
+    elif named is not None:
         words = (f"{read}; {limits}, so all its readings are shifted", "calibrate the sensor, or replace it")
         yield about(scene.times, known, named, [column.name], "shifted", "certain", words)
     else:

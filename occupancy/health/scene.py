@@ -20,7 +20,9 @@ APART_S = 1800.0
 """A run of one value does not go on across a longer time without rows."""
 SOUND_S, RISE_S, MOTION_S = 300.0, 600.0, 300.0
 """Spans of the signs of people: the mean of a sound sensor, the rise of CO2, and the share of rows with motion."""
-MOVING = 0.2  # of the rows in the span: one motion that nobody made is none that goes on
+MOVING = 0.25  # of the rows in the span: one motion that nobody made is none that goes on
+LASTS_S, WITHIN_S = 600.0, 1800.0
+"""Readings that are wrong for so long, within such a time, are no single failures of a sensor."""
 SETTLED_S = 1800.0  # after the last people, so that no mean or rise holds them
 
 
@@ -172,9 +174,10 @@ def total(seconds: Floats, first: Ints, last: Ints) -> Floats:
     return np.asarray(sums[last + 1] - sums[first])
 
 
-def lasting(scene: Scene, rows: Rows, known: Rows, least_s: float, share: float) -> int | None:
-    """Return the first row up to which rows (N,) are so many seconds and more than a share of those with a reading."""
-    enough = (np.cumsum(scene.seconds * rows) >= least_s) & (np.cumsum(rows) > share * np.cumsum(known))
+def lasting(scene: Scene, rows: Rows) -> int | None:
+    """Return the first row at which rows (N,) were `LASTS_S` of the last `WITHIN_S`; None if there is none."""
+    seconds = pd.Series(scene.seconds * rows, scene.times)
+    enough = seconds.rolling(pd.Timedelta(seconds=max(WITHIN_S, 4 * scene.step_s))).sum().to_numpy() >= LASTS_S
     return int(enough.argmax()) if enough.any() else None
 
 

@@ -33,7 +33,7 @@ UNTRAINED = 3.0  # times as long without a profile, which could tell what is usu
 _IDLE_S, _IDLE_PPM = 4 * 3600.0, 100.0
 _FEWEST = 6  # rows
 _SEEING_ROWS = 20
-_ON_S = 2 * 3600.0
+_ON_S, _ON_TIMES = 3600.0, 3.0  # people rest: a sensor that nothing stops sees motion for so long
 _REPLACE = "restart or replace the sensor; until then counts do without it"
 
 
@@ -114,7 +114,7 @@ def _tops(scene: Scene, start: int, end: int) -> list[tuple[str, float]]:
 def _stuck_on(scene: Scene, column: Column, first: Ints, last: Ints, learned: Sensor | None) -> Iterator[Finding]:
     """Yield a finding for each run in which a motion sensor sees somebody for too long without a pause."""
     values = scene.values(column.name)
-    limit = max(_ON_S if learned is not None else UNTRAINED * _ON_S, TIMES * (learned.longest_s if learned else 0.0))
+    limit = 2 * UNTRAINED * _ON_S if learned is None else max(_ON_S, _ON_TIMES * learned.longest_s)
     on_s = total(scene.seconds, first, last)
     rows = total((~np.isnan(values)).astype(np.float64), first, last)
     on = (values[first] > 0) & (on_s > limit) & (rows > _FEWEST) & (rows < rows.sum())  # else it is constant
