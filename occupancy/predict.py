@@ -99,6 +99,7 @@ def _command(options: argparse.Namespace) -> None:
     # Standard output is for the result alone, whatever a library prints.
     with redirect_stdout(sys.stderr), _opened(options, tracking) as (folder, title, remark):
         # Imported when the model is found: an unknown name or run is not to wait for torch.
+        from occupancy.health.finding import lines  # noqa: PLC0415
         from occupancy.serving.counting import count_people  # noqa: PLC0415
         from occupancy.serving.model import ServedModel, find_saved  # noqa: PLC0415
 
@@ -111,8 +112,10 @@ def _command(options: argparse.Namespace) -> None:
     _tell("model", title)
     for note in filter(None, [remark, *counted.remarks]):
         _tell("note", note)
+    for line in lines(counted.findings):
+        _tell("health", line)
     if kind:
-        sys.stdout.write(files.to_table(counted.prediction, kind))
+        sys.stdout.write(files.to_table(counted.prediction, kind, counted.health))
         sys.stdout.flush()
     _tell("wrote", _written(options.out, kind, len(counted.prediction)))
     _tell("found", counted.summary)
@@ -203,7 +206,7 @@ def _content(path: Path, served: ServedModel, counted: Counted, time: datetime |
 
     kind = files.ending(path)
     if kind in files.TABLES:
-        return files.to_table(counted.prediction, kind).encode()
+        return files.to_table(counted.prediction, kind, counted.health).encode()
     figure = picture(counted) if time is None else moment_picture(served, counted, pd.Timestamp(time))
     return files.to_picture(figure, kind)
 

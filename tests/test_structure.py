@@ -19,7 +19,7 @@ LEVELS: tuple[set[str], ...] = (
     {"config"},
     {"room"},
     {"data", "prediction"},
-    {"features", "metrics", "cli", "plots"},
+    {"features", "metrics", "cli", "plots", "health"},
     {"models"},
     {"execution"},
     {"explanation"},

@@ -49,9 +49,15 @@ def ending(path: Path) -> str:
     return path.suffix.removeprefix(".").lower()
 
 
-def to_table(prediction: Prediction, kind: str) -> str:
-    """Return the predictions as text, a line a row: ``csv`` with a header, or ``jsonl``."""
-    table = prediction.to_frame()
+def to_table(prediction: Prediction, kind: str, health: Sequence[str]) -> str:
+    """Return the predictions as text, a line a row: ``csv`` with a header, or ``jsonl``.
+
+    Args:
+        prediction: of N rows.
+        kind: ``csv`` or ``jsonl``.
+        health: (N,) what is wrong with the sensors at each row.
+    """
+    table = prediction.to_frame().assign(health=health)
     # pandas leaves the time of day away where all times are midnight, as the one of a lone row may be.
     table["time"] = [time.isoformat(sep=" ") for time in table["time"]]
     if kind == "csv":

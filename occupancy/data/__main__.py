@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import timedelta
@@ -19,7 +20,7 @@ from rich.text import Text
 from occupancy.cli.arguments import count
 from occupancy.cli.command import Parser
 from occupancy.cli.files import check_target
-from occupancy.errors import InputError
+from occupancy.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from occupancy.config import Data
@@ -55,12 +56,18 @@ def _command(options: argparse.Namespace) -> None:
         return
     from occupancy.data.folds import cut, load_scheme  # noqa: PLC0415
     from occupancy.data.source import open_log  # noqa: PLC0415
+    from occupancy.health.examine import examine  # noqa: PLC0415
+    from occupancy.health.finding import lines  # noqa: PLC0415
 
     with redirect_stdout(sys.stderr):  # standard output is only for the result, whatever a library prints
         log, settled = open_log(settings)
         if "folds" in settings.model_fields_set:
             cut(log, load_scheme(settled.folds))
+        findings = examine(log)
+        for line in lines(findings):
+            warnings.warn(f"{log.name}: {line}", InputWarning, stacklevel=1)
         facts = _facts(log, _origin(settled), settled.max_count)
+        facts["health"] = [finding.to_json() for finding in findings]
     print(json.dumps(facts, allow_nan=False)) if options.json else Console().print(_tables(facts))
 
 

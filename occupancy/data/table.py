@@ -175,7 +175,7 @@ def validate(
     table = _in_numbers(raw, schema, settings, labelled)
     if times is not None:
         table[TIME] = times.times
-    clock = times and times.clock
+    clock = None if times is None else times.clock
     if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
     log = check_step(_build(table, schema, settings, name, labelled, in_use), where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 
@@ -89,6 +90,8 @@ class FoldsExperiment(Experiment):
         result = Result(record.run_id, plan, metrics, len(self._log.frame), folds, rooms, model)
         causal = all(each.prediction.causal for each in tested)
         texts = {} if rooms is None else {"rooms.csv": to_csv(rooms)}
+        if plan.findings:
+            texts["health.json"] = json.dumps([finding.to_json() for finding in plan.findings], indent=2)
         costs = _costs([outcome for outcome in scores.values() if isinstance(outcome, Scores)])
         record.summarize(
             {**metrics, **costs}, {"causal": str(causal)}, self._figures(rooms), texts, report.description(result)

@@ -13,6 +13,8 @@ import pandas as pd
 from occupancy.arrays import Ints
 from occupancy.execution.fold import Fitted, FoldResult
 from occupancy.explanation.report import Explained, explain_fold
+from occupancy.health.profile import learn
+from occupancy.models.inputs import columns_read
 from occupancy.prediction import Prediction
 from occupancy.serving.model import save
 
@@ -48,6 +50,9 @@ def keep_model(result: Fitted) -> dict[str, bytes]:
     """Return the saved model, by path."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        save(result.estimator, result.fold.log.schema, folder)
+        fold, config = result.fold, result.estimator.config
+        learned = fold.train | fold.validation if config.learns_validation else fold.train
+        profile = learn(fold.log, learned, [column.name for column in columns_read(config, fold.log.schema)])
+        save(result.estimator, fold.log.schema, folder, profile)
         files = (path for path in sorted(folder.rglob("*")) if path.is_file())
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -15,7 +15,9 @@ from occupancy.data.source import open_log
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.execution.unit import Source, code_version
+from occupancy.experiments.screening import refuse, screen
 from occupancy.explanation import report as explanation
+from occupancy.health.finding import Finding
 from occupancy.models import check_sensors
 from occupancy.tracking.experiment import check_experiment
 from occupancy.tracking.store import check_store
@@ -31,6 +33,7 @@ class Plan:
         sources: the folds of the log, or rooms with a model each.
         folds_digest: hash of which rows are in which part.
         log: the log; None for rooms with a model each, which the worker reads.
+        findings: what is wrong with the sensors of the log.
     """
 
     config: Config
@@ -38,6 +41,7 @@ class Plan:
     sources: Sequence[Source]
     folds_digest: str
     log: Log | None
+    findings: Sequence[Finding] = ()
 
     @property
     def folds(self) -> list[Fold]:
@@ -101,7 +105,7 @@ def plan_all(configs: Sequence[Config]) -> list[Plan]:
     Raises:
         InputError: if something about one is wrong; nothing has been written.
     """
-    opened: dict[str, tuple[Log, Data, list[Fold]]] = {}
+    opened: dict[str, tuple[Log, Data, list[Fold], list[Finding]]] = {}
     plans = []
     for config in configs:
         check_means(config)
@@ -111,17 +115,19 @@ def plan_all(configs: Sequence[Config]) -> list[Plan]:
         key = config.data.model_dump_json()
         if key not in opened:
             log, data = open_log(config.data)
-            opened[key] = log, data, folds_of(log, data)
+            log, findings = screen(log)
+            opened[key] = log, data, folds_of(log, data), findings
         plans.append(_plan_folds(config, *opened[key]))
     return plans
 
 
-def _plan_folds(config: Config, log: Log, data: Data, folds: list[Fold]) -> Plan:
+def _plan_folds(config: Config, log: Log, data: Data, folds: list[Fold], findings: list[Finding]) -> Plan:
     check_sensors(log, config)
+    refuse(findings, folds, config)
     config = config.model_copy(update={"data": data})
     explanation.check(config, folds)
     dataset = {"name": log.name, "digest": log.digest, "rows": len(log.frame)}
-    return Plan(config, dataset, folds, digest_of(folds), log)
+    return Plan(config, dataset, folds, digest_of(folds), log, findings)
 
 
 def _plan_rooms(config: Config) -> Plan:

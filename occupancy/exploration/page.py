@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from occupancy.exploration import air, correlations, day, labels, lags, recording, sensors, splits
+from occupancy.exploration import air, correlations, day, health, labels, lags, recording, sensors, splits
 from occupancy.exploration.parts import Section, Subject
 from occupancy.exploration.profile import every
 from occupancy.plots import html
@@ -13,6 +13,7 @@ from occupancy.plots.figure import NARROW, WIDTH
 SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
     ("recordings", recording.times),
     ("columns", recording.columns),
+    ("health", health.section),
     ("labels", labels.section),
     ("first day", day.section),
     ("distributions", sensors.section),

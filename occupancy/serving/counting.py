@@ -21,6 +21,9 @@ from occupancy.data.table import Log, validate_cells
 from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
+from occupancy.health.effects import answerable, believed, health_of, is_useless
+from occupancy.health.examine import examine
+from occupancy.health.finding import Finding
 from occupancy.metrics import score
 from occupancy.models.inputs import columns_read
 from occupancy.plots.prediction import counts
@@ -36,12 +39,13 @@ class Counted:
     """A log and its people by a fitted model.
 
     Attributes:
-        log: the validated log.
+        log: the validated log, in which readings that are not believed are missing.
         prediction: the counts of its N rows.
         truth: (N,) the counts that the log brings, at most the largest that the model tells, NaN where it has none;
             None if it has none at all.
         remarks: what a person should know of the counts, a line each.
         model: what kind of model it was.
+        findings: what is wrong with its sensors.
     """
 
     log: Log
@@ -49,6 +53,12 @@ class Counted:
     truth: Floats | None
     remarks: list[str]
     model: str
+    findings: Sequence[Finding] = ()
+
+    @property
+    def health(self) -> list[str]:
+        """What is wrong with the sensors at each row, (N,); empty where nothing is."""
+        return health_of(self.findings, len(self.prediction))
 
     @property
     def summary(self) -> str:
@@ -85,24 +95,32 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
     if truth is not None:
         said += on_counts(truth, most, served.schema.count)
         silent, truth = silent | (truth > most), np.minimum(truth, most)
+    limit = _settings(served, reading).max_missing
+    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log, read, limit), *said]
+    remarks += [remark] if remark else []
+    findings = examine(log, served.profile, read)
+    log = believed(log, findings)
     sensors = log.frame.drop(columns=served.schema.count, errors="ignore")
     try:
         prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     prediction = without(prediction, silent)
-    limit = _settings(served, reading).max_missing
-    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log, read, limit), *said]
-    remarks += [remark] if remark else []
+    prediction = answerable(prediction, findings, log, read, estimator.config.calibration is not None)
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
     if prediction.answered is not None:
         unsure = int((~prediction.answered).sum())
         remarks.append(f"the model is not sure enough to answer {unsure:,} of {len(sensors):,} rows (answered: False)")
+    if findings and is_useless(prediction):
+        share = f"{int(prediction.answered.sum()) if prediction.answered is not None else 0:,}"
+        remarks.append(
+            f"DO NOT USE these counts: only {share} of {len(sensors):,} rows can be answered; see to the sensors"
+        )
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
-    return Counted(log, prediction, truth, remarks, estimator.config.model.name)
+    return Counted(log, prediction, truth, remarks, estimator.config.model.name, findings)
 
 
 def picture(counted: Counted) -> Figure:

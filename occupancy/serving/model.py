@@ -15,6 +15,7 @@ from occupancy.config.yaml_file import read_yaml
 from occupancy.data.schema import Schema
 from occupancy.data.table import validate
 from occupancy.errors import InputError
+from occupancy.health.profile import FILE, Profile, read_profile
 from occupancy.models import load_estimator
 from occupancy.models.estimator import SETTINGS, Estimator, read_settings
 from occupancy.models.inputs import columns_read
@@ -31,6 +32,9 @@ _MLMODEL = "MLmodel"
 class ServedModel:
     """Takes sensor columns as the log's file has them and returns one row of predictions for each."""
 
+    profile: Profile | None = None
+    """What working sensors read in training; None if an earlier version of this package saved the model."""
+
     def __init__(self, folder: Path) -> None:
         """Load what `save` wrote.
 
@@ -44,6 +48,7 @@ class ServedModel:
             _check_settings(folder)  # first: what a newer version saved is not called damaged
             check_sums(folder)
             self.estimator = load_estimator(folder)
+            self.profile = read_profile(folder)
             self.schema = Schema.model_validate_json((folder / SCHEMA_FILE).read_text(encoding="utf-8"))
         except InputError as error:
             if str(error).startswith(str(folder)):
@@ -109,10 +114,19 @@ class ServedModel:
             raise InputError(f"the frame: {error}") from None
 
 
-def save(estimator: Estimator, schema: Schema, folder: Path) -> None:
-    """Write a fitted model, its log's schema and checksums of all files into a folder that `ServedModel` reads."""
+def save(estimator: Estimator, schema: Schema, folder: Path, profile: Profile | None = None) -> None:
+    """Write a fitted model, its log's schema and checksums of all files into a folder that `ServedModel` reads.
+
+    Args:
+        estimator: the fitted model.
+        schema: the columns of its log.
+        folder: an empty folder.
+        profile: what working sensors read where it learned; without one, their health is hardly checked.
+    """
     estimator.save(folder)
     (folder / SCHEMA_FILE).write_text(schema.model_dump_json(indent=2), encoding="utf-8")
+    if profile is not None:
+        (folder / FILE).write_text(profile.model_dump_json(indent=2), encoding="utf-8")
     seal(folder)
 
 

@@ -25,12 +25,13 @@ def predicted(start: str, rows: int = 3) -> Prediction:
 
 def test_a_table_holds_every_digit_of_the_prediction_in_either_form() -> None:
     prediction = predicted("2024-01-01 10:00:00")
-    expected = prediction.to_frame()
-    as_csv = list(csv.DictReader(io.StringIO(files.to_table(prediction, "csv"))))
-    as_json = [json.loads(line) for line in files.to_table(prediction, "jsonl").splitlines()]
+    expected, health = prediction.to_frame(), ["", "co2 stuck", ""]
+    as_csv = list(csv.DictReader(io.StringIO(files.to_table(prediction, "csv", health))))
+    as_json = [json.loads(line) for line in files.to_table(prediction, "jsonl", health).splitlines()]
     assert len(as_csv) == len(as_json) == 3
     for position, (one, other) in enumerate(zip(as_csv, as_json, strict=True)):
-        assert list(one) == list(other) == list(expected.columns)
+        assert list(one) == list(other) == [*expected.columns, "health"]
+        assert one["health"] == other["health"] == health[position]
         assert one["time"] == other["time"] == f"2024-01-01 10:0{position}:00"
         for name in expected.columns[1:]:
             assert float(one[name]) == other[name] == expected[name].iloc[position]
@@ -39,7 +40,7 @@ def test_a_table_holds_every_digit_of_the_prediction_in_either_form() -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_midnight_is_written_as_a_time(kind: str) -> None:
-    assert "2024-01-01 00:00:00" in files.to_table(predicted("2024-01-01 00:00:00", 1), kind)
+    assert "2024-01-01 00:00:00" in files.to_table(predicted("2024-01-01 00:00:00", 1), kind, [""])
 
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

@@ -24,7 +24,10 @@ SCHEMA = Schema(
     name="den",
     time=["time"],
     time_format="%Y-%m-%d %H:%M:%S",
-    columns=[Column(name="air", kind="co2", unit="ppm"), Column(name="lamp", kind="light", unit="lux", optional=True)],
+    columns=[
+        Column(name="air", kind="other", unit="ppm"),
+        Column(name="lamp", kind="light", unit="lux", optional=True),
+    ],
     count="people",
 )
 DEN = Path("den.csv")

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.health.made_logs import found, office, profile, third_day
+
+
+def test_half_of_the_rows_missing_is_named_within_half_an_hour() -> None:
+    kept = np.random.default_rng(0).random(len(third_day())) < 0.5
+    frame = third_day()[kept]
+    (finding,) = (each for each in found(frame, profile()) if each.fault == "rhythm")
+    assert (finding.sensors, finding.sensor) == ((), "all sensors")
+    assert (finding.named - frame.index[0]).total_seconds() <= 2400
+    assert "the model was trained on one every 60 s" in finding.what
+    assert "data.step=60s" in finding.remedy
+
+
+def test_half_an_hour_of_rows_that_come_three_times_as_fast_is_told() -> None:
+    frame = third_day()
+    fast = frame.iloc[100:130]
+    faster = fast.loc[fast.index.repeat(3)]
+    faster.index = pd.date_range(fast.index[0], periods=90, freq="20s", name="time")
+    (finding,) = found(pd.concat([frame.iloc[:100], faster, frame.iloc[130:]]), profile())
+    assert finding.fault == "rhythm"
+    inside = finding.rows.nonzero()[0]
+    assert inside[0] <= 105
+    assert inside[-1] >= 185
+    assert len(inside) <= 130
+
+
+def test_missing_readings_are_told_by_sensor_and_of_all_sensors_once() -> None:
+    lost = np.random.default_rng(0).random(third_day().shape) < 0.5
+    (one,) = found(third_day().assign(co2=third_day()["co2"].mask(lost[:, 1])), profile())
+    assert (one.sensors, one.fault, one.distrusts) == (("co2",), "missing", False)
+    findings = found(third_day().mask(lost), profile())
+    assert [(each.sensors, each.fault) for each in findings] == [(tuple(profile().sensors), "missing")]
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_file_of_a_few_rows_has_nothing_to_tell(rows: int) -> None:
+    assert found(third_day().head(rows), profile()) == []
+    assert found(office().frame.head(rows)) == []
