@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from occupancy.config import Data
     from occupancy.data.table import Log
 
+LISTED_GAPS = 10
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return the exit code: 0 the log is valid, 2 the log or an argument is not, 130 interrupted."""
@@ -154,10 +156,7 @@ def _tables(facts: dict[str, Any]) -> Group:
         "digest": facts["digest"],
         "rows of each count": labels + (f", none: {facts['unlabelled']:,}" if facts["unlabelled"] else ""),
         "missing readings": f"{facts['missing']:,}",
-        f"gaps over {facts['max_gap']:g} s": "\n".join(
-            f"{gap['start']} for {timedelta(seconds=gap['length_s'])}" for gap in facts["gaps"]
-        )
-        or "none",
+        f"gaps over {facts['max_gap']:g} s": _gaps(facts["gaps"]),
     }
     summary = Table.grid(padding=(0, 2))
     for heading, value in lines.items():
@@ -172,6 +171,12 @@ def _tables(facts: dict[str, Any]) -> Group:
         missing = (f"{column[what]:,}" for what in ("missing", "longest_missing"))
         columns.add_row(Text(column["name"]), Text(column["unit"]), *numbers, *missing)
     return Group(summary, columns)
+
+
+def _gaps(gaps: Sequence[dict[str, Any]]) -> str:
+    shown = [f"{gap['start']} for {timedelta(seconds=gap['length_s'])}" for gap in gaps[:LISTED_GAPS]]
+    more = [f"and {len(gaps) - LISTED_GAPS:,} more"] if len(gaps) > LISTED_GAPS else []
+    return "\n".join([*shown, *more]) or "none"
 
 
 if __name__ == "__main__":
