@@ -136,7 +136,9 @@ def _failed(table: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame
         cells = cases[["column", "check", "index"]].rename(columns={"check": "kind"})
         cells["index"] = cells["index"].astype(int)
         return cells.replace({"kind": {"not_nullable": "unreadable time"}})
-    return pd.DataFrame({"column": [], "kind": [], "index": []})
+    return pd.DataFrame(
+        {"column": pd.Series(dtype=object), "kind": pd.Series(dtype=object), "index": pd.Series(dtype=int)}
+    )
 
 
 def _nulls(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, tolerated: set[str]) -> Iterator[pd.DataFrame]:
@@ -146,7 +148,8 @@ def _nulls(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, tolerated: se
         null = table[column].isna().to_numpy()
         if not null.any():
             continue
-        blank = null & in_each(raw[column], lambda values: values.astype(str).map(is_blank_text))
+        texts = in_each(raw[column], lambda values: values.astype(str).map(is_blank_text))
+        blank = null & texts.astype(bool)
         is_count = column == schema.count
         other = "not a count" if is_count else "no state" if column in of_states else "not a number"
         found = [(other, null & ~blank), ("label missing" if is_count else "missing", blank)]
