@@ -28,9 +28,7 @@ START = pd.Timestamp("2024-01-01 10:00:00")
 NONE = float("nan")
 
 
-def gridded(
-    seconds: Sequence[float], settings: dict[str, Any] | None = None, **columns: Sequence[float]
-) -> pd.DataFrame:
+def gridded(seconds: Any, settings: Any = None, **columns: Any) -> pd.DataFrame:
     index = pd.DatetimeIndex(START + pd.to_timedelta(list(seconds), unit="s"), name="time")
     readings = pd.DataFrame({name: np.asarray(values, float) for name, values in columns.items()}, index)
     return on_grid(readings, ROOM, Data(source="room.csv", **{"step": 60, **(settings or {})}))
