@@ -35,7 +35,7 @@ def gridded(seconds: Any, settings: Any = None, **columns: Any) -> pd.DataFrame:
 
 
 def seconds_of(frame: pd.DataFrame) -> list[float]:
-    return [float(each) for each in (frame.index - START).total_seconds()]
+    return [float(each) for each in (pd.DatetimeIndex(frame.index) - START).total_seconds()]
 
 
 def test_a_row_uses_readings_up_to_its_time_and_none_after() -> None:
