@@ -15,7 +15,7 @@ from occupancy.config import Data
 from occupancy.data.blanks import is_blank_text
 from occupancy.data.clock import Clock
 from occupancy.data.labels import on_words
-from occupancy.data.numbers import OF_TWO_STATES
+from occupancy.data.numbers import OF_TWO_STATES, in_each
 from occupancy.data.order import setback
 from occupancy.data.schema import Schema
 from occupancy.data.times import joined_text, suggest_format
@@ -33,7 +33,6 @@ REMEDIES = {
     "missing": "fill the cell, or set data.missing=keep to leave it missing",
     "infinite": "correct the cell, or empty it",
     "too large": "correct the cell, or empty it",
-    "gap too long": "raise data.max_missing (samples), or set data.missing=keep to leave the cells missing",
     "sensor without a reading": "give at least one reading, or take the column out of the file and of the schema",
     "label missing": "leave it empty",
     "no count": "give counts for some rows at least, in the column that the schema names",
@@ -107,65 +106,73 @@ def _column_problems(raw: pd.DataFrame, schema: Schema, labelled: bool, in_use: 
 def _cell_problems(
     raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data, in_use: bool
 ) -> pd.DataFrame:
-    """Return the cells with a problem: kind, column and index (position of the row)."""
+    """Return the cells with a problem: kind, column and index of the row."""
+    order = {kind: rank for rank, kind in enumerate(REMEDIES)}
+    tolerated = _tolerated(settings, in_use)
+    cells = pd.concat([_failed(table, schema, settings), *_nulls(raw, table, schema, tolerated)], ignore_index=True)
+    cells = cells[~cells["kind"].isin(tolerated)]
+    return cells.sort_values(["kind", "index"], key=lambda part: part.map(order) if part.name == "kind" else part)
+
+
+def _tolerated(settings: Data, in_use: bool) -> set[str]:
+    """Return the kinds of problems that are none under some settings."""
+    tolerated = {"label missing"} | ({"missing"} if settings.missing != "refuse" else set())
+    if in_use:
+        tolerated |= {"count above data.max_count", "no count"}
+        tolerated |= {"infinite", "too large"} if settings.missing != "refuse" else set()
+    if settings.missing == "refuse" or in_use:
+        tolerated |= {"sensor without a reading"}
+    return tolerated | ({"duplicate time"} if settings.step is not None else set())
+
+
+def _failed(table: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
+    """Return the cells that fail a check, but for empty ones."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # pandera joins empty tables of problems
             _checks(table, schema, settings).validate(table, lazy=True, inplace=True)  # without a copy
     except pa.errors.SchemaErrors as errors:
         cases: pd.DataFrame = errors.failure_cases
-    else:
-        return pd.DataFrame({"kind": [], "column": [], "index": []})
-    cells = cases[["column", "check", "index"]].rename(columns={"check": "kind"})
-    cells["index"] = cells["index"].astype(int)
-    unset = cells["kind"] == "not_nullable"
-    cells.loc[unset, "kind"] = [
-        _kind_of_null(raw, column, index, schema) for column, index in cells.loc[unset, ["column", "index"]].to_numpy()
-    ]
-    order = {kind: rank for rank, kind in enumerate(REMEDIES)}
-    tolerated = {"gap too long", *({"missing"} if settings.missing != "refuse" else set())}
-    if in_use and settings.missing != "refuse":
-        tolerated |= {"infinite", "too large"}
-    tolerated |= {"label missing"} | ({"duplicate time"} if settings.step is not None else set())
-    tolerated |= {"count above data.max_count", "no count"} if in_use else set()
-    if settings.missing == "refuse" or in_use:
-        tolerated |= {"sensor without a reading"}
-    cells = cells[~cells["kind"].isin(tolerated)]
-    return cells.sort_values(["kind", "index"], key=lambda part: part.map(order) if part.name == "kind" else part)
+        cells = cases[["column", "check", "index"]].rename(columns={"check": "kind"})
+        cells["index"] = cells["index"].astype(int)
+        return cells.replace({"kind": {"not_nullable": "unreadable time"}})
+    return pd.DataFrame(
+        {"column": pd.Series(dtype=object), "kind": pd.Series(dtype=object), "index": pd.Series(dtype=int)}
+    )
 
 
-def _kind_of_null(raw: pd.DataFrame, column: str, index: int, schema: Schema) -> str:
-    if column == TIME:
-        return "unreadable time"
-    if not is_blank_text(str(raw.at[index, column])):
-        if column == schema.count:
-            return "not a count"
-        return "no state" if any(sensor.name == column for sensor in schema.of_kind(*OF_TWO_STATES)) else "not a number"
-    return "label missing" if column == schema.count else "missing"
+def _nulls(raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, tolerated: set[str]) -> Iterator[pd.DataFrame]:
+    """Yield the cells of each column that hold no number: they are blank, or hold something else."""
+    of_states = {column.name for column in schema.of_kind(*OF_TWO_STATES)}
+    for column in (name for name in table if name != TIME):
+        null = table[column].isna().to_numpy()
+        if not null.any():
+            continue
+        texts = in_each(raw[column], lambda values: values.astype(str).map(is_blank_text))
+        blank = null & texts.astype(bool)
+        is_count = column == schema.count
+        other = "not a count" if is_count else "no state" if column in of_states else "not a number"
+        found = [(other, null & ~blank), ("label missing" if is_count else "missing", blank)]
+        if not usable(table[column]).any():
+            found.append(("no count" if is_count else "sensor without a reading", null))
+        for kind, cells in found:
+            if kind not in tolerated:  # a log may lack millions of readings
+                yield pd.DataFrame({"column": column, "kind": kind, "index": table.index[cells]})
 
 
 def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrameSchema:
     finite = pa.Check(lambda cells: ~np.isinf(cells), error="infinite")
     moderate = pa.Check(lambda cells: (cells.abs() <= LARGEST) | np.isinf(cells), error="too large")
-    short = pa.Check(
-        lambda cells: _run_lengths(~usable(cells)) <= settings.max_missing, error="gap too long", ignore_na=False
-    )
-    read = pa.Check(
-        lambda cells: pd.Series(usable(cells).any(), cells.index),
-        error="sensor without a reading",
-        ignore_na=False,
-    )
     columns = {
-        column: pa.Column(float, nullable=False, checks=[finite, moderate, short, read])
+        column: pa.Column(float, nullable=True, checks=[finite, moderate])
         for column in schema.sensors
         if column in table.columns
     }
     columns[schema.count] = pa.Column(
         float,
-        nullable=False,
+        nullable=True,
         required=False,
         checks=[  # an infinite count is negative or too large
-            pa.Check(lambda cells: pd.Series(cells.notna().any(), cells.index), error="no count", ignore_na=False),
             pa.Check(lambda cells: cells >= 0, error="negative count"),
             pa.Check(lambda cells: (cells == np.floor(cells)) | np.isinf(cells), error="fractional count"),
             pa.Check(lambda cells: cells <= settings.max_count, error="count above data.max_count"),
@@ -200,12 +207,6 @@ def hold(readings: pd.DataFrame, groups: Ints, most: int | None = None) -> pd.Da
         most: the most rows on end for which a reading is held; None for all.
     """
     return readings.groupby(groups).ffill(limit=most)
-
-
-def _run_lengths(flags: pd.Series[bool]) -> pd.Series[int]:
-    """Return for each row the length of its run of true flags, (N,)."""
-    run = (flags != flags.shift()).cumsum()
-    return flags.groupby(run).transform("sum")
 
 
 def _describe(

@@ -230,7 +230,7 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
     rows["train"] &= ~rows["validation"]
     for part, mask in rows.items():
         if not mask.any():
-            if inside[part].any():
+            if (inside[part] & ~labelled).any():
                 raise InputError(
                     f"{where}: {part} has no row with a count; give {part} an interval in which some have one"
                 )

@@ -14,6 +14,8 @@ from occupancy.data.schema import Schema
 from occupancy.data.times import recordings
 
 _RANGE = re.compile(r"\s*(?:>=?|≥|more than)?\s*(\d{1,4})\s*(?:\+|-\s*\d{1,4}|or more)?\s*", re.IGNORECASE)
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = {**{word: number for number, word in enumerate(_WORDS)}, **dict.fromkeys(("empty", "nobody", "free"), 0)}
 _OPEN = re.compile(r"\s*(\d{1,4})\s*\+\s*")
 
 
@@ -57,8 +59,8 @@ def on_words(cells: pd.Series[Any], settings: Data) -> str:
 def _meaning(word: str) -> str:
     if word.lower() in STATES:
         return str(int(STATES[word.lower()]))
-    if word.lower() in {"empty", "nobody", "none", "free", "zero"}:
-        return "0"
+    if word.lower() in _NUMBERS:
+        return str(_NUMBERS[word.lower()])
     found = _RANGE.fullmatch(word)
     return found[1] if found else "N"
 

@@ -117,16 +117,9 @@ def _run(
     steps: Steps,
     there: Rows | None = None,
 ) -> FoldResult:
-    """Return what a model learned from a fold as it is shown, and what it gives for rows of a frame.
+    """Return what a model learned from a fold as it is shown, and what it gives for the rows asked (N,) of a frame.
 
-    Args:
-        config: the experiment.
-        fold: the fold.
-        shown: the fold as the model sees it.
-        frame: N rows, sensors and counts.
-        asked: (N,) the rows to predict.
-        steps: the progress of the fit.
-        there: (N,) the rows that there are when the others are predicted; None for all.
+    The frame has sensors and counts; of its rows only those that are ``there`` (N,) serve the prediction, None for all.
     """
     past = fold.seen(asked)
     if there is not None:

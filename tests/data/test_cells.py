@@ -96,7 +96,7 @@ def test_a_sound_log_passes(gate: Gate) -> None:
             "people",
             "two",
             "not a count (1): row 7 people 'two'; write the number of people, or say in the schema what each word "
-            "means, such as labels: {two: 1}",
+            "means, such as labels: {two: 2}",
         ),
         (
             "warm",
@@ -106,11 +106,6 @@ def test_a_sound_log_passes(gate: Gate) -> None:
         ("warm", "-Infinity", "infinite (1): row 7 warm '-Infinity'; correct the cell, or empty it"),
         ("warm", "1e308", "too large (1): row 7 warm '1e308'; correct the cell, or empty it"),
         ("warm", "-2e19", "too large (1): row 7 warm '-2e19'; correct the cell, or empty it"),
-        (
-            "people",
-            "",
-            "label missing (1): row 7 people ''; give the count, or delete the row; labels are not filled in",
-        ),
         ("people", "-1", "negative count (1): row 7 people '-1'; write a count of 0 or more"),
         ("people", "-inf", "negative count (1): row 7 people '-inf'; write a count of 0 or more"),
         ("people", "1.5", "fractional count (1): row 7 people '1.5'; write a whole number"),
@@ -147,9 +142,17 @@ def test_a_missing_reading_is_missing_or_refused_where_that_is_asked_for(gate: G
     assert gate.read(lines, missing="keep").missing[column].to_numpy().nonzero()[0].tolist() == [5]
 
 
-@pytest.mark.parametrize("value", ["", "-1", "1.5", "4", "inf", "two"])
-def test_a_label_is_never_filled_in(gate: Gate, value: str) -> None:
+@pytest.mark.parametrize("value", ["-1", "1.5", "4", "inf", "two"])
+def test_a_wrong_label_is_never_filled_in(gate: Gate, value: str) -> None:
     assert "row 7 people" in gate.refuse(with_cells("people", {7: value}), missing="hold")
+
+
+@pytest.mark.parametrize("missing", ["keep", "hold", "refuse"])
+def test_a_row_without_a_count_stays_without_one(gate: Gate, missing: str) -> None:
+    log = gate.read(with_cells("people", {7: "", 9: "nan"}), missing=missing)
+    assert log.frame["people"].isna().to_numpy().nonzero()[0].tolist() == [5, 7]
+    assert (~log.labelled).sum() == 2
+    assert log.notes[-1].startswith("2 of 30 rows have no count: they serve as history")
 
 
 def test_a_text_in_a_sensor_column_is_never_filled_in(gate: Gate) -> None:
@@ -294,7 +297,6 @@ def test_rows_that_all_have_more_cells_than_the_header_are_refused(gate: Gate) -
 def test_a_row_that_breaks_off_is_refused(gate: Gate) -> None:
     said = gate.refuse([*SOUND[:-1], "2024-01-01,10:29:00,22"], missing="refuse")
     assert "missing (2): row 31 air '', row 31 lamp ''; " in said
-    assert "label missing (1): row 31 people ''; " in said
 
 
 def test_a_quote_that_never_ends_is_refused(gate: Gate) -> None:
@@ -329,14 +331,13 @@ def test_what_editors_and_spreadsheets_do_to_a_file_changes_nothing(gate: Gate, 
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-def test_blank_sensor_cells_pass_by_the_named_option_up_to_the_largest_gap(gate: Gate, labelled: bool) -> None:
+def test_a_reading_is_held_for_as_many_rows_as_are_named_and_not_at_all_without(gate: Gate, labelled: bool) -> None:
     lines = with_cells("warm", {5: "", 6: "nan", 7: " "})
-    assert gate.read(lines, labelled, missing="hold", max_missing=3).missing["warm"].sum() == 3
-    said = gate.refuse(lines, labelled, missing="hold", max_missing=2)
-    assert said == (
-        "FILE: gap too long (3): row 5 warm '', row 6 warm 'nan', row 7 warm ' '; "
-        "raise data.max_missing (samples), or set data.missing=keep to leave the cells missing"
-    )
+    for settings, known in (({"missing": "hold", "max_missing": 2}, [3, 4]), ({"missing": "keep"}, [])):
+        log = gate.read(lines, labelled, **settings)
+        assert log.missing["warm"].to_numpy().nonzero()[0].tolist() == [3, 4, 5]
+        assert log.held["warm"].to_numpy().nonzero()[0].tolist() == known
+        assert (log.frame["warm"].iloc[known] == log.frame["warm"].iloc[2]).all()
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "1e308", "-1e39", "2e19"])

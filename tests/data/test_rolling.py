@@ -137,3 +137,31 @@ def test_what_lies_outside_every_stretch_is_not_looked_at(
 def test_a_span_in_seconds_has_as_many_samples_as_steps_fit_in(span_s: float, step_s: float, samples: int) -> None:
     assert samples_of(span_s, step_s, fewest=2) == samples
     assert samples_of(1.0, step_s) == 1
+
+
+def test_a_span_uses_the_samples_that_are_there() -> None:
+    values = np.random.default_rng(0).normal(size=200).cumsum()
+    holed = np.where(np.random.default_rng(1).random(200) < 0.3, np.nan, values)
+    holed[100:140] = np.nan
+    means, slopes = rolling.mean(holed, 20), rolling.slope(holed, 20)
+    for end in range(20, 201):
+        known = np.flatnonzero(~np.isnan(holed[end - 20 : end]))
+        part = holed[end - 20 : end][known]
+        assert np.isnan(means[end - 1]) == (len(known) < 5)
+        if len(known) >= 5:
+            assert means[end - 1] == pytest.approx(part.mean())
+        if not np.isnan(slopes[end - 1]):
+            assert slopes[end - 1] == pytest.approx(np.polyfit(known, part, 1)[0])
+    assert np.isnan(slopes[125:140]).all()
+    assert not np.isnan(slopes[60:100]).any()
+
+
+def test_a_hole_changes_nothing_in_spans_without_one_to_the_last_digit() -> None:
+    values = np.random.default_rng(0).normal(size=200).cumsum()
+    holed = values.copy()
+    holed[100:103] = np.nan
+    for function in (rolling.mean, rolling.slope):
+        whole, part = function(values, 20), function(holed, 20)
+        away = np.r_[:100, 122:200]
+        np.testing.assert_array_equal(part[away], whole[away])
+        assert (part[103:110] != whole[103:110]).all()

@@ -164,7 +164,7 @@ class FitOnEverything:
     def __init__(self) -> None:
         self.honest = Features.fit
 
-    def __call__(self, log: Log, rows: Rows, selection: Any) -> Features:
+    def __call__(self, log: Log, rows: Rows, selection: Any, seen: Rows | None = None) -> Features:
         return self.honest(log, np.ones_like(rows), selection)
 
 

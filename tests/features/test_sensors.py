@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import warnings
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from occupancy.config import Kind
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.table import Log
 from occupancy.data.times import recordings, stretches
-from occupancy.errors import InputError
+from occupancy.errors import InputError, InputWarning
+from occupancy.features.holes import fill_by_others
 from occupancy.features.sensors import Features, select
 
 SLOPE_SAMPLES = 25  # what UCI's authors took; the schema gives it in seconds
@@ -238,13 +240,51 @@ def test_a_span_in_seconds_becomes_samples_by_the_step_of_the_training_log() -> 
     assert slopes == pytest.approx(fitted_slopes(coarse.frame["air"].to_numpy(), 2), abs=1e-3)
 
 
-@pytest.mark.parametrize(("lacking", "named"), [(["warm"], "warm"), (["air"], "air, trend"), (["warm", "air"], "warm")])
-def test_a_frame_without_a_trained_column_is_refused_by_its_name(lacking: list[str], named: str) -> None:
+def test_a_frame_without_any_trained_column_is_refused_by_their_names() -> None:
     log = random_log()
     rows = np.ones(60, bool)
     features = Features.fit(log, rows, "all")
-    with pytest.raises(InputError, match=rf"missing column {named}.*which the model was trained with"):
-        features.transform(log.frame.drop(columns=lacking), stretches(log.times, rows, GAP))
+    with pytest.raises(InputError, match=r"missing column air, warm, which the model was trained with; add one of"):
+        features.transform(log.frame.drop(columns=["warm", "air"]), stretches(log.times, rows, GAP))
+
+
+@pytest.mark.parametrize(("lacking", "inputs"), [("warm", [0]), ("air", [1, 2])])
+def test_a_column_that_a_frame_lacks_is_missing_in_every_row(lacking: str, inputs: list[int]) -> None:
+    log = random_log()
+    rows = np.ones(60, bool)
+    features = Features.fit(log, rows, "all")
+    scaled = features.transform(log.frame.drop(columns=lacking), stretches(log.times, rows, GAP))
+    whole = transformed(features, log, rows)
+    assert np.isnan(scaled[:, inputs]).all()
+    others = [place for place in range(3) if place not in inputs]
+    np.testing.assert_array_equal(scaled[:, others], whole[:, others])
+
+
+def test_a_missing_reading_is_no_input_and_nothing_of_the_scale() -> None:
+    log = random_log()
+    rows = np.ones(60, bool)
+    frame, missing = log.frame.copy(), log.missing.copy()
+    top = int(frame["warm"].argmax())
+    frame.loc[frame.index[top], "warm"], missing.loc[missing.index[top], "warm"] = np.nan, True
+    holed = dataclasses.replace(log, frame=frame, missing=missing)
+    features = Features.fit(holed, rows, ["temperature"])
+    assert features.high[0] == frame["warm"].max() < log.frame["warm"].max()
+    scaled = transformed(features, holed, rows)[:, 0]
+    assert np.flatnonzero(np.isnan(scaled)).tolist() == [top]
+
+
+def test_a_sensor_stands_in_for_another_of_its_kind_in_its_own_scale() -> None:
+    filled = fill_by_others(np.array([[1.0, 2.0, 9.0], [np.nan, 4.0, 8.0], [np.nan] * 3]), np.array([0.0, 1.0, 2.0]))
+    np.testing.assert_array_equal(filled, [[1.0, 2.0, 9.0], [4.5, 4.0, 8.0], [np.nan] * 3])
+
+
+def test_a_column_without_a_reading_is_left_out_and_told() -> None:
+    log = random_log()
+    rows = np.ones(60, bool)
+    frame, missing = log.frame.assign(warm=np.nan), log.missing.assign(warm=True)
+    with pytest.warns(InputWarning, match="the training rows have no reading of warm, which is left out"):
+        features = Features.fit(dataclasses.replace(log, frame=frame, missing=missing), rows, ["temperature", "co2"])
+    assert features.names == ("air",)
 
 
 def test_history_is_the_longest_span_that_a_column_looks_back() -> None:

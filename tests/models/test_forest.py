@@ -20,7 +20,8 @@ from occupancy.data.times import stretches
 from occupancy.errors import InputError
 from occupancy.features.sensors import Features
 from occupancy.models.estimator import NO_STEPS, SETTINGS
-from occupancy.models.forest import FOREST, ForestEstimator
+from occupancy.models.forest import FOREST, REDUCED, ForestEstimator
+from occupancy.models.holes import reductions
 from occupancy.prediction import Prediction
 
 Head = Literal["regression", "classification"]
@@ -145,7 +146,8 @@ class Stranger(BaseEstimator):  # type: ignore[misc]
 def test_a_file_with_anything_but_a_forest_is_refused(tmp_path: Path) -> None:
     estimator = fitted("classification")
     estimator.save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {SETTINGS, FOREST}
+    reduced = {REDUCED.format(lacking) for lacking in reductions(estimator.features.kinds)}
+    assert {path.name for path in tmp_path.iterdir()} == {SETTINGS, FOREST, *reduced}
     dump([estimator.forest, Stranger()], tmp_path / FOREST)
     loaded = ForestEstimator(estimator.config, estimator.settings)
     with pytest.raises(InputError, match=r"got objects of .*Stranger, expected only those of a random forest"):

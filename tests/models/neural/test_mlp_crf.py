@@ -71,7 +71,7 @@ def sensors(log: Log) -> pd.DataFrame:
 
 
 def emissions(estimator: ChainEstimator, frame: pd.DataFrame) -> list[Tensor]:
-    windows = estimator._layout(frame)
+    windows, _ = estimator._layout(frame)
     with torch.no_grad():
         return [network(windows.at(np.arange(len(frame)))) for network in estimator.networks]
 
