@@ -23,6 +23,7 @@ SETTINGS = Data(source="day.csv", schema="day.yaml", max_count=2, max_gap=400)
 HEADER = "when,temperature,co2,motion,people"
 _RNG = np.random.default_rng(7)
 PEOPLE = np.repeat([0, 0, 1, 2, 2, 1, 0, 2, 0], 32)
+TIMES = pd.date_range("2024-01-22", periods=288, freq="5min", name="time").as_unit("ns")
 TRUTH = pd.DataFrame(
     {
         "temperature": np.round(21 + PEOPLE / 2 + _RNG.normal(0, 0.2, 288), 2),
@@ -30,7 +31,7 @@ TRUTH = pd.DataFrame(
         "motion": (PEOPLE > 0) * _RNG.integers(0, 2, 288).astype(float),
         "people": PEOPLE,
     },
-    index=pd.date_range("2024-01-22", periods=288, freq="5min", name="time").as_unit("ns"),
+    index=TIMES,
 )
 CELLS = [
     [f"{row.temperature:.2f}", f"{row.co2:.0f}", f"{row.motion:.0f}", f"{row.people:.0f}"] for row in TRUTH.itertuples()
@@ -45,5 +46,5 @@ def lines(times: list[str] | None = None, cells: list[list[str]] | None = None, 
         cells: (N,) how the readings are written.
         separator: what is between them.
     """
-    written = times or [*TRUTH.index.strftime("%Y-%m-%d %H:%M:%S")]
+    written = times or [*TIMES.strftime("%Y-%m-%d %H:%M:%S")]
     return [separator.join([time, *row]) for time, row in zip(written, cells or CELLS, strict=True)]

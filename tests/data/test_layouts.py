@@ -14,14 +14,14 @@ from occupancy.data.clock import with_offset
 from occupancy.data.source import open_log
 from occupancy.data.table import Log, read_log
 from occupancy.errors import InputError, InputWarning
-from tests.data.made_days import CELLS, DAY, HEADER, SETTINGS, TRUTH, lines
+from tests.data.made_days import CELLS, DAY, HEADER, SETTINGS, TIMES, TRUTH, lines
 
 IN_UTC = (
     "times are in UTC, so that hours and days are those of UTC; set data.time_zone to the zone of the room (such as "
     "Europe/Berlin)"
 )
-SECONDS = [*TRUTH.index.strftime("%Y-%m-%d %H:%M:%S")]
-EPOCH = [str(second) for second in TRUTH.index.to_numpy("datetime64[s]").astype(int)]
+SECONDS = [*TIMES.strftime("%Y-%m-%d %H:%M:%S")]
+EPOCH = [str(second) for second in TIMES.to_numpy("datetime64[s]").astype(int)]
 ROWS = lines()
 
 
@@ -40,10 +40,10 @@ def refused(content: list[str], folder: Path, **settings: object) -> str:
 LAYOUTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "as it is": ([HEADER, *ROWS], ()),
     "iso with T, Z and milliseconds": (
-        [HEADER, *lines([f"{at:%Y-%m-%dT%H:%M:%S}.000Z" for at in TRUTH.index])],
+        [HEADER, *lines([f"{at:%Y-%m-%dT%H:%M:%S}.000Z" for at in TIMES])],
         (IN_UTC,),
     ),
-    "iso with an offset": ([HEADER, *lines([f"{at:%Y-%m-%dT%H:%M:%S}+01:00" for at in TRUTH.index])], ()),
+    "iso with an offset": ([HEADER, *lines([f"{at:%Y-%m-%dT%H:%M:%S}+01:00" for at in TIMES])], ()),
     "epoch": (
         [HEADER, *lines(EPOCH)],
         ("times are read as seconds since 1970, not as '%Y-%m-%d %H:%M:%S' of the schema", IN_UTC),
@@ -65,7 +65,7 @@ LAYOUTS: dict[str, tuple[list[str], tuple[str, ...]]] = {
         [
             HEADER.replace(",", ";"),
             *lines(
-                [*TRUTH.index.strftime("%d,%m,%Y %H:%M")],
+                [*TIMES.strftime("%d,%m,%Y %H:%M")],
                 [[cell.replace(".", ",") for cell in row] for row in CELLS],
                 ";",
             ),
@@ -140,7 +140,7 @@ def test_an_encoding_with_a_mark_is_read(encoding: str, tmp_path: Path) -> None:
 
 
 def test_fractions_of_a_second_may_come_and_go(tmp_path: Path) -> None:
-    times = TRUTH.index + pd.to_timedelta(np.arange(288) % 3 * 250_001, unit="us")
+    times = TIMES + pd.to_timedelta(np.arange(288) % 3 * 250_001, unit="us")
     log = opened([HEADER, *lines([time.isoformat(sep=" ") for time in times])], tmp_path)
     assert (log.times == times).all()
     assert log.notes == ()
@@ -203,12 +203,12 @@ def test_a_word_that_is_no_state_is_refused_with_those_that_are(tmp_path: Path) 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata"])
 def test_times_in_utc_become_those_of_the_room(zone: str, tmp_path: Path) -> None:
-    utc = TRUTH.index.tz_localize(zone).tz_convert("UTC")
-    for times in ([f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in utc], [at.isoformat() for at in TRUTH.index.tz_localize(zone)]):
+    utc = TIMES.tz_localize(zone).tz_convert("UTC")
+    for times in ([f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in utc], [at.isoformat() for at in TIMES.tz_localize(zone)]):
         log = opened([HEADER, *lines(times)], tmp_path, time_zone=zone)
         pd.testing.assert_frame_equal(log.frame[[*TRUTH]], TRUTH, check_freq=False)
-        assert (with_offset(log.times, log.clock) == TRUTH.index.tz_localize(zone)).all()
-        assert with_offset(log.times, log.clock)[0].utcoffset() == TRUTH.index.tz_localize(zone)[0].utcoffset()
+        assert (with_offset(log.times, log.clock) == TIMES.tz_localize(zone)).all()
+        assert with_offset(log.times, log.clock)[0].utcoffset() == TIMES.tz_localize(zone)[0].utcoffset()
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["oldest first", "newest first"])
@@ -231,7 +231,7 @@ def test_an_hour_that_comes_twice_is_told_apart_by_the_zone(turned: bool, tmp_pa
 
 
 def test_a_clock_set_back_that_no_zone_explains_is_never_to_be_sorted(tmp_path: Path) -> None:
-    times = TRUTH.index.to_series().to_numpy(copy=True)
+    times = TIMES.to_series().to_numpy(copy=True)
     times[200:] -= np.timedelta64(3600 - 23, "s")
     rows = lines([*pd.DatetimeIndex(times).strftime("%Y-%m-%d %H:%M:%S")])
     for zone in (None, "Europe/Berlin"):

@@ -16,7 +16,7 @@ from occupancy.data.cells import REMEDIES
 from occupancy.data.schema import Schema
 from occupancy.data.table import Log, read_log
 from occupancy.errors import InputError
-from tests.data.made_days import CELLS, DAY, HEADER, SETTINGS, TRUTH, lines
+from tests.data.made_days import CELLS, DAY, HEADER, SETTINGS, TIMES, TRUTH, lines
 
 COLUMNS = HEADER.split(",")
 ROW = re.compile(r"row (\d+)")
@@ -131,7 +131,7 @@ def blank_motion(rows: range) -> Callable[[File], File]:
 
 
 def american(file: File) -> File:
-    times = [*TRUTH.index.strftime("%m/%d/%Y %H:%M:%S")]
+    times = [*TIMES.strftime("%m/%d/%Y %H:%M:%S")]
     return file._replace(lines=[HEADER, *lines(times)])
 
 
