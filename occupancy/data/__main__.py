@@ -39,7 +39,7 @@ def _parser() -> Parser:
         prog="occupancy data",
         description="Find or download a sensor log, check it in the same way as training does, and describe it.",
         epilog="Keys are those of the data section of a config, for example: source=uci, or source=room.csv missing="
-        "interpolate. If folds is given, the log is also cut into the folds of that scheme, to check them.",
+        "hold. If folds is given, the log is also cut into the folds of that scheme, to check them.",
     )
     parser.add_json("the description")
     parser.add_argument("--out", type=Path, metavar="PATH", help="write the simulated log into this CSV file instead")
