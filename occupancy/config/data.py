@@ -43,7 +43,8 @@ class Data(Section):
     At most the number of rooms; for three rooms always three, so that one room is left to train and one to validate;
     null: 4."""
     max_csv_mb: Annotated[int, Field(ge=1, le=100_000)] = 200
-    """The largest CSV file that is read, in millions of bytes; 200 are about two million rows of the UCI log."""
+    """The largest file that is read, in millions of bytes, also after it is unpacked; 200 are about two million rows of
+    the UCI log."""
     log_schema: Place = Field("uci", alias="schema")
     """The meaning of the columns: ``uci``, or the path of a schema file for a CSV."""
     max_count: Annotated[int, Field(ge=1, le=1000)] = 3
@@ -60,11 +61,14 @@ class Data(Section):
     """Longest time in seconds between two rows of one recording. After a longer gap a new recording begins, and nothing
     looks back across it."""
     time_format: Format | None = None
-    """Format of the times, as ``strptime`` reads it (``%d.%m.%Y %H:%M``); null: the format of the schema."""
+    """Format of the times, as ``strptime`` reads it (``%d.%m.%Y %H:%M``), or ``iso``, ``epoch_s``, ``epoch_ms``; null:
+    the format of the schema, or where that does not read them, the one that they are in, if only one can be meant."""
     time_zone: Annotated[str, Field(max_length=100), PRINTABLE] | None = None
     """The time zone of the room by its IANA name, such as ``Europe/Berlin``. Times with an offset or in UTC (also
     seconds since 1970) become local times of this zone, and local times that occur twice or never, when clocks go back
-    or forward, are told apart by the order of the rows. null: times without an offset are taken as they are."""
+    or forward, are told apart by the order of the rows. The times of a log are those of the wall clock at its first
+    row, and run on from there; counts are written with the time of the wall clock and its offset. null: times without
+    an offset are taken as they are, and those with one as they stand; times in UTC stay in UTC."""
     step: Period | None = None
     """The step of the grid that readings are put on, in seconds or as ``30s``, ``5min``; by a rule for each kind of
     sensor, see the guide to your own log. null: the rows are used as they are."""

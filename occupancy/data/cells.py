@@ -24,6 +24,7 @@ from occupancy.errors import shortened
 TIME = "\0time"  # the column of times; neither a CSV nor a schema can have a column of this name
 LARGEST = float(np.sqrt(np.finfo(np.float32).max))  # of readings: models compute in single precision, squares too
 LISTED_CELLS = 10  # problems of one kind that a message lists
+_OFTEN = 0.1  # share of rows with the time of another, above which that is no slip
 _SHOWN = 60  # characters of the name of an unknown column
 
 REMEDIES = {
@@ -224,6 +225,8 @@ def _describe(
         remedy = (
             "correct the time, or delete the row" if few else remedy + suggest_format(joined_text(raw, schema.time))
         )
+    if kind == "duplicate time" and len(cells) > len(raw) * _OFTEN:
+        remedy = "keep the rows of one place or sensor, or write the seconds of each time"
     if kind == "not a count":
         remedy += on_words(raw.loc[cells["index"], schema.count], settings)
     return f"{kind} ({len(cells)}): {', '.join(shown)}{more}; {remedy}"

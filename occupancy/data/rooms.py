@@ -55,7 +55,8 @@ def open_rooms(settings: Data) -> Log:
     weekdays stay the same, and nothing that looks back in time reads another room.
 
     Warns:
-        InputWarning: if some rooms lack an optional column; it is then left out of all rooms.
+        InputWarning: if some rooms lack an optional column, which is then left out of all rooms, or something in a file
+            was skipped or converted.
 
     Raises:
         InputError: if there are too few rooms, a log is not valid, two logs are the same, or their steps differ.
@@ -74,6 +75,7 @@ def open_rooms(settings: Data) -> Log:
         )
     schema = load_schema(settings.log_schema)
     logs = _read_all(paths, schema, settings)
+    _tell(logs)
     _check_twins(logs, paths)
     _check_steps(logs, paths)
     columns = _common_columns(logs, schema)
@@ -163,6 +165,16 @@ def _read_all(paths: Mapping[str, Path], schema: Schema, settings: Data) -> dict
         more = f"; and {len(problems) - LISTED_ROOMS} more rooms with problems" if len(problems) > LISTED_ROOMS else ""
         raise InputError("; ".join(problems[:LISTED_ROOMS]) + more)
     return logs
+
+
+def _tell(logs: Mapping[str, Log]) -> None:
+    noted = {name: log.notes for name, log in logs.items() if log.notes}
+    if noted:
+        first = next(iter(noted))
+        said = (
+            f"data.rooms: of the files of {_listed(list(noted))} rooms, something was skipped or converted; {first}: "
+        )
+        warnings.warn(said + "; ".join(noted[first]), InputWarning, stacklevel=4)
 
 
 def _check_twins(logs: Mapping[str, Log], paths: Mapping[str, Path]) -> None:

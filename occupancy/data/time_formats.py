@@ -141,6 +141,7 @@ def _parse_epoch(text: pd.Series[str], per_second: int) -> pd.Series[pd.Timestam
     rest = ((number.fillna(0.0) / per_second - whole) * 1e6).round()
     if per_second == 1000:
         rest = (number.fillna(0.0) - whole * 1000) * 1000
+    times: pd.Series[pd.Timestamp]
     times = pd.to_datetime(whole.astype("int64"), unit="s") + pd.to_timedelta(rest.round().astype("int64"), unit="us")
     return times.where(number.notna()).astype("datetime64[ns]")
 

@@ -133,7 +133,7 @@ def make(seed: int, folder: Path) -> Made:
     known = zone is not None and (written in KNOWN or zone != "Asia/Singapore")
     settings = {"time_zone": zone} if known else {}
     schema = Schema(name="made", time=writer.time_names, columns=writer.columns, count=writer.names["people"])
-    ahead = pd.Timedelta(times[0].utcoffset())
+    ahead = times[0].tz_localize(None) - times[0].tz_convert("UTC").tz_localize(None)
     local = times.tz_convert("UTC").tz_localize(None) + ahead
     if writer.written == "fractions":
         local = local + pd.to_timedelta(np.arange(len(times)) % 3 * 250, unit="ms")
@@ -326,7 +326,7 @@ def differences(made: Made, log: Log) -> str:
     wrong = read != made.truth.to_numpy(float)
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])
-        return f"{made.truth.columns[column]!s} {row} is {read[row, column]}, expected {made.truth.iloc[row, column]}"
+        return f"column {column} row {row} is {read[row, column]}, expected {made.truth.to_numpy()[row, column]}"
     return ""
 
 

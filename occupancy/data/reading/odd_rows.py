@@ -48,11 +48,11 @@ def leave_out(frame: pd.DataFrame, rows: Ints, nameless: Sequence[str]) -> tuple
         nameless: the columns without a name.
     """
     frame, notes = _without_nameless(frame, nameless)
-    kinds = _odd(frame)
-    for kind, odd in kinds.items():
-        if odd.any():
-            notes.append(f"{_listed(rows[odd])} {kind}: skipped")
-    keep = ~np.logical_or.reduce([np.zeros(len(frame), bool), *kinds.values()])
+    keep = np.ones(len(frame), bool)
+    for kind, odd in _odd(frame).items():
+        if (odd & keep).any():
+            notes.append(f"{_listed(rows[odd & keep])} {kind}: skipped")
+        keep &= ~odd
     if keep.all() or not keep.any():
         return frame, rows, notes if keep.all() else []
     frame = frame[keep].reset_index(drop=True)

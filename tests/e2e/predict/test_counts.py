@@ -74,7 +74,7 @@ def test_settings_say_how_the_file_is_read(home: Home, desk: Path, capsys: Captu
     log.assign(Date=pd.to_datetime(log["Date"]).dt.strftime("%m/%d/%Y")).to_csv("american.csv", index=False)
     model = ("--model", str(home.models[1]), "--csv")
     held, _ = counted(capsys, *model, "held.csv")
-    settings = ("data.missing=interpolate", "data.max_missing=2")
+    settings = ("data.missing=hold", "data.max_missing=2")
     table, _ = counted(capsys, *model, "gaps.csv", *settings)
     pd.testing.assert_frame_equal(table, held, check_exact=True)
     table, _ = counted(capsys, *model, "american.csv", *settings, "data.time_format=%m/%d/%Y %H:%M:%S")

@@ -68,7 +68,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
     "setting that the model keeps": (
         lambda home: by_model(home, "data.max_gap=900"),
         "data.max_gap can't be set, for a fitted model keeps its own; allowed: tracking.uri, data.time_format, "
-        "data.missing, data.max_missing",
+        "data.time_zone, data.missing, data.max_missing",
     ),
     "setting that is none": (lambda home: by_model(home, "data.mising=x"), "unknown; did you mean data.missing?"),
     "value that is none": (
@@ -86,8 +86,10 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         "keeps its data.schema, so bring the log to what it was trained on",
     ),
     "log with a missing cell": (
-        lambda home: changed(home, lambda frame: frame.replace({"S1_Temp": {frame["S1_Temp"][5]: ""}})),
-        "set data.missing=interpolate to hold the last reading",
+        lambda home: changed(
+            home, lambda frame: frame.replace({"S1_Temp": {frame["S1_Temp"][5]: ""}}), "data.missing=refuse"
+        ),
+        "set data.missing=keep to leave it missing",
     ),
     "log at another step": (
         lambda home: changed(home, lambda frame: frame[::2]),
