@@ -52,8 +52,10 @@ def test_a_window_that_is_opened_is_no_jump() -> None:
 
 
 def test_nothing_jumps_across_a_gap() -> None:
-    cold = office().frame.drop(columns="people").loc["2024-01-01":"2024-01-01"]  # type: ignore[misc]
-    later = cold.assign(temperature=cold["temperature"] - 8).set_index(cold.index + pd.Timedelta(days=30))
+    cold = office().frame.drop(columns="people").loc["2024-01-01":"2024-01-01"]
+    later = cold.assign(temperature=cold["temperature"] - 8).set_index(
+        pd.DatetimeIndex(cold.index) + pd.Timedelta(days=30)
+    )
     assert found(pd.concat([cold, later])) == []
 
 
