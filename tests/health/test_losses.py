@@ -38,6 +38,12 @@ def test_missing_readings_are_told_by_sensor_and_of_all_sensors_once() -> None:
     assert [(each.sensors, each.fault) for each in findings] == [(tuple(profile().sensors), "missing")]
 
 
+def test_gaps_between_recordings_are_no_slower_rhythm() -> None:
+    frame = third_day()
+    kept = np.arange(len(frame)) % 10 < 6  # gaps of five minutes
+    assert found(frame[kept], profile()) == []
+
+
 @pytest.mark.parametrize("rows", [1, 5])
 def test_a_file_of_a_few_rows_has_nothing_to_tell(rows: int) -> None:
     assert found(third_day().head(rows), profile()) == []
