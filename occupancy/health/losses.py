@@ -16,7 +16,7 @@ from occupancy.health.words import share
 
 _ROWS = 15
 """The rows over which shares are taken."""
-LOST, MISSING = 0.3, 0.4
+LOST, MISSING = 0.25, 0.4
 """Share by which the step may differ from that of the training, and by which more readings may be missing."""
 
 

@@ -36,8 +36,8 @@ def test_co2_that_is_shifted_for_some_hours_is_wrong_up_to_its_jump_back(shift: 
 
 
 def test_a_sensor_that_jumped_and_stopped_is_believed_again_when_it_goes_on() -> None:
-    frame = changed(third_day(), "co2", 900.0, ROW, ROW + 240)
-    assert abs(frame["co2"].iloc[ROW + 240] - 900) > 250
+    frame = changed(third_day(), "co2", 1200.0, ROW, ROW + 240)
+    assert abs(frame["co2"].iloc[ROW + 240] - 1200) > 250
     (finding,) = found(frame, profile())
     assert np.flatnonzero(finding.rows).tolist() == [*range(ROW, ROW + 240)]
 
