@@ -10,6 +10,7 @@ import pytest
 
 from occupancy.config import Config, Data, MassBalance
 from occupancy.data.folds import Fold
+from occupancy.data.reading import read_files
 from occupancy.errors import InputError
 from occupancy.health.profile import FILE
 from occupancy.models import make_estimator
@@ -35,7 +36,9 @@ def count(folder: Path, frame: pd.DataFrame) -> Counted:
     when = pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d %H:%M:%S")
     cells = frame.reset_index(drop=True).astype(str)
     cells.insert(0, "when", when)
-    return count_people(ServedModel(folder), cells, Path("office.csv"), {})
+    path = folder.parent / "office.csv"
+    cells.to_csv(path, index=False)
+    return count_people(ServedModel(folder), read_files([path], 10**8), path, {})
 
 
 def test_a_log_of_working_sensors_is_counted_as_ever(folder: Path) -> None:
