@@ -43,7 +43,7 @@ from occupancy.prediction import Prediction
 Change = Callable[[pd.DataFrame, Schema], pd.DataFrame]
 
 
-def _each(kind: str, change: Callable[[pd.Series[float]], object]) -> Change:
+def _each(kind: str, change: Callable[[pd.Series[float]], pd.Series[float] | float]) -> Change:
     def changed(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         return frame.assign(**{c.name: change(frame[c.name]) for c in schema.columns if c.kind == kind})
 

@@ -49,7 +49,7 @@ def check_jumps(scene: Scene, column: Column, profile: Profile | None) -> Iterat
             later
             for later in found[1:]
             if np.sign(known[later] - known[later - 1]) != np.sign(after - before)
-            and abs(known[later] - known[later - 1] + after - before) < 0.5 * abs(after - before)
+            and abs(known[later] - known[later - 1]) > 0.5 * abs(after - before)  # a stuck sensor may be elsewhere then
         ]
         rows = np.zeros(len(values), bool)
         end = int(there[back[0]]) if back else len(values)

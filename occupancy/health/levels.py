@@ -89,7 +89,8 @@ def _rests_above(scene: Scene, column: Column, learned: Sensor, people: Rows) ->
         return np.zeros(len(scene.readings), bool)
     factor = _factor(column)
     flat = np.abs(scene.rise(column.name, 3600.0)) < _FLAT_PPM / factor
-    still = scene.mean(pd.Series((~people & flat).astype(np.float64), scene.times), _QUIET_S).to_numpy() > 0.9
+    quiet = ~people & flat
+    still = quiet & (scene.mean(pd.Series(quiet.astype(np.float64), scene.times), _QUIET_S).to_numpy() > 0.95)
     since_s = (scene.times - scene.times[np.searchsorted(scene.part, scene.part)]).total_seconds().to_numpy()
     above = scene.values(column.name) > learned.rest + SHIFT_PPM / factor
     return np.asarray(still & above & (since_s >= _QUIET_S))

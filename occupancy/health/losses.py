@@ -16,7 +16,7 @@ from occupancy.health.words import share
 
 _ROWS = 15
 """The rows over which shares are taken."""
-LOST, MISSING = 0.3, 0.4
+LOST, MISSING = 0.25, 0.4
 """Share by which the step may differ from that of the training, and by which more readings may be missing."""
 
 
@@ -24,8 +24,9 @@ def check_rhythm(scene: Scene, profile: Profile) -> Iterator[Finding]:
     """Yield a finding if rows come so much slower or faster than in training that a span of rows is another time."""
     if len(scene.readings) < _ROWS:
         return
-    steps = np.minimum(steps_of(scene.times), scene.max_gap)
-    mean_s = pd.Series(np.append(profile.step_s, steps)).rolling(_ROWS).mean().to_numpy()
+    steps = np.append(profile.step_s, steps_of(scene.times))
+    steps[steps > scene.max_gap] = np.nan  # a new recording begins
+    mean_s = pd.Series(steps).rolling(_ROWS, min_periods=_ROWS - 3).mean().to_numpy()
     for rows in (mean_s * (1 - LOST) > profile.step_s, mean_s < profile.step_s * (1 - LOST)):
         if rows.any():
             found_s = float(np.mean(mean_s[rows]))

@@ -107,17 +107,7 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
         raise InputError(f"{path}: {error}") from None
     prediction = without(prediction, silent)
     prediction = answerable(prediction, findings, log, read, estimator.config.calibration is not None)
-    if not prediction.causal:
-        late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
-        remarks.append(f"each count rests on later rows too{late}")
-    if prediction.answered is not None:
-        unsure = int((~prediction.answered).sum())
-        remarks.append(f"the model is not sure enough to answer {unsure:,} of {len(sensors):,} rows (answered: False)")
-    if findings and is_useless(prediction):
-        share = f"{int(prediction.answered.sum()) if prediction.answered is not None else 0:,}"
-        remarks.append(
-            f"DO NOT USE these counts: only {share} of {len(sensors):,} rows can be answered; see to the sensors"
-        )
+    remarks += [*_on_answers(prediction), *(_on_use(prediction) if findings else [])]
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
     return Counted(log, prediction, truth, remarks, estimator.config.model.name, findings)
@@ -199,6 +189,27 @@ def _on_missing(log: Log, read: Sequence[str], limit: int) -> list[str]:
     """Return which of the sensors that the model reads lack readings, if some do."""
     there = [name for name in read if name in log.missing]
     return holes.told(log.missing[there], log.held[there], log.step_s, limit)
+
+
+def _on_answers(prediction: Prediction) -> list[str]:
+    """Return how late the counts are, and how many rows have none."""
+    remarks = []
+    if not prediction.causal:
+        late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
+        remarks.append(f"each count rests on later rows too{late}")
+    if prediction.answered is not None:
+        unsure = int((~prediction.answered).sum())
+        rows = f"{unsure:,} of {len(prediction):,} rows"
+        remarks.append(f"the model is not sure enough to answer {rows} (answered: False)")
+    return remarks
+
+
+def _on_use(prediction: Prediction) -> list[str]:
+    """Return that the counts are of no use, if sensors fail and too little can be answered without them."""
+    if prediction.answered is None or not is_useless(prediction):
+        return []
+    rows = f"{int(prediction.answered.sum()):,} of {len(prediction):,} rows"
+    return [f"DO NOT USE these counts: only {rows} can be answered; see to the sensors"]
 
 
 def _on_scores(prediction: Prediction, truth: Floats, log: Log) -> str:

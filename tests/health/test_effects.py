@@ -81,7 +81,7 @@ def test_each_row_tells_what_is_wrong_with_it() -> None:
 
 
 def test_a_log_of_which_little_is_answered_is_useless() -> None:
-    times = third_day().index[:100]
+    times = pd.DatetimeIndex(third_day().index[:100])
     assert not is_useless(predicted(times))
     assert not is_useless(predicted(times, np.arange(100) < 60))
     assert is_useless(predicted(times, np.arange(100) < 20))

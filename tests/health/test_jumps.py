@@ -35,6 +35,13 @@ def test_co2_that_is_shifted_for_some_hours_is_wrong_up_to_its_jump_back(shift: 
     assert findings[0].surety == "likely"
 
 
+def test_a_sensor_that_jumped_and_stopped_is_believed_again_when_it_goes_on() -> None:
+    frame = changed(third_day(), "co2", 1200.0, ROW, ROW + 240)
+    assert abs(frame["co2"].iloc[ROW + 240] - 1200) > 250
+    (finding,) = found(frame, profile())
+    assert np.flatnonzero(finding.rows).tolist() == [*range(ROW, ROW + 240)]
+
+
 def test_a_comma_that_slipped_is_a_factor() -> None:
     warm = 25 + 0.2 * np.sin(np.arange(400) / 50)
     (finding,) = examine(alone(temperature=np.where(np.arange(400) < ROW, warm, warm * 0.1)))
@@ -52,8 +59,10 @@ def test_a_window_that_is_opened_is_no_jump() -> None:
 
 
 def test_nothing_jumps_across_a_gap() -> None:
-    cold = office().frame.drop(columns="people").loc["2024-01-01":"2024-01-01"]  # type: ignore[misc]
-    later = cold.assign(temperature=cold["temperature"] - 8).set_index(cold.index + pd.Timedelta(days=30))
+    cold = office().frame.drop(columns="people").loc["2024-01-01":"2024-01-01"]
+    later = cold.assign(temperature=cold["temperature"] - 8).set_index(
+        pd.DatetimeIndex(cold.index) + pd.Timedelta(days=30)
+    )
     assert found(pd.concat([cold, later])) == []
 
 

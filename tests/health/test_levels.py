@@ -23,7 +23,7 @@ def test_a_little_more_than_in_training_is_nothing_to_tell() -> None:
 
 
 def test_air_that_rests_far_above_the_training_is_shifted() -> None:
-    frame = office().frame.drop(columns="people").loc["2024-01-02 22:00":"2024-01-03 09:00"]  # type: ignore[misc]
+    frame = office().frame.drop(columns="people").loc["2024-01-02 22:00":"2024-01-03 09:00"]
     noise = np.random.default_rng(0).normal(0, 2, len(frame)).round()
     (finding,) = found(frame.assign(co2=480.0 + noise), profile())
     assert (finding.sensors, finding.fault) == (("co2",), "shifted")
@@ -31,6 +31,6 @@ def test_air_that_rests_far_above_the_training_is_shifted() -> None:
 
 
 def test_air_that_is_still_being_exchanged_is_not_at_rest() -> None:
-    frame = office().frame.drop(columns="people").loc["2024-01-02 22:00":"2024-01-03 09:00"]  # type: ignore[misc]
+    frame = office().frame.drop(columns="people").loc["2024-01-02 22:00":"2024-01-03 09:00"]
     hours = np.arange(len(frame)) / 60
     assert found(frame.assign(co2=(345 + 500 * np.exp(-hours / 5)).round()), profile()) == []

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from occupancy.errors import InputError
@@ -21,7 +22,7 @@ def test_nothing_is_learned_of_rows_that_are_not_given() -> None:
 
 
 def test_what_is_learned_is_what_the_rows_hold() -> None:
-    days = office().frame.loc["2024-01-01":"2024-01-02"]  # type: ignore[misc]
+    days = office().frame.loc["2024-01-01":"2024-01-02"]
     co2 = profile().sensors["co2"]
     assert (co2.low, co2.high) == (days["co2"].min(), days["co2"].max())
     runs = (days["co2"] != days["co2"].shift()).cumsum()
@@ -47,7 +48,7 @@ def test_signs_of_people_are_rare_in_an_empty_room_and_there_with_people() -> No
 
 def test_a_log_that_is_never_empty_tells_no_signs_of_people() -> None:
     log = office()
-    busy = np.asarray((log.times >= "2024-01-01 13:00") & (log.frame["people"] > 0))
+    busy = np.asarray((log.times >= pd.Timestamp("2024-01-01 13:00")) & (log.frame["people"] > 0))
     learned = learn(log, busy, SCHEMA.sensors)
     assert (learned.loud, learned.rise) == ({}, None)
     assert learned.sensors["co2"].rest is None

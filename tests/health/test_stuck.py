@@ -45,19 +45,19 @@ def test_dead_motion_is_named_by_co2_alone_too() -> None:
 
 def test_a_sensor_that_is_not_believed_is_no_sign_of_people() -> None:
     """Decibels are louder than any volt, but nobody is in: motion is right to be silent."""
-    night = office().frame.loc["2024-01-03 21:00":].drop(columns="people")  # type: ignore[misc]
+    night = office().frame.loc["2024-01-03 21:00":].drop(columns="people")
     frame = night.assign(motion=0.0, sound=40.0 + np.arange(len(night)) % 7)
     assert [each.fault for each in found(frame, profile())] == ["unit"]
 
 
 def test_co2_that_stays_high_all_night_is_stuck_though_nobody_is_in() -> None:
-    frame = office().frame.drop(columns="people").loc["2024-01-02 21:00":"2024-01-03 08:00"]  # type: ignore[misc]
+    frame = office().frame.drop(columns="people").loc["2024-01-02 21:00":"2024-01-03 08:00"]
     findings = found(changed(frame, "co2", 900.0), profile())
     assert [(each.sensors, each.fault) for each in findings] == [(("co2",), "stuck")]
 
 
 def test_co2_may_rest_all_night_where_it_rests_in_training() -> None:
-    frame = office().frame.drop(columns="people").loc["2024-01-02 21:00":"2024-01-03 08:00"]  # type: ignore[misc]
+    frame = office().frame.drop(columns="people").loc["2024-01-02 21:00":"2024-01-03 08:00"]
     assert found(frame.assign(co2=profile().sensors["co2"].rest), profile()) == []
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from occupancy.arrays import Rows
 from occupancy.config import Config, Data
+from occupancy.data.reading.cells import Cells
 from occupancy.data.schema import Column, Schema
 from occupancy.errors import InputError
 from occupancy.metrics import score
@@ -70,7 +71,12 @@ def cells(air: list[Any], start: str = "2024-01-01 10:00:00", **columns: list[An
 
 
 def count(raw: pd.DataFrame, estimator: Estimator | None = None, **reading: Any) -> Counted:
-    return count_people(served_by(estimator or Estimator()), raw, DEN, reading)
+    return count_people(served_by(estimator or Estimator()), as_read(raw), DEN, reading)
+
+
+def as_read(raw: pd.DataFrame) -> Cells:
+    """Return cells as those of a file, whose header is line 1."""
+    return Cells(raw.reset_index(drop=True), np.arange(len(raw)) + 2, files=(DEN,))
 
 
 # The log and its counts.
@@ -286,7 +292,7 @@ def test_the_scores_that_are_shown_exist() -> None:
 def moment_of(raw: pd.DataFrame, time: str, history_s: float = 60.0) -> Figure:
     estimator = Estimator(history_s=history_s)
     served = served_by(estimator)
-    return moment_picture(served, count_people(served, raw, DEN, {}), pd.Timestamp(time))
+    return moment_picture(served, count_people(served, as_read(raw), DEN, {}), pd.Timestamp(time))
 
 
 def test_the_picture_of_a_moment_draws_other_readings_from_the_logs_own_earlier_rows_and_says_so() -> None:
