@@ -1,0 +1,72 @@
+"""The columns of the time of a log, its zone, and the rhythm of its rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from occupancy.errors import InputError, shortened
+from occupancy.setup.names import words_of
+
+_SAMPLE = 200  # cells of a column that are looked at
+_MOST = 0.9  # share of them that must look like a time
+_DATE = r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}|\w{3,9}\.? \d{1,2},? \d{4}|\d{1,2}[- ]\w{3,9}[- ,]+\d{2,4})"
+_CLOCK = r"\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[aApP]\.?[mM]\.?)?"
+_ZONE = r" ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?( ?[A-Z]{3,4})?"
+_WHOLE = re.compile(rf"{_DATE}[T ,]+{_CLOCK}{_ZONE}")
+_ONLY_DATE, _ONLY_CLOCK = re.compile(_DATE), re.compile(_CLOCK)
+_EPOCH = re.compile(r"1\d{9}(\.\d+)?|1\d{12}(\.\d+)?|1\d{15}|1\d{18}")
+_NAMES = ("when", "time", "timestamp", "datetime", "date time", "date", "zeit", "zeitstempel", "datum", "ts", "last changed")
+_OFFSET = re.compile(r"(Z|UTC|GMT)$|([+-]\d{2}):?(\d{2})?$")
+
+
+def find_times(text: pd.DataFrame, asked: Sequence[str] = ()) -> list[str]:
+    """Return the columns of the time: one, or a date and a time of day.
+
+    Args:
+        text: (N rows) the cells.
+        asked: the columns that the user named.
+
+    Raises:
+        InputError: if there are none, or a column that was asked for is not there.
+    """
+    if strange := [name for name in asked if name not in text.columns]:
+        raise InputError(f"time: got {shortened(strange[0])}, expected columns of: {', '.join(map(str, text.columns))}")
+    if asked:
+        return list(asked)
+    looks = {name: _look(text[name]) for name in text.columns}
+    if whole := [name for name, look in looks.items() if look in ("whole", "epoch")]:
+        return [min(whole, key=lambda name: (looks[name] == "epoch", _rank(name)))]
+    for name, look in looks.items():
+        if look == "date" and (clocks := [other for other, seen in looks.items() if seen == "clock"]):
+            return [name, clocks[0]]
+    if dates := [name for name, look in looks.items() if look == "date"]:
+        return dates[:1]
+    raise InputError(
+        "no column holds times, such as 2024-01-31 15:24:00; name it with time=COLUMN, or 'time=[Date, Time]' for two; "
+        f"the columns are {', '.join(map(str, text.columns))}"
+    )
+
+
+def is_time(cells: pd.Series[str]) -> bool:
+    """Return whether a column holds times, dates or times of day."""
+    return _look(cells) in ("whole", "date", "clock")
+
+
+def _look(cells: pd.Series[str]) -> str:
+    """Return what a column looks like: ``whole`` times, ``epoch``, ``date``, ``clock``, or nothing of these."""
+    there = cells[cells != ""]
+    sample = there.iloc[np.linspace(0, len(there) - 1, min(len(there), _SAMPLE)).astype(int)].astype(str).str.strip()
+    for look, pattern in (("whole", _WHOLE), ("epoch", _EPOCH), ("clock", _ONLY_CLOCK), ("date", _ONLY_DATE)):
+        if len(sample) and sample.str.fullmatch(pattern).mean() >= _MOST:
+            return look
+    return ""
+
+
+def _rank(name: str) -> int:
+    words = words_of(name)
+    return next((rank for rank, word in enumerate(_NAMES) if word in words), len(_NAMES))

@@ -1,0 +1,114 @@
+"""The column with the number of people, and what the words in it mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from occupancy.arrays import Floats
+from occupancy.errors import InputError, shortened
+from occupancy.setup.names import bare, people_in, words_of
+from occupancy.setup.values import Values
+
+MOST_PEOPLE = 1000  # as `data.max_count` allows
+_NOBODY = re.compile(
+    r"(un|not |non |nicht |niet |no )(occupied|presen\w*|belegt|besetzt|occupe\w*|bezet|ocupad\w*|anwesend|aanwezig)|"
+    r"unoccupied|vacant|empty|away|absent\w*|absence|free|frei|leer|vrij|leeg|libre|vide|vacio|nobody|no one|none|off|"
+    r"false|no|n|nein|nee|non|clear|closed|idle|not home|zero|nicht erkannt|abwesend"
+)
+_SOMEBODY = re.compile(
+    r"occupied|presen\w*|belegt|besetzt|bezet|occupe\w*|ocupad\w*|home|in use|somebody|someone|busy|detected|on|true|"
+    r"yes|y|ja|oui|si|open|active|anwesend|aanwezig|erkannt"
+)
+_UNKNOWN = re.compile(r"unavailable|unknown|nan|na|null|none|missing|")
+_OR_MORE = re.compile(r"(\d{1,3})\s*(\+|or more|and more|oder mehr|et plus)")
+
+
+@dataclass(frozen=True)
+class People:
+    """The column with the number of people.
+
+    Attributes:
+        name: its name.
+        labels: its words and the number of people of each.
+        most: the largest number.
+        capped: whether the largest number means so many people or more.
+        share: share of the rows that have a number.
+        why: how it was seen, for people.
+        check: what is doubtful about it; empty if nothing is.
+        others: columns that say the same in another way.
+    """
+
+    name: str
+    labels: Mapping[str, int]
+    most: int
+    capped: bool
+    share: float
+    why: str
+    check: str
+    others: tuple[str, ...]
+
+
+def find_people(text: pd.DataFrame, values: Mapping[str, Values], numbers: Mapping[str, Floats], asked: str | None) -> People:
+    """Return the column with the number of people.
+
+    Args:
+        text: (N rows) the cells.
+        values: what the values of each column are like.
+        numbers: (N,) the numbers of each column.
+        asked: the name of the column, if the user gave it.
+
+    Raises:
+        InputError: if there is none, or the one that was asked for holds no counts.
+    """
+    if asked is not None and asked not in text.columns:
+        raise InputError(f"count: got {shortened(asked)}, expected a column: {', '.join(map(str, text.columns))}")
+    sure = {name: people_in(words_of(bare(name))) for name in text.columns if name in values}
+    wanted = [asked] if asked is not None else [name for name, points in sure.items() if points]
+    found = {name: one for name in wanted if (one := _counts(text[name], numbers[name])) is not None}
+    if not found and asked is not None:
+        words = ", ".join(map(repr, values[asked].words)) or values[asked].range()
+        raise InputError(f"count: column {asked} holds {words}, expected whole numbers of people from 0 to {MOST_PEOPLE}")
+    if not found:
+        raise InputError(
+            "no column says how many people are in, which training needs; name it with count=COLUMN, or add one to the "
+            f"file, blank where the number is not known; the columns are {', '.join(map(str, text.columns))}"
+        )
+    best = max(found, key=lambda name: (sure[name] + (found[name][1] > 1), found[name][2]))
+    labels, most, share = found[best]
+    others = tuple(name for name in text.columns if sure.get(name) and name != best)
+    capped = any(_OR_MORE.fullmatch(word.lower()) for word in labels)
+    by_name = "named by you" if asked is not None else f"name: {words_of(bare(best))}"
+    check = "" if asked is not None or sure[best] > 1 else f"{best} is taken for the number of people, of which its name is no proof"
+    return People(best, labels, most, capped, share, by_name, check, others)
+
+
+def _counts(text: pd.Series[str], numbers: Floats) -> tuple[dict[str, int], int, float] | None:
+    """Return words with numbers, the most people, and the share of rows with a count; None if a column holds no counts."""
+    known = numbers[np.isfinite(numbers)]
+    if len(known) and (known != np.round(known)).any() or (known < 0).any() or (known > MOST_PEOPLE).any():
+        return None
+    strange = text[np.isnan(numbers)].astype(str).str.strip()
+    labels = {word: meaning for word in strange.unique() if (meaning := meaning_of(word)) is not None}
+    if any(word not in labels and not _UNKNOWN.fullmatch(word.lower()) for word in strange.unique()):
+        return None
+    rows = len(known) + int(strange.isin(list(labels)).sum())
+    if not rows:
+        return None
+    return labels, int(max([*known, *labels.values()])), rows / len(text)
+
+
+def meaning_of(word: str) -> int | None:
+    """Return the number of people that a word means; None if it means none."""
+    plain = words_of(word)
+    if (found := _OR_MORE.fullmatch(word.strip().lower())) is not None:
+        return int(found[1])
+    if _UNKNOWN.fullmatch(word.strip().lower()) and plain != "none":
+        return None
+    if _NOBODY.fullmatch(plain):
+        return 0
+    return 1 if _SOMEBODY.fullmatch(plain) else None
