@@ -1,14 +1,18 @@
-"""The columns of the time of a log, its zone, and the rhythm of its rows."""
+"""The columns of the time of a log, and its zone."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
 
+from occupancy.data.clock import Clock
 from occupancy.errors import InputError, shortened
 from occupancy.setup.names import words_of
 
@@ -21,7 +25,6 @@ _WHOLE = re.compile(rf"{_DATE}[T ,]+{_CLOCK}{_ZONE}")
 _ONLY_DATE, _ONLY_CLOCK = re.compile(_DATE), re.compile(_CLOCK)
 _EPOCH = re.compile(r"1\d{9}(\.\d+)?|1\d{12}(\.\d+)?|1\d{15}|1\d{18}")
 _NAMES = ("when", "time", "timestamp", "datetime", "date time", "date", "zeit", "zeitstempel", "datum", "ts", "last changed")
-_OFFSET = re.compile(r"(Z|UTC|GMT)$|([+-]\d{2}):?(\d{2})?$")
 
 
 def find_times(text: pd.DataFrame, asked: Sequence[str] = ()) -> list[str]:
@@ -59,7 +62,7 @@ def is_time(cells: pd.Series[str]) -> bool:
 
 def _look(cells: pd.Series[str]) -> str:
     """Return what a column looks like: ``whole`` times, ``epoch``, ``date``, ``clock``, or nothing of these."""
-    there = cells[cells != ""]
+    there = cells[~cells.isin(["", " "])]
     sample = there.iloc[np.linspace(0, len(there) - 1, min(len(there), _SAMPLE)).astype(int)].astype(str).str.strip()
     for look, pattern in (("whole", _WHOLE), ("epoch", _EPOCH), ("clock", _ONLY_CLOCK), ("date", _ONLY_DATE)):
         if len(sample) and sample.str.fullmatch(pattern).mean() >= _MOST:
@@ -70,3 +73,51 @@ def _look(cells: pd.Series[str]) -> str:
 def _rank(name: str) -> int:
     words = words_of(name)
     return next((rank for rank, word in enumerate(_NAMES) if word in words), len(_NAMES))
+
+
+def joined(text: pd.DataFrame, names: Sequence[str]) -> pd.Series[str]:
+    """Return the cells of the columns of the time, joined by a space, (N,)."""
+    whole = text[names[0]].astype(str)
+    for name in names[1:]:
+        whole = whole + " " + text[name].astype(str)
+    return whole
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The zone of the times of a log.
+
+    Attributes:
+        name: the IANA name to set; None to set none.
+        why: what was seen, for people.
+        check: what is doubtful about it; empty if nothing is.
+    """
+
+    name: str | None
+    why: str
+    check: str = ""
+
+
+def settle_zone(clock: Clock | None, asked: str | None) -> Zone:
+    """Return the zone for times that stand to UTC as a clock says; None: nothing says it."""
+    if asked is not None:
+        return Zone(asked, f"{asked}, as asked")
+    if clock is None:
+        return Zone(None, "not written; times are taken as local")
+    if clock.offset_s:
+        hours = f"{clock.offset_s / 3600:+g} h from UTC"
+        return Zone(None, f"{hours}, as written; local time is that")
+    own = own_zone()
+    remedy = "if the room is elsewhere, give its zone, such as time_zone=Europe/Berlin"
+    if own is None:
+        said = "times are in UTC, so hours and days are those of UTC"
+        return Zone(None, "UTC", f"{said}; {remedy}")
+    return Zone(own, f"UTC, read as {own}", f"times are in UTC and are read as local times of {own}, the zone of this computer; {remedy}")
+
+
+def own_zone() -> str | None:
+    """Return the IANA name of the zone of this computer; None if it is not known or is UTC."""
+    link = Path("/etc/localtime")
+    name = os.environ.get("TZ") or (str(link.resolve()).partition("zoneinfo/")[2] if link.is_symlink() else "")
+    name = name.removeprefix(":").removeprefix("posix/")
+    return name if name in available_timezones() and not re.search(r"(^|/)(UTC|UCT|GMT|Zulu|Universal)$", name) else None

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Floats
 from occupancy.errors import InputError, shortened
 from occupancy.setup.names import bare, people_in, words_of
-from occupancy.setup.values import Values
+from occupancy.setup.values import BLANK, Values
 
 MOST_PEOPLE = 1000  # as `data.max_count` allows
 _NOBODY = re.compile(
@@ -24,7 +23,6 @@ _SOMEBODY = re.compile(
     r"occupied|presen\w*|belegt|besetzt|bezet|occupe\w*|ocupad\w*|home|in use|somebody|someone|busy|detected|on|true|"
     r"yes|y|ja|oui|si|open|active|anwesend|aanwezig|erkannt"
 )
-_UNKNOWN = re.compile(r"unavailable|unknown|nan|na|null|none|missing|")
 _OR_MORE = re.compile(r"(\d{1,3})\s*(\+|or more|and more|oder mehr|et plus)")
 
 
@@ -53,13 +51,12 @@ class People:
     others: tuple[str, ...]
 
 
-def find_people(text: pd.DataFrame, values: Mapping[str, Values], numbers: Mapping[str, Floats], asked: str | None) -> People:
+def find_people(text: pd.DataFrame, values: Mapping[str, Values], asked: str | None) -> People:
     """Return the column with the number of people.
 
     Args:
         text: (N rows) the cells.
         values: what the values of each column are like.
-        numbers: (N,) the numbers of each column.
         asked: the name of the column, if the user gave it.
 
     Raises:
@@ -69,7 +66,7 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], numbers: Mappi
         raise InputError(f"count: got {shortened(asked)}, expected a column: {', '.join(map(str, text.columns))}")
     sure = {name: people_in(words_of(bare(name))) for name in text.columns if name in values}
     wanted = [asked] if asked is not None else [name for name, points in sure.items() if points]
-    found = {name: one for name in wanted if (one := _counts(text[name], numbers[name])) is not None}
+    found = {name: one for name in wanted if (one := _counts(text[name])) is not None}
     if not found and asked is not None:
         words = ", ".join(map(repr, values[asked].words)) or values[asked].range()
         raise InputError(f"count: column {asked} holds {words}, expected whole numbers of people from 0 to {MOST_PEOPLE}")
@@ -87,19 +84,27 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], numbers: Mappi
     return People(best, labels, most, capped, share, by_name, check, others)
 
 
-def _counts(text: pd.Series[str], numbers: Floats) -> tuple[dict[str, int], int, float] | None:
+def _counts(cells: pd.Series[Any]) -> tuple[dict[str, int], int, float] | None:
     """Return words with numbers, the most people, and the share of rows with a count; None if a column holds no counts."""
-    known = numbers[np.isfinite(numbers)]
-    if len(known) and (known != np.round(known)).any() or (known < 0).any() or (known > MOST_PEOPLE).any():
+    labels: dict[str, int] = {}
+    most, rows = -1, 0
+    for word, times in cells.astype(str).str.strip().value_counts().items():
+        if str(word).lower() in BLANK:
+            continue
+        count = _number(str(word))
+        if count is None and (count := meaning_of(str(word))) is not None:
+            labels[str(word)] = int(count)
+        if count is None or not 0 <= count <= MOST_PEOPLE or count != int(count):
+            return None
+        most, rows = max(most, int(count)), rows + int(times)
+    return (labels, most, rows / len(cells)) if rows else None
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
         return None
-    strange = text[np.isnan(numbers)].astype(str).str.strip()
-    labels = {word: meaning for word in strange.unique() if (meaning := meaning_of(word)) is not None}
-    if any(word not in labels and not _UNKNOWN.fullmatch(word.lower()) for word in strange.unique()):
-        return None
-    rows = len(known) + int(strange.isin(list(labels)).sum())
-    if not rows:
-        return None
-    return labels, int(max([*known, *labels.values()])), rows / len(text)
 
 
 def meaning_of(word: str) -> int | None:
@@ -107,8 +112,6 @@ def meaning_of(word: str) -> int | None:
     plain = words_of(word)
     if (found := _OR_MORE.fullmatch(word.strip().lower())) is not None:
         return int(found[1])
-    if _UNKNOWN.fullmatch(word.strip().lower()) and plain != "none":
-        return None
     if _NOBODY.fullmatch(plain):
         return 0
     return 1 if _SOMEBODY.fullmatch(plain) else None

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Floats
+from occupancy.data.csv_file import in_each
 
 _TAIL = 0.005  # share of readings at either end that may be errors
+BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat", "-", "--", "unavailable", "unknown", "missing"}
+"""What stands in a cell without a reading, in lower case."""
+_SWITCHED = {"on": 1.0, "true": 1.0, "yes": 1.0, "open": 1.0, "detected": 1.0, "off": 0.0, "false": 0.0, "no": 0.0,
+             "closed": 0.0, "clear": 0.0}
 _SHOWN = 3  # words of a column that a reason quotes
 
 
@@ -58,22 +64,32 @@ class Values:
         return f"{self.low:.4g} to {self.high:.4g}"
 
 
-def values_of(text: pd.Series[str], numbers: Floats) -> Values:
+def numbers_of(cells: pd.Series[Any]) -> Floats:
+    """Return cells as numbers, (N,): words for on and off are 1 and 0, and what is no number is NaN."""
+
+    def read(values: pd.Series[Any]) -> pd.Series[float]:
+        text = values.astype(str).str.strip().str.lower()
+        return pd.to_numeric(text, errors="coerce").astype(float).fillna(text.map(_SWITCHED))
+
+    return np.asarray(in_each(cells, read), float)
+
+
+def values_of(cells: pd.Series[Any], numbers: Floats) -> Values:
     """Return what the cells of a column (N,) are like.
 
     Args:
-        text: (N,) the cells.
+        cells: (N,) the cells.
         numbers: (N,) the cells as numbers, NaN where a cell is none.
     """
-    there = text.str.strip() != ""
+    there = np.asarray(in_each(cells, lambda text: ~text.astype(str).str.strip().str.lower().isin(BLANK)), bool)
     known = numbers[np.isfinite(numbers)]
-    strange = text[there.to_numpy() & np.isnan(numbers)]
-    words = tuple(map(str, strange.astype(str).str.strip().value_counts().index[:_SHOWN]))
+    strange = cells[there & np.isnan(numbers)]
+    words = tuple(str(word).strip() for word in strange.astype(str).value_counts().index[:_SHOWN])
     readings = int(there.sum())
     if not len(known):
         return Values(readings, 0.0, *[np.nan] * 3, 0, False, False, False, np.nan, words)
     low, median, high = np.quantile(known, [_TAIL, 0.5, 1 - _TAIL])
-    steps = np.diff(known)
+    steps, spread = np.diff(known), float(known.std())
     return Values(
         readings,
         len(known) / max(readings, 1),
@@ -84,6 +100,6 @@ def values_of(text: pd.Series[str], numbers: Floats) -> Values:
         bool(np.isin(known, (0, 1)).all()),
         bool((known == np.round(known)).all()),
         bool(len(steps) > 1 and (steps == 1).mean() > 1 - 2 * _TAIL),
-        float(steps.std() / known.std() / np.sqrt(2)) if known.std() > 0 and len(steps) else np.nan,
+        float(steps.std() / spread / np.sqrt(2)) if spread > 0 and len(steps) else np.nan,
         words,
     )
