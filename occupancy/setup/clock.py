@@ -17,6 +17,7 @@ from occupancy.errors import InputError, shortened
 from occupancy.setup.names import words_of
 
 _SAMPLE = 200  # cells of a column that are looked at
+_SHARED, _MOST_ROOMS, _FEWEST_ROWS = 0.2, 200, 20  # share of times that are there twice; rooms, and rows of each
 _MOST = 0.9  # share of them that must look like a time
 _DATE = r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}|\w{3,9}\.? \d{1,2},? \d{4}|\d{1,2}[- ]\w{3,9}[- ,]+\d{2,4})"
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[aApP]\.?[mM]\.?)?"
@@ -73,6 +74,29 @@ def _look(cells: pd.Series[str]) -> str:
 def _rank(name: str) -> int:
     words = words_of(name)
     return next((rank for rank, word in enumerate(_NAMES) if word in words), len(_NAMES))
+
+
+def check_one_room(rest: pd.DataFrame, times: pd.DatetimeIndex) -> None:
+    """Check that rows are of one room.
+
+    Args:
+        rest: (N rows) the cells of all columns but the time.
+        times: (N,) sorted times.
+
+    Raises:
+        InputError: many rows share their time, and a column tells them apart.
+    """
+    if times.duplicated().mean() < _SHARED:
+        return
+    for name in rest.columns:
+        sizes = rest[name].astype(str).value_counts()
+        apart = 1 < len(sizes) <= _MOST_ROOMS and sizes.min() >= _FEWEST_ROWS
+        if apart and not pd.DataFrame({"time": times, "room": rest[name].astype(str).to_numpy()}).duplicated().any():
+            listed = ", ".join(sorted(sizes.index)[:5])
+            raise InputError(
+                f"the file has rows of several rooms or devices at one time: column {name}: {listed}; write a file each, "
+                "and give those of one room"
+            )
 
 
 def joined(text: pd.DataFrame, names: Sequence[str]) -> pd.Series[str]:

@@ -22,7 +22,7 @@ from occupancy.data.times import Times, read_times, recognise
 from occupancy.errors import InputWarning
 from occupancy.setup.answers import Answers
 from occupancy.setup.choice import Choice, choose
-from occupancy.setup.clock import Zone, find_times, joined, settle_zone
+from occupancy.setup.clock import Zone, check_one_room, find_times, joined, settle_zone
 from occupancy.setup.columns import Column
 from occupancy.setup.documents import scheme_tree, schema_text
 from occupancy.setup.folds import Parts, plan_folds
@@ -79,6 +79,8 @@ def _understand(cells: Cells, time: Sequence[str], moments: Times, answers: Answ
     """Return what each column is, the one with the counts, and the step of the rows."""
     order = np.argsort(moments.times.to_numpy(), kind="stable")[: int(moments.times.notna().sum())]
     rest = cells.frame.drop(columns=list(time)).iloc[order]
+    times = pd.DatetimeIndex(moments.times.iloc[order])
+    check_one_room(rest, times)
     numbers = {str(name): numbers_of(rest[name]) for name in rest.columns}
     values = {name: values_of(rest[name], numbers[name]) for name in numbers}
     people = find_people(rest, values, answers.count)
@@ -86,7 +88,7 @@ def _understand(cells: Cells, time: Sequence[str], moments: Times, answers: Answ
         meaning_of(str(name), time, people, values, cells.units, answers) for name in cells.frame.columns
     )
     sensors = [np.isfinite(numbers[column.name]) for column in columns if column.role == "sensor"]
-    rhythm = rhythm_of(pd.DatetimeIndex(moments.times.iloc[order]), sensors, answers.step)
+    rhythm = rhythm_of(times, sensors, answers.step)
     return columns, people, rhythm
 
 

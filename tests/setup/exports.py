@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Kind, Room, Simulation
-from occupancy.data.simulated_log import simulate
+from occupancy.data.simulation import simulate
+from occupancy.setup.columns import Column
 
 Truth = dict[str, tuple[str, Kind, str]]
 """By a part of the column's name: its role, kind and unit. Roles are ``time``, ``count``, ``sensor`` and ``ignored``."""
@@ -271,7 +272,24 @@ MAKERS: tuple[Callable[[int], Export], ...] = (
 """Twenty exports of six tools."""
 
 
-def exports() -> Iterator[Export]:
+SHAPES = (0, 1, 3, 4, 6, 7, 10, 11, 12, 14, 15, 17, 18)
+"""The numbers of those that differ in more than their room."""
+
+
+def exports(numbers: Iterable[int] = range(len(MAKERS))) -> Iterator[Export]:
     """Yield the exports, each of a room of its own."""
-    for seed, make in enumerate(MAKERS):
-        yield make(seed)
+    for number in numbers:
+        yield MAKERS[number](number)
+
+
+def wrong_columns(columns: Iterable[Column], truth: Truth) -> list[str]:
+    """Return what is wrong with columns as they were understood, a line for each wrong one."""
+    lines = []
+    for column in columns:
+        known = [true for part, true in truth.items() if part in column.name]
+        seen = (column.role, column.kind, column.unit)
+        if not known:
+            lines += [] if column.role == "ignored" else [f"{column.name}: {seen} is no column of the export"]
+        elif column.role != known[0][0] or (column.role == "sensor" and seen != known[0]):
+            lines.append(f"{column.name}: got {seen} ({column.why}), expected {known[0]}")
+    return lines
