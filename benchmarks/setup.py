@@ -3,7 +3,7 @@
     python -m benchmarks.setup [--train 2]
 
 Makes twenty exports of simulated rooms (`tests/setup/exports.py`), runs setup on each as people would, and plans the
-training that it wrote, as `occupancy train --dry-run` does; the first ones are also trained. Prints a table in Markdown.
+training that it wrote, as `occupancy train --dry-run` does; some are also trained. Prints a table in Markdown.
 """
 
 from __future__ import annotations

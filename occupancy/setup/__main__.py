@@ -38,7 +38,9 @@ def _parser() -> Parser:
         "--out office time_zone=Europe/Berlin volume_m3=72 'ignore=[lamp, plug_*]'",
     )
     parser.add_argument("files", nargs="*", metavar="FILE", help="the files of one room, or key=value")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help=f"write {', '.join(FILES)} here; without it: only show")
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help=f"write {', '.join(FILES)} here; without it: only show"
+    )
     parser.add_argument("--force", action="store_true", help="replace the files of an earlier setup")
     parser.add_json("what was understood")
     return parser
@@ -46,8 +48,8 @@ def _parser() -> Parser:
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late, so that `--help` and a mistyped key are answered without waiting for pandas.
-    from occupancy.config.parsing import parse_overrides, resolve  # noqa: PLC0415
     from occupancy.config.keys import COMMAND_LINE  # noqa: PLC0415
+    from occupancy.config.parsing import parse_overrides, resolve  # noqa: PLC0415
     from occupancy.setup.answers import Answers  # noqa: PLC0415
 
     paths = [Path(text) for text in options.files if "=" not in text or Path(text).is_file()]

@@ -61,7 +61,9 @@ def choose(kinds: Collection[Kind], days: int, most: int, volume_m3: float | Non
     if set(kinds) <= set(_UNUSED):
         checks.append("no sensor that follows people was found but light, which shows lamps as well as people")
     weights = "learned" if by_clock else "equal"
-    reasons.append(f"weights {weights}: " + ("the log shows which member to trust" if by_clock else "too few days to learn them"))
+    reasons.append(
+        f"weights {weights}: " + ("the log shows which member to trust" if by_clock else "too few days to learn them")
+    )
     answered = 0.05 * max(1.0, most / _LARGE) ** 2
     return Choice(
         features,
@@ -75,8 +77,9 @@ def choose(kinds: Collection[Kind], days: int, most: int, volume_m3: float | Non
 
 def _features(kinds: Collection[Kind]) -> tuple[str | list[Kind], list[str]]:
     """Return the features for the sensors of a log, with the reason."""
-    if found := [kind for kind in _AIR if kind in kinds]:
-        return "physics", [f"features physics: {_joined([*found, *(['temperature'] if 'temperature' in kinds else [])])} over spans of time"]
+    if set(_AIR) & set(kinds):
+        found = [kind for kind in (*_AIR, "temperature") if kind in kinds]
+        return "physics", [f"features physics: {_joined(found)} over spans of time"]
     useful = sorted(kind for kind in set(kinds) if kind not in _UNUSED)
     if useful:
         return list(useful), [f"features: {_joined(useful)} as they are; there is no CO2, sound or motion"]

@@ -25,7 +25,19 @@ _ZONE = r" ?(Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?( ?[A-Z]{3,4})?"
 _WHOLE = re.compile(rf"{_DATE}[T ,]+{_CLOCK}{_ZONE}")
 _ONLY_DATE, _ONLY_CLOCK = re.compile(_DATE), re.compile(_CLOCK)
 _EPOCH = re.compile(r"1\d{9}(\.\d+)?|1\d{12}(\.\d+)?|1\d{15}|1\d{18}")
-_NAMES = ("when", "time", "timestamp", "datetime", "date time", "date", "zeit", "zeitstempel", "datum", "ts", "last changed")
+_NAMES = (
+    "when",
+    "time",
+    "timestamp",
+    "datetime",
+    "date time",
+    "date",
+    "zeit",
+    "zeitstempel",
+    "datum",
+    "ts",
+    "last changed",
+)
 
 
 def find_times(text: pd.DataFrame, asked: Sequence[str] = ()) -> list[str]:
@@ -94,8 +106,8 @@ def check_one_room(rest: pd.DataFrame, times: pd.DatetimeIndex) -> None:
         if apart and not pd.DataFrame({"time": times, "room": rest[name].astype(str).to_numpy()}).duplicated().any():
             listed = ", ".join(sorted(sizes.index)[:5])
             raise InputError(
-                f"the file has rows of several rooms or devices at one time: column {name}: {listed}; write a file each, "
-                "and give those of one room"
+                f"the file has rows of several rooms or devices at one time: column {name}: {listed}; write a file "
+                "each, and give those of one room"
             )
 
 
@@ -136,7 +148,11 @@ def settle_zone(clock: Clock | None, asked: str | None) -> Zone:
     if own is None:
         said = "times are in UTC, so hours and days are those of UTC"
         return Zone(None, "UTC", f"{said}; {remedy}")
-    return Zone(own, f"UTC, read as {own}", f"times are in UTC and are read as local times of {own}, the zone of this computer; {remedy}")
+    return Zone(
+        own,
+        f"UTC, read as {own}",
+        f"times are in UTC and are read as local times of {own}, the zone of this computer; {remedy}",
+    )
 
 
 def own_zone() -> str | None:
@@ -144,4 +160,6 @@ def own_zone() -> str | None:
     link = Path("/etc/localtime")
     name = os.environ.get("TZ") or (str(link.resolve()).partition("zoneinfo/")[2] if link.is_symlink() else "")
     name = name.removeprefix(":").removeprefix("posix/")
-    return name if name in available_timezones() and not re.search(r"(^|/)(UTC|UCT|GMT|Zulu|Universal)$", name) else None
+    return (
+        name if name in available_timezones() and not re.search(r"(^|/)(UTC|UCT|GMT|Zulu|Universal)$", name) else None
+    )

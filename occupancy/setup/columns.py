@@ -15,7 +15,22 @@ from occupancy.setup.values import Values
 Role = Literal["time", "count", "sensor", "ignored"]
 
 _FEWEST_NUMBERS = 0.5  # share of the readings; a column with fewer numbers holds text
-_ROW_NUMBERS = {"", "index", "id", "row", "rows", "no", "nr", "record", "sample", "entry", "seq", "unnamed", "rownum", "x"}
+_ROW_NUMBERS = {
+    "",
+    "index",
+    "id",
+    "row",
+    "rows",
+    "no",
+    "nr",
+    "record",
+    "sample",
+    "entry",
+    "seq",
+    "unnamed",
+    "rownum",
+    "x",
+}
 _COMMON = ("%", "percent", "pct", "count", "counts", "c", "f", "k", "v")  # units and letters that say too little
 _PARTICLES = re.compile(r"\bpm ?\d|\bparticl|feinstaub")
 _WINDOW = ("window", "fenster", "fenetre", "ventana", "raam")
@@ -102,11 +117,7 @@ def _fits(kind: Kind, word: str, values: Values) -> bool:
 
 
 def _like_co2(values: Values) -> bool:
-    return (
-        values.within(300, 6000)
-        and values.high > max(550, 1.3 * values.low)
-        and values.smooth < 0.3  # noqa: PLR2004 (gases change slowly)
-    )
+    return values.within(300, 6000) and values.high > max(550, 1.3 * values.low) and values.smooth < 0.3
 
 
 @dataclass(frozen=True)
@@ -152,13 +163,13 @@ def _reasons(kind: Kind, word: str, seen: _Unit, values: Values) -> tuple[str, s
 
 
 def _temperature(values: Values) -> tuple[str, bool]:
-    if values.median > 200:  # noqa: PLR2004
+    if values.median > 200:
         return "K", True
-    return ("degF", True) if values.median > 45 else ("degC", True)  # noqa: PLR2004 (45 degF are 7 degC)
+    return ("degF", True) if values.median > 45 else ("degC", True)
 
 
 def _light(values: Values) -> tuple[str, bool]:
-    return ("V", False) if values.high <= 5 and not values.whole else ("lux", True)  # noqa: PLR2004
+    return ("V", False) if values.high <= 5 and not values.whole else ("lux", True)
 
 
 def _sound(values: Values) -> tuple[str, bool]:
@@ -168,7 +179,7 @@ def _sound(values: Values) -> tuple[str, bool]:
 
 
 def _co2(values: Values) -> tuple[str, bool]:
-    return ("%", True) if values.median < 2 else ("ppm", values.median > 200)  # noqa: PLR2004
+    return ("%", True) if values.median < 2 else ("ppm", values.median > 200)
 
 
 def _binary(values: Values) -> tuple[str, bool]:
@@ -176,15 +187,15 @@ def _binary(values: Values) -> tuple[str, bool]:
 
 
 def _humidity(values: Values) -> tuple[str, bool]:
-    if values.high <= 0.05:  # noqa: PLR2004
+    if values.high <= 0.05:
         return "kg/kg", True
     return "%", values.high > 1
 
 
 def _voc(values: Values) -> tuple[str, bool]:
-    if values.high < 10 and not values.whole:  # noqa: PLR2004
+    if values.high < 10 and not values.whole:
         return "mg/m3", False
-    return "ppb", values.high > 500  # noqa: PLR2004
+    return "ppb", values.high > 500
 
 
 def _pressure(values: Values) -> tuple[str, bool]:
@@ -193,7 +204,7 @@ def _pressure(values: Values) -> tuple[str, bool]:
 
 
 def _power(values: Values) -> tuple[str, bool]:
-    return "W", values.high > 20  # noqa: PLR2004
+    return "W", values.high > 20
 
 
 def _devices(_: Values) -> tuple[str, bool]:
@@ -203,7 +214,7 @@ def _devices(_: Values) -> tuple[str, bool]:
 def _ventilation(values: Values) -> tuple[str, bool]:
     if values.binary:
         return "0 or 1", True
-    if values.whole and values.high <= 10:  # noqa: PLR2004
+    if values.whole and values.high <= 10:
         return "level", True
     return ("%", False) if values.within(0, 100) else ("m3/h", False)
 

@@ -49,22 +49,22 @@ def find_cuts(times: pd.DatetimeIndex, counts: Floats, max_gap: float, tier: int
     """
     empty, known = _empty(times, counts), np.flatnonzero(~np.isnan(counts))
     kinds = [
-        lambda: _nights(_spans(times, empty, max_gap, LONG_S)),
-        lambda: _middles(_spans(times, empty, max_gap, LONG_S)),
-        lambda: _middles(_spans(times, empty, max_gap, SHORT_S)),
-        lambda: _middles(_spans(times, np.isnan(counts), max_gap, LONG_S)),
-        lambda: list(times[known[1:][np.diff(counts[known]) != 0]]),
+        _nights(_spans(times, empty, max_gap, LONG_S)),
+        _middles(_spans(times, empty, max_gap, LONG_S)),
+        _middles(_spans(times, empty, max_gap, SHORT_S)) if tier > 1 else [],
+        _middles(_spans(times, np.isnan(counts), max_gap, LONG_S)) if tier > 2 else [],  # noqa: PLR2004
+        list(times[known[1:][np.diff(counts[known]) != 0]]) if tier > 3 else [],  # noqa: PLR2004
     ]
-    found = [moment for kind in kinds[: tier + 1] for moment in kind()]
-    moments = pd.DatetimeIndex(sorted(set(found)), dtype=times.dtype)
-    places = np.searchsorted(times.to_numpy(), moments.to_numpy())
+    found = [moment for kind in kinds[: tier + 1] for moment in kind]
+    moments = np.array(sorted(set(found)), dtype="datetime64[ns]")
+    places = np.searchsorted(times.to_numpy(), moments)
     _, first = np.unique(places, return_index=True)
     inner = first[(places[first] > 0) & (places[first] < len(times))]
     if len(inner) > MOST:
         inner = inner[np.linspace(0, len(inner) - 1, MOST).astype(int)]
     start, end = times[0].floor("D"), (times[-1] + pd.Timedelta(1, "s")).ceil("D")
-    moments = moments[inner].insert(0, start).append(pd.DatetimeIndex([end]))
-    return Cuts(moments, _before(np.concatenate([[0], places[inner], [len(times)]]), counts))
+    whole = pd.DatetimeIndex([start, *pd.DatetimeIndex(moments[inner]), end])
+    return Cuts(whole, _before(np.concatenate([[0], places[inner], [len(times)]]), counts))
 
 
 def _empty(times: pd.DatetimeIndex, counts: Floats) -> Rows:
@@ -81,19 +81,23 @@ def _spans(times: pd.DatetimeIndex, free: Rows, max_gap: float, shortest_s: floa
     steps = np.diff(times.to_numpy()) / np.timedelta64(1, "s")
     edges = np.flatnonzero(np.diff(free, prepend=False, append=False))
     spans = [(times[first], times[last - 1]) for first, last in zip(edges[::2], edges[1::2], strict=True)]
-    spans += [(times[row], times[row + 1]) for row in np.flatnonzero(steps > max_gap)]
+    spans += [(times[row], times[row + 1]) for row in np.flatnonzero(steps > max_gap).tolist()]
     return [(start, end) for start, end in spans if (end - start).total_seconds() >= shortest_s]
 
 
 def _nights(spans: list[Span]) -> list[pd.Timestamp]:
     """Return every midnight that has an hour or so of a span on either side."""
     margin = pd.Timedelta(LONG_S / 2, "s")
-    return [night for start, end in spans for night in pd.date_range((start + margin).ceil("D"), end - margin, freq="D")]
+    return [
+        night for start, end in spans for night in pd.date_range((start + margin).ceil("D"), end - margin, freq="D")
+    ]
 
 
 def _middles(spans: list[Span]) -> list[pd.Timestamp]:
     """Return the middle of each span, at a whole minute where there is one."""
-    return [(start + (end - start) / 2).ceil("min" if (end - start).total_seconds() > 240 else "s") for start, end in spans]  # noqa: PLR2004
+    return [
+        (start + (end - start) / 2).ceil("min" if (end - start).total_seconds() > 240 else "s") for start, end in spans
+    ]
 
 
 def _before(places: Ints, counts: Floats) -> Ints:

@@ -105,7 +105,10 @@ def config_text(survey: Survey, schema: str, folds: str) -> str:
     lines += ["model:", _line("  name", model.pop("name")), "  members:"]
     lines += [f"    - {_flow(member)}" for member in members]
     lines += _block(model, {"weights": "of the members"})
-    lines += ["calibration:", *_block(choice.calibration, {"answered_mse": "squared error of the rows that are answered"})]
+    lines += [
+        "calibration:",
+        *_block(choice.calibration, {"answered_mse": "squared error of the rows that are answered"}),
+    ]
     return "\n".join(lines) + "\n"
 
 

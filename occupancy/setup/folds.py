@@ -66,8 +66,13 @@ def _forward(cuts: Cuts, folds: int) -> list[Parts]:
             continue
         bounds = [first, *ends]
         sizes = np.diff(weight[bounds])
-        lacking = sum(_lacking(cuts.labels[end], cuts.labels[next_end] - cuts.labels[end]) for end, next_end in itertools.pairwise(bounds))
-        if folds > 1 and not all((cuts.labels[next_end] - cuts.labels[end])[1:].any() for end, next_end in itertools.pairwise(bounds)):
+        lacking = sum(
+            _lacking(cuts.labels[end], cuts.labels[next_end] - cuts.labels[end])
+            for end, next_end in itertools.pairwise(bounds)
+        )
+        if folds > 1 and not all(
+            (cuts.labels[next_end] - cuts.labels[end])[1:].any() for end, next_end in itertools.pairwise(bounds)
+        ):
             continue  # a test without people says little
         cost = abs(weight[first] - _TRAINED) + float(np.ptp(sizes)) / 2 + _LACKING * lacking / folds
         choices.append((cost, bounds))
@@ -113,7 +118,7 @@ def _validations(cuts: Cuts, end: int) -> Iterator[tuple[float, int, int]]:
     for start, stop in itertools.combinations(inner.tolist(), 2):
         validation = cuts.labels[stop] - cuts.labels[start]
         train = whole - validation
-        if not validation.any() or np.count_nonzero(train) < 2:  # noqa: PLR2004
+        if not validation.any() or np.count_nonzero(train) < 2:
             continue
         share = (weight[stop] - weight[start]) / max(weight[end], 1e-9)
         cost = abs(share - _VALIDATED) + _LACKING * _lacking(train, whole)
@@ -125,14 +130,3 @@ def _validations(cuts: Cuts, end: int) -> Iterator[tuple[float, int, int]]:
 def _lacking(learned: Ints, asked: Ints) -> int:
     """Return how many counts are in some rows and not in those that are learned."""
     return int(np.count_nonzero((asked > 0) & (learned == 0)))
-
-
-def lacking_counts(folds: Sequence[Parts], times: pd.DatetimeIndex, counts: Floats) -> list[str]:
-    """Return a line for each fold whose test has a count that its training rows lack."""
-    lines = []
-    for number, parts in enumerate(folds, start=1):
-        rows = {part: np.logical_or.reduce([(times >= start) & (times < end) for start, end in parts[part]]) for part in parts}
-        learned, asked = (set(np.unique(counts[one & ~np.isnan(counts)])) for one in (rows["train"] & ~rows["validation"], rows["test"]))
-        if missing := sorted(asked - learned):
-            lines.append(f"fold {number}: its training rows have no row with {', '.join(f'{count:g}' for count in missing)} people, its test has")
-    return lines

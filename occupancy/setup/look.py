@@ -14,7 +14,8 @@ import pandas as pd
 from occupancy.config import Data
 from occupancy.config.parsing import resolve
 from occupancy.data.folds import Scheme, cut
-from occupancy.data.reading.files import Cells, read_files
+from occupancy.data.reading.cells import Cells
+from occupancy.data.reading.files import read_files
 from occupancy.data.schema import Schema
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
@@ -24,7 +25,7 @@ from occupancy.setup.answers import Answers
 from occupancy.setup.choice import Choice, choose
 from occupancy.setup.clock import Zone, check_one_room, find_times, joined, settle_zone
 from occupancy.setup.columns import Column
-from occupancy.setup.documents import scheme_tree, schema_text
+from occupancy.setup.documents import schema_text, scheme_tree
 from occupancy.setup.folds import Parts, plan_folds
 from occupancy.setup.meaning import meaning_of, schema_of
 from occupancy.setup.people import People, find_people
@@ -75,7 +76,9 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     )
 
 
-def _understand(cells: Cells, time: Sequence[str], moments: Times, answers: Answers) -> tuple[tuple[Column, ...], People, Rhythm]:
+def _understand(
+    cells: Cells, time: Sequence[str], moments: Times, answers: Answers
+) -> tuple[tuple[Column, ...], People, Rhythm]:
     """Return what each column is, the one with the counts, and the step of the rows."""
     order = np.argsort(moments.times.to_numpy(), kind="stable")[: int(moments.times.notna().sum())]
     rest = cells.frame.drop(columns=list(time)).iloc[order]
@@ -84,15 +87,15 @@ def _understand(cells: Cells, time: Sequence[str], moments: Times, answers: Answ
     numbers = {str(name): numbers_of(rest[name]) for name in rest.columns}
     values = {name: values_of(rest[name], numbers[name]) for name in numbers}
     people = find_people(rest, values, answers.count)
-    columns = tuple(
-        meaning_of(str(name), time, people, values, cells.units, answers) for name in cells.frame.columns
-    )
+    columns = tuple(meaning_of(str(name), time, people, values, cells.units, answers) for name in cells.frame.columns)
     sensors = [np.isfinite(numbers[column.name]) for column in columns if column.role == "sensor"]
     rhythm = rhythm_of(times, sensors, answers.step)
     return columns, people, rhythm
 
 
-def _data(paths: Sequence[Path], schema: Schema, people: People, rhythm: Rhythm, zone: Zone, answers: Answers) -> dict[str, Any]:
+def _data(
+    paths: Sequence[Path], schema: Schema, people: People, rhythm: Rhythm, zone: Zone, answers: Answers
+) -> dict[str, Any]:
     """Return the settings of the log, without those that are as usual."""
     source = [str(path) for path in paths]
     most: int | str = answers.max_count or (f"{people.most}+" if people.capped else max(people.most, 1))

@@ -62,7 +62,9 @@ def schema_of(
     """
     sensors = [column for column in columns if column.role == "sensor"]
     if not sensors:
-        seen = "; ".join(f"{column.name}: {column.why}" for column in columns if column.role == "ignored") or "no others"
+        seen = (
+            "; ".join(f"{column.name}: {column.why}" for column in columns if column.role == "ignored") or "no others"
+        )
         raise InputError(f"no column is a sensor of the room ({seen}); keep one with keep=COLUMN")
     return Schema(
         name=name,

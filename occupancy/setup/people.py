@@ -69,7 +69,9 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], asked: str | N
     found = {name: one for name in wanted if (one := _counts(text[name])) is not None}
     if not found and asked is not None:
         words = ", ".join(map(repr, values[asked].words)) or values[asked].range()
-        raise InputError(f"count: column {asked} holds {words}, expected whole numbers of people from 0 to {MOST_PEOPLE}")
+        raise InputError(
+            f"count: column {asked} holds {words}, expected whole numbers of people from 0 to {MOST_PEOPLE}"
+        )
     if not found:
         raise InputError(
             "no column says how many people are in, which training needs; name it with count=COLUMN, or add one to the "
@@ -80,12 +82,16 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], asked: str | N
     others = tuple(name for name in text.columns if sure.get(name) and name != best)
     capped = any(_OR_MORE.fullmatch(word.lower()) for word in labels)
     by_name = "named by you" if asked is not None else f"name: {words_of(bare(best))}"
-    check = "" if asked is not None or sure[best] > 1 else f"{best} is taken for the number of people, of which its name is no proof"
+    check = (
+        ""
+        if asked is not None or sure[best] > 1
+        else f"{best} is taken for the number of people, of which its name is no proof"
+    )
     return People(best, labels, most, capped, share, by_name, check, others)
 
 
 def _counts(cells: pd.Series[Any]) -> tuple[dict[str, int], int, float] | None:
-    """Return words with numbers, the most people, and the share of rows with a count; None if a column holds no counts."""
+    """Return words with numbers, the most people, and the share of rows with a count; None if it holds no counts."""
     labels: dict[str, int] = {}
     most, rows = -1, 0
     for word, times in cells.astype(str).str.strip().value_counts().items():

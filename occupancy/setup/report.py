@@ -67,7 +67,9 @@ def _facts(survey: Survey) -> dict[str, str]:
         "people": _labels(counts[known]),
         "not counted": "no row" if known.all() else f"{(~known).sum():,} rows ({(~known).mean():.0%}), kept as history",
         "holes": f"{holes or 'no missing readings'}; {gaps:,} gaps over {log.max_gap:g} s",
-        "folds": "\n".join(_fold(number, parts) for number, parts in enumerate(scheme_tree(survey.name, survey.folds)["folds"], 1)),
+        "folds": "\n".join(
+            _fold(number, parts) for number, parts in enumerate(scheme_tree(survey.name, survey.folds)["folds"], 1)
+        ),
         "model": "\n".join([survey.choice.name, *survey.choice.reasons]),
     }
     if survey.notes:

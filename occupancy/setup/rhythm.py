@@ -52,7 +52,9 @@ def rhythm_of(times: pd.DatetimeIndex, readings: Sequence[Rows], asked_s: float 
         return Rhythm(found, None, max(_GAP_S, _rounded(_GAP_STEPS * found)), f"regular, a row every {found:g} s")
     grid = asked_s or _grid(found, own, steps)
     said = f"put on a grid of {grid:g} s"
-    return Rhythm(found, grid, max(_GAP_S, _rounded(_GAP_STEPS * grid)), f"{why}; {said}" if why else f"{said}, as asked")
+    return Rhythm(
+        found, grid, max(_GAP_S, _rounded(_GAP_STEPS * grid)), f"{why}; {said}" if why else f"{said}, as asked"
+    )
 
 
 def _own_steps(times: pd.DatetimeIndex, rows: Rows) -> Floats:
@@ -65,13 +67,15 @@ def _irregular(steps: Floats, found: float, own: Sequence[float], twice: int) ->
     inner = steps[steps <= _LONGEST_GAP * found]
     off = float(np.mean(np.abs(inner / found - 1) > _OFF)) if len(inner) else 0.0
     # Rows that are left out make steps of two, three or more of the others, which need no grid.
-    multiple = np.abs(inner / found - np.round(inner / found)) < 0.1  # noqa: PLR2004
+    multiple = np.abs(inner / found - np.round(inner / found)) < 0.1
     strange = float(np.mean((np.abs(inner / found - 1) > _OFF) & ~(multiple & (inner > found)))) if len(inner) else 0.0
     if strange > _MOST_OFF or off > 3 * _MOST_OFF:
         return f"irregular: {off:.0%} of the steps are not near the middle one of {found:g} s"
     medians = pd.Series(inner).rolling(_STRETCH).median().dropna()
     if len(medians) and (apart := (medians / found - 1).abs().max()) > _OFF:
-        return f"a stretch at another step: {medians[(medians / found - 1).abs() == apart].iloc[0]:g} s, not {found:g} s"
+        return (
+            f"a stretch at another step: {medians[(medians / found - 1).abs() == apart].iloc[0]:g} s, not {found:g} s"
+        )
     if any(step > (1 + _OFF) * found for step in own):
         return f"sensors have rhythms of their own, {min(own):g} to {max(own):g} s"
     return f"{twice:,} rows have the time of another" if twice else None

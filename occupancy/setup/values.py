@@ -14,8 +14,18 @@ from occupancy.data.csv_file import in_each
 _TAIL = 0.005  # share of readings at either end that may be errors
 BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat", "-", "--", "unavailable", "unknown", "missing"}
 """What stands in a cell without a reading, in lower case."""
-_SWITCHED = {"on": 1.0, "true": 1.0, "yes": 1.0, "open": 1.0, "detected": 1.0, "off": 0.0, "false": 0.0, "no": 0.0,
-             "closed": 0.0, "clear": 0.0}
+_SWITCHED = {
+    "on": 1.0,
+    "true": 1.0,
+    "yes": 1.0,
+    "open": 1.0,
+    "detected": 1.0,
+    "off": 0.0,
+    "false": 0.0,
+    "no": 0.0,
+    "closed": 0.0,
+    "clear": 0.0,
+}
 _SHOWN = 3  # words of a column that a reason quotes
 
 
@@ -87,7 +97,7 @@ def values_of(cells: pd.Series[Any], numbers: Floats) -> Values:
     words = tuple(str(word).strip() for word in strange.astype(str).value_counts().index[:_SHOWN])
     readings = int(there.sum())
     if not len(known):
-        return Values(readings, 0.0, *[np.nan] * 3, 0, False, False, False, np.nan, words)
+        return Values(readings, 0.0, np.nan, np.nan, np.nan, 0, False, False, False, np.nan, words)
     low, median, high = np.quantile(known, [_TAIL, 0.5, 1 - _TAIL])
     steps, spread = np.diff(known), float(known.std())
     return Values(

@@ -14,7 +14,7 @@ from occupancy.data.simulation import simulate
 from occupancy.setup.columns import Column
 
 Truth = dict[str, tuple[str, Kind, str]]
-"""By a part of the column's name: its role, kind and unit. Roles are ``time``, ``count``, ``sensor`` and ``ignored``."""
+"""By a part of the column's name: its role, kind and unit. Roles as in `Column`."""
 
 COUNT = ("count", "other", "people")
 TIME = ("time", "other", "")
@@ -83,7 +83,9 @@ def home_assistant(seed: int, words: bool = False) -> Export:
         "binary_sensor.office_motion": log["motion"].map({0: "off", 1: "on"}),
         "sensor.office_illuminance": log["light"].round(),
         "sensor.office_motion_battery": pd.Series(np.linspace(98, 95, len(log)).round(), log.index),
-        "input_number.office_people": log["people"].astype(str).where(~pd.Series(words, log.index), log["people"].map(_word)),
+        "input_number.office_people": log["people"]
+        .astype(str)
+        .where(~pd.Series(words, log.index), log["people"].map(_word)),
     }
     changes = [
         pd.DataFrame({"entity_id": name, "state": states.astype(str), "last_changed": states.index})[
@@ -115,8 +117,14 @@ def _word(people: int) -> str:
 def influxdb(seed: int, blanks: bool = True) -> Export:
     """Return annotated CSV of InfluxDB: one table a field, each with its header again."""
     log = room(seed, 60)
-    fields = {"co2": log["co2"], "temperature": log["temperature"], "noise_db": log["sound_db"], "pressure_hpa": log["pressure"],
-              "tvoc_ppb": log["voc"], "occupancy_count": log["people"]}  # fmt: skip
+    fields = {
+        "co2": log["co2"],
+        "temperature": log["temperature"],
+        "noise_db": log["sound_db"],
+        "pressure_hpa": log["pressure"],
+        "tvoc_ppb": log["voc"],
+        "occupancy_count": log["people"],
+    }
     tables = []
     for number, (name, values) in enumerate(fields.items()):
         rows = [
@@ -224,14 +232,21 @@ def spreadsheet(seed: int, every: int = 1) -> Export:
         "Headcount": COUNT,
         "Notes": ("ignored", "other", ""),
     }
-    return Export("spreadsheet", {"log.csv": table.to_csv(index=False) + ",,,,,,,\n" * 3}, truth, log["people"][counted])
+    return Export(
+        "spreadsheet", {"log.csv": table.to_csv(index=False) + ",,,,,,,\n" * 3}, truth, log["people"][counted]
+    )
 
 
 def one_each(seed: int, milliseconds: bool = False) -> Export:
     """Return a file a sensor, each with a rhythm of its own, in seconds or milliseconds since 1970."""
     log = room(seed, 30)
-    rhythms = {"co2_ppm": ("co2", 4, 1), "temp_c": ("temperature", 10, 3), "pir": ("motion", 1, 0), "rh": ("humidity", 10, 5),
-               "n_people": ("people", 2, 0)}  # fmt: skip
+    rhythms = {
+        "co2_ppm": ("co2", 4, 1),
+        "temp_c": ("temperature", 10, 3),
+        "pir": ("motion", 1, 0),
+        "rh": ("humidity", 10, 5),
+        "n_people": ("people", 2, 0),
+    }
     contents = {}
     for name, (sensor, every, first) in rhythms.items():
         values = log[sensor].iloc[first::every]

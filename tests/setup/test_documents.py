@@ -17,8 +17,14 @@ ODD = ("CO₂ (ppm), desk: 1", "on", "# 7", "it's", "a\u2028b".replace("\u2028",
 
 def test_a_schema_with_odd_names_is_read_back_as_it_was() -> None:
     columns = [SchemaColumn(name=name, kind="other", unit="°C") for name in ODD]
-    schema = Schema(name="room", time=["Date: x"], columns=columns, count="people", labels={"on": 1, "off": 0, "3+": 3},
-                    ignore=["temp [C]", "no", "*"])  # fmt: skip
+    schema = Schema(
+        name="room",
+        time=["Date: x"],
+        columns=columns,
+        count="people",
+        labels={"on": 1, "off": 0, "3+": 3},
+        ignore=["temp [C]", "no", "light_*"],
+    )
     said = [Column(name, "sensor", "other", "°C", "a reason\nof two lines # and a sign") for name in ODD]
     assert resolve(Schema, yaml.safe_load(schema_text(schema, said)), "test") == schema
 

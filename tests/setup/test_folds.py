@@ -47,7 +47,9 @@ def test_a_week_is_cut_at_midnight_into_forward_folds() -> None:
     folds = plan_folds(times, counts, 750)
     check(times, counts, folds)
     assert 2 <= len(folds) <= 4
-    assert all(moment == moment.normalize() for parts in folds for part in parts.values() for pair in part for moment in pair)
+    assert all(
+        moment == moment.normalize() for parts in folds for part in parts.values() for pair in part for moment in pair
+    )
     assert folds[-1]["test"][0][1] == pd.Timestamp("2024-01-08")
 
 

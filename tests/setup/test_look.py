@@ -52,17 +52,21 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Export]:
     return path, export
 
 
-def test_training_starts_from_the_three_files_with_no_edit(office: tuple[Path, Export], capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_starts_from_the_three_files_with_no_edit(
+    office: tuple[Path, Export], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["setup", str(office[0]), "--out", "room", "volume_m3=77"]) == 0
     assert "next     occupancy train --config room/config.yaml" in capsys.readouterr().out
     assert sorted(path.name for path in Path("room").iterdir()) == ["config.yaml", "folds.yaml", "schema.yaml"]
     assert main(["train", "--config", "room/config.yaml", "--dry-run", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["config"]["name"] == "room"
-    assert [member["name"] for member in plan["config"]["model"]["members"]][0] == "mass_balance"
+    assert next(member["name"] for member in plan["config"]["model"]["members"]) == "mass_balance"
 
 
-def test_without_a_folder_it_only_shows(office: tuple[Path, Export], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_folder_it_only_shows(
+    office: tuple[Path, Export], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["setup", str(office[0])]) == 0
     shown = capsys.readouterr().out
@@ -73,7 +77,9 @@ def test_without_a_folder_it_only_shows(office: tuple[Path, Export], capsys: pyt
     assert not list(Path.cwd().iterdir())
 
 
-def test_files_of_an_earlier_setup_are_replaced_only_when_asked(office: tuple[Path, Export], capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_an_earlier_setup_are_replaced_only_when_asked(
+    office: tuple[Path, Export], capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("room").mkdir()
     Path("room/config.yaml").write_text("mine")
     assert main(["setup", str(office[0]), "--out", "room"]) == 2
@@ -87,7 +93,7 @@ def test_json_is_one_line_with_every_column(office: tuple[Path, Export], capsys:
     assert main(["setup", str(office[0]), "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     tree = json.loads(line)
-    assert [column["name"] for column in tree["columns"]][0] == "Time"
+    assert next(column["name"] for column in tree["columns"]) == "Time"
     assert tree["wrote"] == []
 
 

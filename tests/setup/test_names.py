@@ -55,7 +55,13 @@ def test_a_short_word_within_another_says_nothing(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("CO2 [ppm]", "ppm"), ("Temp, °C (LGR S/N: 10, SEN S/N: 10)", "°C"), ("Temp (°F)", "°F"), ("co2_ppm", ""), ("a,b", "b")],
+    [
+        ("CO2 [ppm]", "ppm"),
+        ("Temp, °C (LGR S/N: 10, SEN S/N: 10)", "°C"),
+        ("Temp (°F)", "°F"),
+        ("co2_ppm", ""),
+        ("a,b", "b"),
+    ],
 )
 def test_the_unit_of_a_name_stands_in_brackets_or_after_a_comma(name: str, unit: str) -> None:
     assert unit_in(name) == unit
@@ -78,7 +84,9 @@ def test_a_name_says_why_a_column_is_not_learned_from(name: str, reason: str) ->
     assert reason in str(reason_against(words_of(name)))
 
 
-@pytest.mark.parametrize("name", ["window", "light level", "desk temperature", "co2", "sound level", "battery room co2 2"][:5])
+@pytest.mark.parametrize(
+    "name", ["window", "light level", "desk temperature", "co2", "sound level", "battery room co2 2"][:5]
+)
 def test_nothing_speaks_against_a_sensor_of_the_room(name: str) -> None:
     assert reason_against(words_of(name)) is None
 
