@@ -52,8 +52,8 @@ def find_cuts(times: pd.DatetimeIndex, counts: Floats, max_gap: float, tier: int
         _nights(_spans(times, empty, max_gap, LONG_S)),
         _middles(_spans(times, empty, max_gap, LONG_S)),
         _middles(_spans(times, empty, max_gap, SHORT_S)) if tier > 1 else [],
-        _middles(_spans(times, np.isnan(counts), max_gap, LONG_S)) if tier > 2 else [],  # noqa: PLR2004
-        list(times[known[1:][np.diff(counts[known]) != 0]]) if tier > 3 else [],  # noqa: PLR2004
+        _middles(_spans(times, np.isnan(counts), max_gap, LONG_S)) if tier > 2 else [],
+        list(times[known[1:][np.diff(counts[known]) != 0]]) if tier > 3 else [],
     ]
     found = [moment for kind in kinds[: tier + 1] for moment in kind]
     moments = np.array(sorted(set(found)), dtype="datetime64[ns]")

@@ -71,7 +71,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
         log,
         tuple(folds),
         choice,
-        (*cells.notes, *moments.notes),
+        log.notes,
         tuple(dict.fromkeys(filter(None, checks))),
     )
 
@@ -117,7 +117,8 @@ def _open(schema: Schema, data: dict[str, Any]) -> tuple[Log, list[str]]:
         path = Path(folder, "schema.yaml")
         path.write_text(schema_text(schema, []), encoding="utf-8")
         log, _ = open_log(resolve(Data, {**data, "schema": str(path)}, "what setup found"))
-    return log, [str(one.message) for one in caught if isinstance(one.message, InputWarning)]
+    told = [str(one.message) for one in caught if isinstance(one.message, InputWarning)]
+    return log, [line for line in told if not log.notes or "; ".join(log.notes) not in line]
 
 
 def _plan(log: Log, schema: Schema, answers: Answers) -> tuple[list[Parts], Choice, list[str]]:

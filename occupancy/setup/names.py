@@ -38,9 +38,9 @@ REASONS: tuple[tuple[Reason, str], ...] = (
         "it gives the answer away: what people switch on",
         r"(plug|socket|outlet|appliance|steckdose|computer|pc|laptop|"
         r"monitor|tv|television|projector|printer|ceiling fan|desk)( \w+)? "
-        r"(load|energy|power|consumption|current|usage|state|switch|kwh|wh|w|leistung|verbrauch|on)|(plug|plug loads?)|(lights?|lighting|lamps?|licht|beleuchtung|"
-        r"luminaires?)( \w+)? (energy|power|consumption|switch|state|on|off|status|relay|load|kwh|schalter|leistung)|"
-        r"(lamps?|lights on|light switch)|energy use\w*",
+        r"(load|energy|power|consumption|current|usage|state|switch|kwh|wh|w|leistung|verbrauch|on)|"
+        r"plug|plug loads?|(lights?|lighting|lamps?|licht|beleuchtung|luminaires?)( \w+)? "
+        r"(energy|power|consumption|switch|state|on|off|status|relay|load|kwh|schalter|leistung)|lamps?|energy use\w*",
     ),
     (
         "it is computed from the time",

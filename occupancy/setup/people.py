@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from occupancy.data.blanks import is_blank_text
 from occupancy.errors import InputError, shortened
 from occupancy.setup.names import bare, people_in, words_of
-from occupancy.setup.values import BLANK, Values
+from occupancy.setup.values import Values
 
 MOST_PEOPLE = 1000  # as `data.max_count` allows
 _NOBODY = re.compile(
@@ -95,7 +96,7 @@ def _counts(cells: pd.Series[Any]) -> tuple[dict[str, int], int, float] | None:
     labels: dict[str, int] = {}
     most, rows = -1, 0
     for word, times in cells.astype(str).str.strip().value_counts().items():
-        if str(word).lower() in BLANK:
+        if is_blank_text(str(word)):
             continue
         count = _number(str(word))
         if count is None and (count := meaning_of(str(word))) is not None:

@@ -9,23 +9,10 @@ import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Floats
-from occupancy.data.csv_file import in_each
+from occupancy.data.blanks import is_blank_text
+from occupancy.data.numbers import in_each, to_numbers
 
 _TAIL = 0.005  # share of readings at either end that may be errors
-BLANK = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat", "-", "--", "unavailable", "unknown", "missing"}
-"""What stands in a cell without a reading, in lower case."""
-_SWITCHED = {
-    "on": 1.0,
-    "true": 1.0,
-    "yes": 1.0,
-    "open": 1.0,
-    "detected": 1.0,
-    "off": 0.0,
-    "false": 0.0,
-    "no": 0.0,
-    "closed": 0.0,
-    "clear": 0.0,
-}
 _SHOWN = 3  # words of a column that a reason quotes
 
 
@@ -76,12 +63,7 @@ class Values:
 
 def numbers_of(cells: pd.Series[Any]) -> Floats:
     """Return cells as numbers, (N,): words for on and off are 1 and 0, and what is no number is NaN."""
-
-    def read(values: pd.Series[Any]) -> pd.Series[float]:
-        text = values.astype(str).str.strip().str.lower()
-        return pd.to_numeric(text, errors="coerce").astype(float).fillna(text.map(_SWITCHED))
-
-    return np.asarray(in_each(cells, read), float)
+    return to_numbers(cells, "motion").to_numpy()
 
 
 def values_of(cells: pd.Series[Any], numbers: Floats) -> Values:
@@ -91,7 +73,7 @@ def values_of(cells: pd.Series[Any], numbers: Floats) -> Values:
         cells: (N,) the cells.
         numbers: (N,) the cells as numbers, NaN where a cell is none.
     """
-    there = np.asarray(in_each(cells, lambda text: ~text.astype(str).str.strip().str.lower().isin(BLANK)), bool)
+    there = ~np.asarray(in_each(cells, lambda text: text.astype(str).map(is_blank_text)), bool)
     known = numbers[np.isfinite(numbers)]
     strange = cells[there & np.isnan(numbers)]
     words = tuple(str(word).strip() for word in strange.astype(str).value_counts().index[:_SHOWN])
