@@ -73,11 +73,11 @@ def understand(name: str, unit: str, values: Values) -> Column:
     seen = _unit_of(kind, words, scale, written, values)
     against = reason_against(words)
     if against is None and kind == "light" and values.binary:
-        against = "it gives the answer away: what people switch on"
+        against = "gives the answer away"
     if against is not None:
         return Column(name, "ignored", kind, seen.unit, against)
     if values.constant:
-        said = f"reads {values.median:g} in all rows, which says nothing"
+        said = f"reads {values.median:g} in all rows"
         return Column(name, "ignored", kind, seen.unit, said, f"{said}: is the sensor broken?")
     return Column(name, "sensor", kind, seen.unit, *_reasons(kind, word, seen, values))
 
@@ -149,9 +149,9 @@ def _reasons(kind: Kind, word: str, seen: _Unit, values: Values) -> tuple[str, s
     """Return why a column is of its kind and unit, and what is doubtful about it."""
     if kind == "other":
         if seen.why == "particles":
-            return f"name: {seen.why}; {values.range()}; no model uses it", ""
-        return f"no known kind; {values.range()}", "of no known kind, so no model uses it; give it one in the schema"
-    why = f"name: {word}" if word else "values rise and fall as CO2 does"
+            return f"{seen.why}; {values.range()}", ""
+        return f"no known kind; {values.range()}", "of no known kind, so no model reads it; give it one in the schema"
+    why = word or "rises and falls as CO2 does"
     check = seen.check
     if not word and seen.why.startswith("unit"):
         why, check = seen.why, check or "no word of its name says what it is"

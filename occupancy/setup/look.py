@@ -13,7 +13,7 @@ import pandas as pd
 
 from occupancy.config import Data
 from occupancy.config.parsing import resolve
-from occupancy.data.folds import Scheme, cut
+from occupancy.data.folds import Fold, Scheme, cut
 from occupancy.data.reading.cells import Cells
 from occupancy.data.reading.files import read_files
 from occupancy.data.schema import Schema
@@ -57,7 +57,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     data = _data(paths, schema, people, rhythm, zone, answers)
     log, told = _open(schema, data)
     folds, choice, more = _plan(log, schema, answers)
-    checks = [column.check for column in columns if column.check]
+    checks = [f"{column.name}: {column.check}" for column in columns if column.check]
     checks += [zone.check, people.check, *choice.checks, *told, *more]
     return Survey(
         name,
@@ -125,11 +125,18 @@ def _plan(log: Log, schema: Schema, answers: Answers) -> tuple[list[Parts], Choi
     """Return folds, checked as training checks them, the model, and what the folds warn of."""
     counts = log.frame[schema.count].to_numpy(float)
     folds = plan_folds(log.times, counts, log.max_gap)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", InputWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)  # told below, a line a fold
         made = cut(log, resolve(Scheme, scheme_tree(schema.name, folds), "the folds"))
     learned = made[0].train | made[0].validation
     days = log.times[learned & ~np.isnan(counts)].normalize().nunique()
     kinds = {column.kind for column in schema.columns if column.name in log.frame}
     choice = choose(kinds, days, int(np.nanmax(counts)), answers.volume_m3)
-    return folds, choice, [str(one.message) for one in caught if isinstance(one.message, InputWarning)]
+    return folds, choice, [line for fold in made if (line := _lacking(fold))]
+
+
+def _lacking(fold: Fold) -> str:
+    """Return which counts a fold tests without a row of them to train; empty if there are none."""
+    trained, tested = (set(fold.counts(part).tolist()) for part in (fold.train, fold.test))
+    people = ", ".join(map(str, sorted(tested - trained)))
+    return f"{fold.name} tests rows with {people} people and has none to train" if people else ""

@@ -36,14 +36,14 @@ def meaning_of(
     if name in time:
         return Column(name, "time", "other", "", "holds times" if len(time) == 1 else "date or time of day")
     if name == people.name:
-        return Column(name, "count", "other", "people", f"{people.why}; 0 to {people.most}")
+        return Column(name, "count", "other", "people", people.why)
     seen = understand(name, units.get(name, ""), values[name])
     if matches(name, answers.ignore):
         return dataclasses.replace(seen, role="ignored", why="named by you", check="")
     if matches(name, answers.keep):
         return dataclasses.replace(seen, role="sensor", check="")
     if name in people.others and seen.kind not in ("motion", "devices", "door"):
-        return dataclasses.replace(seen, role="ignored", why="it gives the answer away: it tells who is in", check="")
+        return dataclasses.replace(seen, role="ignored", why="gives the answer away", check="")
     return seen
 
 

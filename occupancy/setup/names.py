@@ -18,24 +18,24 @@ _NO_UNIT = re.compile(r"s/n|lgr|sen|lbl|=|:", re.IGNORECASE)
 Reason = str
 REASONS: tuple[tuple[Reason, str], ...] = (
     (
-        "it is not of the room",
+        "not of the room",
         r"outdoors?|outside|exterior|exterieur|extérieur|aussen\w*|draussen|buiten\w*|weather|"
         r"wetter|meteo|wind|wind (speed|direction)|rain\w*|solar|irradiance|radiation|dry bulb|wet bulb|cloud\w*|"
         r"uv index|forecast|sunshine|ambient outdoor|oat",
     ),
     (
-        "it is of the plant, not of the room",
+        "of the plant, not the room",
         r"set ?points?|sollwert|consigne|off ?coil|coil|valve\w*|ventil|chilled|"
         r"filter|supply (air )?(temp\w*|humidity|pressure|co2)|zuluft ?temp\w*|boiler|radiator|compressor|"
         r"(indoor|outdoor) unit|(ahu|supply|exhaust)( fan)? (energy|power)",
     ),
     (
-        "it is the state of a device",
+        "the state of a device",
         r"battery|batterie|batterij|bat|rssi|lqi|link ?quality|signal|snr|uptime|firmware|"
         r"heap|error\w*|quality flag|checksum|host attached|end of file|bad battery|good battery|coupler \w+|stopped",
     ),
     (
-        "it gives the answer away: what people switch on",
+        "gives the answer away",
         r"(plug|socket|outlet|appliance|steckdose|computer|pc|laptop|"
         r"monitor|tv|television|projector|printer|ceiling fan|desk)( \w+)? "
         r"(load|energy|power|consumption|current|usage|state|switch|kwh|wh|w|leistung|verbrauch|on)|"
@@ -43,12 +43,12 @@ REASONS: tuple[tuple[Reason, str], ...] = (
         r"(energy|power|consumption|switch|state|on|off|status|relay|load|kwh|schalter|leistung)|lamps?|energy use\w*",
     ),
     (
-        "it is computed from the time",
+        "computed from the time",
         r"hours?|hour of (the )?day|time of day|day of (the )?week|week ?day|dow|months?|"
         r"minutes? of (the )?day|is weekend|weekend|season|holiday|nsm|week ?status|week",
     ),
     (
-        "it is computed from earlier rows, so it would carry readings across a cut",
+        "computed from earlier rows",
         r"slope\w*|delta|diff|derivative|"
         r"gradient|rolling|moving average|lag ?\d*|lagged|trend",
     ),

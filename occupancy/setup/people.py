@@ -82,7 +82,7 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], asked: str | N
     labels, most, share = found[best]
     others = tuple(name for name in text.columns if sure.get(name) and name != best)
     capped = any(_OR_MORE.fullmatch(word.lower()) for word in labels)
-    by_name = "named by you" if asked is not None else f"name: {words_of(bare(best))}"
+    by_name = "named by you" if asked is not None else words_of(bare(best))
     check = (
         ""
         if asked is not None or sure[best] > 1

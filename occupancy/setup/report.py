@@ -15,7 +15,7 @@ from occupancy.cli.format import plain_table
 from occupancy.setup.documents import scheme_tree
 from occupancy.setup.survey import Survey
 
-_NAME_WIDTH, _KIND_WIDTH, _UNIT_WIDTH = 26, 11, 8
+_NAME_WIDTH, _KIND_WIDTH, _UNIT_WIDTH = 34, 11, 8
 _MOST_LABELS = 12  # that the summary lists
 
 

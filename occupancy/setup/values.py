@@ -58,12 +58,16 @@ class Values:
 
     def range(self) -> str:
         """Return the range for people."""
-        return f"{self.low:.4g} to {self.high:.4g}"
+        return (
+            f"{self.low:.3g} to {self.high:.3g}"
+            if max(abs(self.low), abs(self.high)) < 1000
+            else f"{self.low:.0f} to {self.high:.0f}"
+        )
 
 
 def numbers_of(cells: pd.Series[Any]) -> Floats:
     """Return cells as numbers, (N,): words for on and off are 1 and 0, and what is no number is NaN."""
-    return to_numbers(cells, "motion").to_numpy()
+    return to_numbers(cells, "motion").to_numpy(np.float64)
 
 
 def values_of(cells: pd.Series[Any], numbers: Floats) -> Values:
