@@ -116,9 +116,9 @@ def _why_data(survey: Survey) -> dict[str, str]:
     return {
         "max_count": "the most people in the log",
         "time_zone": survey.zone.check or survey.zone.why,
-        "step": survey.rhythm.why,
-        "max_gap": f"seconds; rows further apart are not neighbours. {survey.rhythm.why}",
-        "hold_counts": "a count holds so long",
+        "step": f"seconds; {survey.rhythm.why}",
+        "max_gap": "seconds; rows further apart are not neighbours",
+        "hold_counts": "seconds that a count holds until the next one",
     }
 
 
@@ -140,8 +140,17 @@ def _why(column: Column) -> str:
 
 def _flow(value: Any) -> str:
     """Return a value as YAML on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=_WIDTH, allow_unicode=True)
+    text = yaml.safe_dump(_whole(value), default_flow_style=True, sort_keys=False, width=_WIDTH, allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...").strip()
+
+
+def _whole(value: Any) -> Any:
+    """Return a value in which 60.0 is 60, as people write it."""
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _moment(time: pd.Timestamp) -> str:

@@ -28,7 +28,7 @@ from occupancy.setup.columns import Column
 from occupancy.setup.documents import schema_text, scheme_tree
 from occupancy.setup.folds import Parts, plan_folds
 from occupancy.setup.meaning import meaning_of, schema_of
-from occupancy.setup.people import People, find_people
+from occupancy.setup.people import People, counts_of, find_people
 from occupancy.setup.rhythm import Rhythm, rhythm_of
 from occupancy.setup.survey import Survey
 from occupancy.setup.values import numbers_of, values_of
@@ -58,7 +58,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     log, told = _open(schema, data)
     folds, choice, more = _plan(log, schema, answers)
     checks = [f"{column.name}: {column.check}" for column in columns if column.check]
-    checks += [zone.check, people.check, *choice.checks, *told, *more]
+    checks += [zone.check, people.check, "" if answers.hold_counts else rhythm.check, *choice.checks, *told, *more]
     return Survey(
         name,
         tuple(map(str, paths)),
@@ -89,7 +89,7 @@ def _understand(
     people = find_people(rest, values, answers.count)
     columns = tuple(meaning_of(str(name), time, people, values, cells.units, answers) for name in cells.frame.columns)
     sensors = [np.isfinite(numbers[column.name]) for column in columns if column.role == "sensor"]
-    rhythm = rhythm_of(times, sensors, answers.step)
+    rhythm = rhythm_of(times, sensors, counts_of(rest[people.name], people.labels), answers.step)
     return columns, people, rhythm
 
 
@@ -105,7 +105,7 @@ def _data(
         "time_zone": zone.name,
         "step": rhythm.grid_s,
         "max_gap": rhythm.max_gap_s,
-        "hold_counts": answers.hold_counts,
+        "hold_counts": answers.hold_counts or rhythm.hold_counts_s,
     }
     return {key: value for key, value in found.items() if value is not None}
 

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from occupancy.arrays import Floats
 from occupancy.data.blanks import is_blank_text
+from occupancy.data.numbers import in_each
 from occupancy.errors import InputError, shortened
 from occupancy.setup.names import bare, people_in, words_of
 from occupancy.setup.values import Values
@@ -112,6 +115,21 @@ def _number(word: str) -> float | None:
         return float(word)
     except ValueError:
         return None
+
+
+def counts_of(cells: pd.Series[Any], labels: Mapping[str, int]) -> Floats:
+    """Return the counts in a column (N,), NaN where there is none.
+
+    Args:
+        cells: (N,) the cells.
+        labels: the words among them, and the number of people of each.
+    """
+
+    def read(values: pd.Series[Any]) -> pd.Series[float]:
+        text = values.astype(str).str.strip()
+        return text.map(labels).astype(float).fillna(pd.to_numeric(text, errors="coerce"))
+
+    return np.asarray(in_each(cells, read), np.float64)
 
 
 def meaning_of(word: str) -> int | None:

@@ -60,5 +60,5 @@ def test_without_any_the_columns_are_listed_with_the_remedy() -> None:
 
 
 def test_a_column_that_was_asked_for_must_hold_counts() -> None:
-    with pytest.raises(InputError, match=r"column co2 holds 401 to 500.5, expected whole numbers"):
+    with pytest.raises(InputError, match=r"column co2 holds 401 to 500, expected whole numbers"):
         found(asked="co2", co2=[400.5, 501])
