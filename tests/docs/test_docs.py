@@ -16,6 +16,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from occupancy.__main__ import main as occupancy
 from occupancy.config.parsing import load_config
@@ -96,6 +97,7 @@ def test_every_link_within_the_project_leads_to_a_file_and_to_a_heading_in_it(pa
 def test_a_file_of_the_code_that_a_page_names_is_there(page: Path) -> None:
     named = re.findall(r"[`> ](\w[\w/]*/\w+\.(?:py|yaml))\b", page.read_text(encoding="utf-8"))
     made_up = {"configs/naive_bayes.yaml", "models/naive_bayes.py", "tests/models/test_naive_bayes.py"}
+    made_up |= {f"office/{name}.yaml" for name in ("schema", "folds", "config")}
     for path in {*named} - {*made_up, *(f"occupancy/{path}" for path in made_up)}:
         assert any((folder / path).is_file() for folder in (ROOT, ROOT / "occupancy")), path
 
@@ -195,6 +197,18 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
     return replace
 
 
+def with_fold(**parts: list[Any]) -> Callable[[Path], None]:
+    """Return what gives the parts of the first fold another interval."""
+
+    def change(folder: Path) -> None:
+        path = folder / "office" / "folds.yaml"
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree["folds"][0].update({part: [interval] for part, interval in parts.items()})
+        path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+
+    return change
+
+
 def with_a_humid_column(folder: Path) -> None:
     header, *rows = (folder / "office.csv").read_text(encoding="utf-8").splitlines()
     lines = [f"{header},humidity", *(f"{row},50" for row in rows)]
@@ -205,42 +219,28 @@ def as_it_is(folder: Path) -> None:
     """Leave the files alone."""
 
 
-FOLDS, LOG = "office/folds.yaml", "office.csv"
+LOG = "office.csv"
 MISTAKES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "missing column Date, Time": (as_it_is, ["source=office.csv"]),
     "unknown column humidity": (with_a_humid_column, CHECK),
     "unreadable time": (as_it_is, [*CHECK, "time_format=%Y-%m-%d"]),
     "duplicate time": (replaced(LOG, "01.01.2024 00:01", "01.01.2024 00:00"), CHECK),
     "every step between rows is a gap": (as_it_is, [*CHECK, "max_gap=30"]),
-    "missing (1)": (replaced(LOG, "00:01,25.25", "00:01,"), CHECK),
+    "missing (1)": (replaced(LOG, "00:01,25.25", "00:01,"), [*CHECK, "missing=refuse"]),
     "count above data.max_count": (as_it_is, [part.replace("max_count=2", "max_count=1") for part in CHECK]),
-    "is for the log 'uci', got the log 'office'": (replaced(FOLDS, "log: office", "log: uci"), CHECK),
-    "has no rows; the log runs from": (
-        replaced(FOLDS, '"2024-01-04", "2024-01-05"', '"2025-01-04", "2025-01-05"'),
-        CHECK,
-    ),
-    "rows outside train": (replaced(FOLDS, '"2024-01-02 16:00", "2024-01-03"', '"2024-01-04", "2024-01-05"'), CHECK),
-    "overlap; a row can be in only one part": (
-        replaced(FOLDS, '"2024-01-01", "2024-01-03"', '"2024-01-01", "2024-01-03 01:00"'),
-        CHECK,
-    ),
+    "is for the log 'uci', got the log 'office'": (replaced("office/folds.yaml", "log: office", "log: uci"), CHECK),
+    "has no rows; the log runs from": (with_fold(test=["2025-01-04", "2025-01-05"]), CHECK),
+    "rows outside train": (with_fold(validation=["2024-01-04", "2024-01-05"]), CHECK),
+    "overlap; a row can be in only one part": (with_fold(train=["2024-01-01", "2024-01-03 01:00"]), CHECK),
     "training rows have the single label 0": (
-        replaced(
-            FOLDS,
-            '"2024-01-01", "2024-01-03"]]\n    validation: [["2024-01-02 16:00", "2024-01-03"',
-            '"2024-01-01", "2024-01-01 08:00"]]\n    validation: [["2024-01-01 06:00", "2024-01-01 08:00"',
-        ),
+        with_fold(train=["2024-01-01", "2024-01-01 08:00"], validation=["2024-01-01 06:00", "2024-01-01 08:00"]),
         CHECK,
     ),
     "label 2 is in the test rows but not in the training rows": (
-        replaced(
-            FOLDS,
-            '"2024-01-01", "2024-01-03"]]\n    validation: [["2024-01-02 16:00", "2024-01-03"',
-            '"2024-01-02", "2024-01-02 12:15"]]\n    validation: [["2024-01-02", "2024-01-02 06:00"',
-        ),
+        with_fold(train=["2024-01-02", "2024-01-02 12:15"], validation=["2024-01-02", "2024-01-02 06:00"]),
         CHECK,
     ),
-    "expected a time such as": (replaced(FOLDS, '"2024-01-02 16:00"', "16"), CHECK),
+    "expected a time such as": (with_fold(validation=[16, "2024-01-03"]), CHECK),
 }
 
 
