@@ -78,7 +78,8 @@ def understand(name: str, unit: str, values: Values) -> Column:
         return Column(name, "ignored", kind, seen.unit, against)
     if values.constant:
         said = f"reads {values.median:g} in all rows"
-        return Column(name, "ignored", kind, seen.unit, said, f"{said}: is the sensor broken?")
+        check = "" if kind == "other" else f"{said}: is the sensor broken?"
+        return Column(name, "ignored", kind, seen.unit, said, check)
     return Column(name, "sensor", kind, seen.unit, *_reasons(kind, word, seen, values))
 
 

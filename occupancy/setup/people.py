@@ -18,6 +18,7 @@ from occupancy.setup.names import bare, people_in, words_of
 from occupancy.setup.values import Values
 
 MOST_PEOPLE = 1000  # as `data.max_count` allows
+_MOST_WORDS = 1000  # as the schema allows
 _NOBODY = re.compile(
     r"(un|not |non |nicht |niet |no )(occupied|presen\w*|belegt|besetzt|occupe\w*|bezet|ocupad\w*|anwesend|aanwezig)|"
     r"unoccupied|vacant|empty|away|absent\w*|absence|free|frei|leer|vrij|leeg|libre|vide|vacio|nobody|no one|none|off|"
@@ -70,7 +71,8 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], asked: str | N
         raise InputError(f"count: got {shortened(asked)}, expected a column: {', '.join(map(str, text.columns))}")
     sure = {name: people_in(words_of(bare(name))) for name in text.columns if name in values}
     wanted = [asked] if asked is not None else [name for name, points in sure.items() if points]
-    found = {name: one for name in wanted if (one := _counts(text[name])) is not None}
+    rounds = {name: name == asked or sure[name] > 1 for name in wanted}
+    found = {name: one for name in wanted if (one := _counts(text[name], rounds[name])) is not None}
     if not found and asked is not None:
         words = ", ".join(map(repr, values[asked].words)) or values[asked].range()
         raise InputError(
@@ -86,25 +88,40 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], asked: str | N
     others = tuple(name for name in text.columns if sure.get(name) and name != best)
     capped = any(_OR_MORE.fullmatch(word.lower()) for word in labels)
     by_name = "named by you" if asked is not None else words_of(bare(best))
-    check = (
-        ""
-        if asked is not None or sure[best] > 1
-        else f"{best} is taken for the number of people, of which its name is no proof"
+    return People(
+        best, labels, most, capped, share, by_name, _doubt(best, labels, asked is not None or sure[best] > 1), others
     )
-    return People(best, labels, most, capped, share, by_name, check, others)
 
 
-def _counts(cells: pd.Series[Any]) -> tuple[dict[str, int], int, float] | None:
-    """Return words with numbers, the most people, and the share of rows with a count; None if it holds no counts."""
+def _doubt(name: str, labels: Mapping[str, int], is_sure: bool) -> str:
+    """Return what is doubtful about the column of the counts; empty if nothing is."""
+    if fractions := [word for word in labels if _number(word) is not None]:
+        return (
+            f"{name} has fractions, such as {fractions[0]}, as means over a time have; each is read as the nearest "
+            "whole number, by labels in the schema"
+        )
+    return "" if is_sure else f"{name} is taken for the number of people; is it what people counted, or a sensor's?"
+
+
+def _counts(cells: pd.Series[Any], rounds: bool) -> tuple[dict[str, int], int, float] | None:
+    """Return words with numbers, the most people, and the share of rows with a count; None if it holds no counts.
+
+    Args:
+        cells: (N,) the cells.
+        rounds: whether fractions, as of means over a time, are rounded; they are then among the words.
+    """
     labels: dict[str, int] = {}
     most, rows = -1, 0
     for word, times in cells.astype(str).str.strip().value_counts().items():
         if is_blank_text(str(word)):
             continue
         count = _number(str(word))
-        if count is None and (count := meaning_of(str(word))) is not None:
-            labels[str(word)] = int(count)
-        if count is None or not 0 <= count <= MOST_PEOPLE or count != int(count):
+        if count is None or (rounds and count != np.floor(count)):
+            meaning = meaning_of(str(word)) if count is None else int(np.floor(count + 0.5))
+            if meaning is None or len(labels) >= _MOST_WORDS:
+                return None
+            labels[str(word)], count = meaning, float(meaning)
+        if not 0 <= count <= MOST_PEOPLE or count != np.floor(count):
             return None
         most, rows = max(most, int(count)), rows + int(times)
     return (labels, most, rows / len(cells)) if rows else None
@@ -112,9 +129,10 @@ def _counts(cells: pd.Series[Any]) -> tuple[dict[str, int], int, float] | None:
 
 def _number(word: str) -> float | None:
     try:
-        return float(word)
+        number = float(word)
     except ValueError:
         return None
+    return number if np.isfinite(number) else None
 
 
 def counts_of(cells: pd.Series[Any], labels: Mapping[str, int]) -> Floats:

@@ -67,7 +67,7 @@ class Values:
 
 def numbers_of(cells: pd.Series[Any]) -> Floats:
     """Return cells as numbers, (N,): words for on and off are 1 and 0, and what is no number is NaN."""
-    return to_numbers(cells, "motion").to_numpy(np.float64)
+    return np.asarray(to_numbers(cells, "motion"), np.float64)
 
 
 def values_of(cells: pd.Series[Any], numbers: Floats) -> Values:

@@ -16,8 +16,8 @@ from occupancy.setup.columns import Column
 Truth = dict[str, tuple[str, Kind, str]]
 """By a part of the column's name: its role, kind and unit. Roles as in `Column`."""
 
-COUNT = ("count", "other", "people")
-TIME = ("time", "other", "")
+COUNT: tuple[str, Kind, str] = ("count", "other", "people")
+TIME: tuple[str, Kind, str] = ("time", "other", "")
 
 
 @dataclass(frozen=True)
@@ -133,10 +133,7 @@ def influxdb(seed: int, blanks: bool = True) -> Export:
             "#default,_result,,,,,,",
             ",result,table,_time,_value,_field,_measurement,room",
         ]
-        rows += [
-            f",,{number},{time:%Y-%m-%dT%H:%M:%SZ},{value:g},{name},office,4.12"
-            for time, value in values.items()  # type: ignore[str-bytes-safe]
-        ]
+        rows += [f",,{number},{time:%Y-%m-%dT%H:%M:%SZ},{value:g},{name},office,4.12" for time, value in values.items()]
         tables.append("\r\n".join(rows))
     content = ("\r\n\r\n" if blanks else "\r\n").join(tables) + "\r\n"
     truth: Truth = {
@@ -155,7 +152,7 @@ def grafana(seed: int, excel: bool = False) -> Export:
     log = room(seed, 60)
     table = pd.DataFrame(
         {
-            "Time": log.index.strftime("%Y-%m-%d %H:%M:%S"),
+            "Time": pd.DatetimeIndex(log.index).strftime("%Y-%m-%d %H:%M:%S"),
             "Office CO₂ (ppm)": log["co2"],
             "Office temperature (°C)": log["temperature"].round(2),
             "Relative humidity (%)": log["humidity"],
@@ -186,7 +183,7 @@ def logger(seed: int, step_s: float = 300) -> Export:
     log = room(seed, min(step_s, 300), days=6).iloc[:: max(1, round(step_s / 300))]
     names = {"co2": "CO2", "temperature": "Temperatur", "humidity": "rel. Feuchte", "sound_db": "Schallpegel"}
     table = log[[*names, "people"]].rename(columns={**names, "people": "Anzahl Personen"})
-    table.insert(0, "Datum Uhrzeit", log.index.strftime("%d.%m.%Y %H:%M:%S"))
+    table.insert(0, "Datum Uhrzeit", pd.DatetimeIndex(log.index).strftime("%d.%m.%Y %H:%M:%S"))
     lines = ["Messgerät;Datenlogger 176", "Seriennummer;4711", ""]
     lines += [";".join(table.columns), ";ppm;°C;%rF;dB(A);"]
     lines += [";".join(_comma(cell) for cell in row) for row in table.itertuples(index=False)]
@@ -213,7 +210,7 @@ def spreadsheet(seed: int, every: int = 1) -> Export:
     table = pd.DataFrame(
         {
             "Date": [f"{time.month}/{time.day}/{time.year}" for time in log.index],
-            "Time": log.index.strftime("%I:%M:%S %p"),
+            "Time": pd.DatetimeIndex(log.index).strftime("%I:%M:%S %p"),
             "Room Temp (F)": (log["temperature"] * 1.8 + 32).round(1),
             "Carbon Dioxide": log["co2"].round(),
             "Sound": log["sound_v"].round(2),
@@ -250,7 +247,7 @@ def one_each(seed: int, milliseconds: bool = False) -> Export:
     contents = {}
     for name, (sensor, every, first) in rhythms.items():
         values = log[sensor].iloc[first::every]
-        epoch = (values.index - pd.Timestamp(0)) // pd.Timedelta(1, "ms" if milliseconds else "s")
+        epoch = (pd.DatetimeIndex(values.index) - pd.Timestamp(0)) // pd.Timedelta(1, "ms" if milliseconds else "s")
         contents[f"{name}.csv"] = pd.DataFrame({"timestamp": epoch, name: values.to_numpy()}).to_csv(index=False)
     truth: Truth = {
         "co2_ppm": ("sensor", "co2", "ppm"),

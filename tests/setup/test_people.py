@@ -50,7 +50,13 @@ def test_words_with_a_plus_mean_so_many_or_more() -> None:
 
 
 def test_a_column_that_holds_no_counts_is_not_taken_for_one() -> None:
-    assert found(presence=[0, 1, 0], people=[0.5, 1.5, 2.0]).name == "presence"
+    assert found(presence=[0, 1, 0], people=[-5, 1.5, 2.0]).name == "presence"
+
+
+def test_fractions_of_a_column_that_is_surely_of_people_are_rounded_and_said_so() -> None:
+    people = found(people=[0, 0.4, 1.5, 2])
+    assert dict(people.labels) == {"0.4": 0, "1.5": 2}
+    assert "fractions, such as" in people.check
 
 
 def test_without_any_the_columns_are_listed_with_the_remedy() -> None:
