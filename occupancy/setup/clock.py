@@ -111,14 +111,6 @@ def check_one_room(rest: pd.DataFrame, times: pd.DatetimeIndex) -> None:
             )
 
 
-def joined(text: pd.DataFrame, names: Sequence[str]) -> pd.Series[str]:
-    """Return the cells of the columns of the time, joined by a space, (N,)."""
-    whole = text[names[0]].astype(str)
-    for name in names[1:]:
-        whole = whole + " " + text[name].astype(str)
-    return whole
-
-
 @dataclass(frozen=True)
 class Zone:
     """The zone of the times of a log.

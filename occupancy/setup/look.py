@@ -19,11 +19,11 @@ from occupancy.data.reading.files import read_files
 from occupancy.data.schema import Schema
 from occupancy.data.source import open_log
 from occupancy.data.table import Log
-from occupancy.data.times import Times, read_times, recognise
+from occupancy.data.times import Times, joined_text, read_times, recognise
 from occupancy.errors import InputWarning
 from occupancy.setup.answers import Answers
 from occupancy.setup.choice import Choice, choose
-from occupancy.setup.clock import Zone, check_one_room, find_times, joined, settle_zone
+from occupancy.setup.clock import Zone, check_one_room, find_times, settle_zone
 from occupancy.setup.columns import Column
 from occupancy.setup.documents import schema_text, scheme_tree
 from occupancy.setup.folds import Parts, plan_folds
@@ -48,7 +48,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     cells = read_files(paths, Data().max_csv_mb * 1_000_000)
     frame = cells.frame
     time = find_times(frame, answers.time)
-    text = joined(frame, time)
+    text = joined_text(frame, time)
     time_format = answers.time_format or recognise(text)
     moments = read_times(text, time_format, None, answers.time_zone)
     zone = settle_zone(moments.clock, answers.time_zone)

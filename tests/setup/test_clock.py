@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from occupancy.data.clock import Clock
 
+from occupancy.data.clock import Clock
 from occupancy.errors import InputError
 from occupancy.setup.clock import find_times, own_zone, settle_zone
 
