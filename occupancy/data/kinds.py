@@ -69,6 +69,10 @@ class Facts:
         )
 
 
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(listed.split(", "))
+
+
 _ERRORS = (-1.0, -127.0, -999.0, -9999.0, 9999.0, 32767.0, 65535.0)  # of buses and converters, whatever they measure
 _BINARY = Scale("0 or 1", 0, 1, 1, ("0/1", "on/off", "bool", "boolean", "binary"))
 _SHARE = ("percent", "pct", "% open", "%rh", "% rh", "rh", "rh%", "rh %", "% r.h.", "%rf", "% rf", "% r.f.", "prozent")
@@ -84,18 +88,7 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         600,
         rests=True,
-        words=(
-            "temperature",
-            "temperatur",
-            "temperatura",
-            "temp",
-            "tmp",
-            "tair",
-            "t air",
-            "t in",
-            "celsius",
-            "fahrenheit",
-        ),
+        words=_words("temperature, temperatur, temperatura, temp, tmp, tair, t air, t in, celsius, fahrenheit"),
         sentinels=(*_ERRORS, 85.0),  # a DS18B20 reads 85 degC before its first conversion
     ),
     "light": Facts(
@@ -104,23 +97,10 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         1,
         rests=True,
-        words=(
-            "illuminance",
-            "illumination",
-            "brightness",
-            "luminosity",
-            "luminosite",
-            "luminosidad",
-            "eclairement",
-            "beleuchtung",
-            "helligkeit",
-            "verlichting",
-            "lichtsterkte",
-            "light",
-            "licht",
-            "lux",
-            "lumiere",
-            "luz",
+        words=_words(
+            "illuminance, illumination, brightness, luminosity, luminosite, luminosidad, "
+            "eclairement, beleuchtung, helligkeit, verlichting, lichtsterkte, light, licht, lux, "
+            "lumiere, luz"
         ),
         sentinels=_ERRORS,
     ),
@@ -133,26 +113,10 @@ KINDS: Mapping[Kind, Facts] = {
         600,
         1,
         rests=False,
-        words=(
-            "sound pressure level",
-            "sound pressure",
-            "sound",
-            "noise",
-            "loudness",
-            "decibel",
-            "microphone",
-            "mic",
-            "spl",
-            "laeq",
-            "schallpegel",
-            "schall",
-            "geraeusch",
-            "gerausch",
-            "lautstaerke",
-            "lautstarke",
-            "geluid",
-            "bruit",
-            "ruido",
+        words=_words(
+            "sound pressure level, sound pressure, sound, noise, loudness, decibel, microphone, mic, "
+            "spl, laeq, schallpegel, schall, geraeusch, gerausch, lautstaerke, lautstarke, geluid, "
+            "bruit, ruido"
         ),
         sentinels=_ERRORS,
     ),
@@ -183,18 +147,9 @@ KINDS: Mapping[Kind, Facts] = {
         600,
         1,
         rests=True,
-        words=(
-            "motion",
-            "pir",
-            "movement",
-            "bewegung",
-            "bewegungsmelder",
-            "beweging",
-            "mouvement",
-            "movimiento",
-            "presence sensor",
-            "mmwave",
-            "radar",
+        words=_words(
+            "motion, pir, movement, bewegung, bewegungsmelder, beweging, mouvement, movimiento, "
+            "presence sensor, mmwave, radar"
         ),
         sentinels=_ERRORS,
     ),
@@ -208,21 +163,9 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         300,
         rests=False,
-        words=(
-            "relative humidity",
-            "humidity",
-            "humid",
-            "luftfeuchtigkeit",
-            "luftfeuchte",
-            "feuchtigkeit",
-            "feuchte",
-            "vochtigheid",
-            "humidite",
-            "humedad",
-            "rel hum",
-            "hum",
-            "rh",
-            "hygro",
+        words=_words(
+            "relative humidity, humidity, humid, luftfeuchtigkeit, luftfeuchte, feuchtigkeit, "
+            "feuchte, vochtigheid, humidite, humedad, rel hum, hum, rh, hygro"
         ),
         sentinels=_ERRORS,
     ),
@@ -237,7 +180,7 @@ KINDS: Mapping[Kind, Facts] = {
         1800,
         120,
         rests=False,
-        words=("tvoc", "voc", "vocs", "volatile", "iaq", "air quality", "airquality", "luftqualitat", "luftqualitaet"),
+        words=_words("tvoc, voc, vocs, volatile, iaq, air quality, airquality, luftqualitat, luftqualitaet"),
         sentinels=_ERRORS,
     ),
     "pressure": Facts(
@@ -252,17 +195,7 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         1,
         rests=False,
-        words=(
-            "barometric",
-            "baromatic",
-            "barometer",
-            "pressure",
-            "luftdruck",
-            "druck",
-            "luchtdruk",
-            "pression",
-            "presion",
-        ),
+        words=_words("barometric, baromatic, barometer, pressure, luftdruck, druck, luchtdruk, pression, presion"),
         sentinels=(*_ERRORS, 0.0),
     ),
     "door": Facts(
@@ -271,7 +204,7 @@ KINDS: Mapping[Kind, Facts] = {
         86_400,
         1,
         rests=True,
-        words=("door", "contact", "opening", "tuer", "tur", "deur", "porte", "puerta"),
+        words=_words("door, contact, opening, tuer, tur, deur, porte, puerta"),
         sentinels=_ERRORS,
     ),
     "power": Facts(
@@ -292,20 +225,9 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         300,
         rests=True,
-        words=(
-            "connected devices",
-            "devices",
-            "device count",
-            "clients",
-            "client count",
-            "stations",
-            "wifi",
-            "wi fi",
-            "wlan",
-            "bluetooth",
-            "ble",
-            "geraete",
-            "gerate",
+        words=_words(
+            "connected devices, devices, device count, clients, client count, stations, wifi, wi fi, "
+            "wlan, bluetooth, ble, geraete, gerate"
         ),
         sentinels=_ERRORS,
     ),
@@ -322,28 +244,10 @@ KINDS: Mapping[Kind, Facts] = {
         86_400,
         60,
         rests=True,
-        words=(
-            "air flow",
-            "airflow",
-            "luftstrom",
-            "volumenstrom",
-            "ventilation",
-            "ventilatie",
-            "luftung",
-            "lueftung",
-            "vent",
-            "vav",
-            "damper",
-            "fan speed",
-            "fan",
-            "ahu",
-            "window contact",
-            "window",
-            "fensterkontakt",
-            "fenster",
-            "fenetre",
-            "ventana",
-            "raam",
+        words=_words(
+            "air flow, airflow, luftstrom, volumenstrom, ventilation, ventilatie, luftung, lueftung, "
+            "vent, vav, damper, fan speed, fan, ahu, window contact, window, fensterkontakt, "
+            "fenster, fenetre, ventana, raam"
         ),
         sentinels=_ERRORS,
     ),

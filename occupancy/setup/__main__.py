@@ -20,6 +20,7 @@ from occupancy.files import write
 if TYPE_CHECKING:
     from occupancy.setup.survey import Survey
 
+_TAKEN = ("uci", "simulated", "auto")  # names of logs that the package knows
 FILES = ("schema.yaml", "folds.yaml", "config.yaml")
 
 
@@ -88,7 +89,8 @@ def _targets(folder: Path, replaced: bool) -> list[Path]:
 def _name(folder: Path | None, paths: Sequence[Path]) -> str:
     """Return the name of the room: that of the folder, or of the first file."""
     stem = folder.resolve().name if folder is not None else paths[0].name.partition(".")[0]
-    return re.sub(r"[^\w.-]+", "_", stem).strip("_.")[:100] or "room"
+    name = re.sub(r"[^\w.-]+", "_", stem).strip("_.")[:100] or "room"
+    return f"{name}_room" if name in _TAKEN else name
 
 
 def _write(found: Survey, targets: Sequence[Path]) -> None:
