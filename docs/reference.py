@@ -1,8 +1,8 @@
-"""The page docs/configuration.md, written from the types that check a configuration.
+"""The page docs/configuration.md and the table of kinds in docs/your_own_data.md, written from the code.
 
     python docs/reference.py
 
-The meaning of a key is the text under its field in the code. A test fails if the page is out of date.
+The meaning of a key is the text under its field in the code. A test fails if a page is out of date.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ from occupancy.config import (
 )
 from occupancy.config.search import AdaptiveSearch, GridSearch, Range
 from occupancy.data.folds import Scheme, Times
+from occupancy.data.kinds import KINDS, Facts, Rule
 from occupancy.data.schema import Column, Schema
 
 PAGE = Path(__file__).with_name("configuration.md")
+OWN = Path(__file__).with_name("your_own_data.md")
+START, END = "<!-- kinds: written by `python docs/reference.py` -->", "<!-- end of kinds -->"
 INTRODUCTION = """\
 # Configuration
 
@@ -114,6 +117,34 @@ def reference() -> str:
     )
 
 
+_RULES: dict[Rule, str] = {
+    "last": "the last reading",
+    "any": "whether any is above 0",
+    "mean": "the mean",
+    "increase": "by how much a counter grew",
+}
+
+
+def with_kinds(page: str) -> str:
+    """Return the page on one's own log with the table of kinds as the code has it."""
+    head, _, rest = page.partition(START)
+    _, _, tail = rest.partition(END)
+    rows = [
+        "| kind | units, with the range of a working sensor | on a grid | too old after | names, for example |",
+        "| --- | --- | --- | --- | --- |",
+        *(_kind(kind, facts) for kind, facts in KINDS.items() if facts.scales),
+    ]
+    table = "\n".join(rows)
+    return f"{head}{START}\n\n{table}\n\n{END}{tail}"
+
+
+def _kind(kind: str, facts: Facts) -> str:
+    units = ", ".join(f"{scale.unit} ({scale.low:,g} to {scale.high:,g})" for scale in facts.scales)
+    hours = facts.max_age_s / 3600
+    age = f"{hours:g} h" if hours >= 1 else f"{hours * 60:g} min"
+    return f"| `{kind}` | {units} | {_RULES[facts.rule]} | {age} | {', '.join(facts.words[:4])} |"
+
+
 def _name(model: type[Section]) -> str:
     return str(model.model_fields["name"].default)
 
@@ -186,3 +217,4 @@ def _in_line(text: str | None) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(reference() + "\n", encoding="utf-8")
+    OWN.write_text(with_kinds(OWN.read_text(encoding="utf-8")), encoding="utf-8")

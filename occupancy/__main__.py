@@ -26,6 +26,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
+    "setup": Command("occupancy.setup.__main__", "look at a log as you have it, and write what training needs"),
     "data": Command("occupancy.data.__main__", "fetch a sensor log, check it, and show what is in it"),
     "explore": Command("occupancy.explore", "write a page that shows what is in a log before any model"),
     "train": Command("occupancy.train", "train a model on the folds of a log and record it"),

@@ -86,7 +86,7 @@ def test_a_command_gets_what_stands_behind_its_name_and_gives_its_exit_code(monk
 
 @pytest.mark.parametrize(
     ("given", "hint"),
-    [("tarin", "did you mean train?"), ("predicts", "did you mean predict?"), ("zzz", "expected one of data, explore")],
+    [("tarin", "did you mean train?"), ("predicts", "did you mean predict?"), ("zzz", "expected one of setup, data")],
 )
 def test_an_unknown_command_is_one_line_with_the_nearest_name(
     given: str, hint: str, capsys: pytest.CaptureFixture[str]

@@ -25,7 +25,7 @@ LEVELS: tuple[set[str], ...] = (
     {"explanation"},
     {"serving"},
     {"tracking"},
-    {"experiments", "search", "comparison", "exploration", "labelling", "limits", "control", "live"},
+    {"experiments", "search", "comparison", "exploration", "setup", "labelling", "limits", "control", "live"},
     {"doors"},
 )
 """The parts from the bottom up: a part imports only parts of its own level and below."""

@@ -48,7 +48,8 @@ class Facts:
         max_age_s: how long a reading holds after it was sent, in seconds, unless ``data.max_age`` says otherwise.
         response_s: time that a reading takes to follow a change in the room, in seconds.
         rests: whether the reading stays the same for hours in a room that nobody is in.
-        words: parts of column names that mean the kind, in lower case, the surest first.
+        words: parts of column names that mean the kind, in lower case and without accents, the surest first. One of
+            five letters or more may be a part of a longer word.
         sentinels: readings that sensors of the kind give in place of an error.
     """
 
@@ -68,9 +69,13 @@ class Facts:
         )
 
 
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(listed.split(", "))
+
+
 _ERRORS = (-1.0, -127.0, -999.0, -9999.0, 9999.0, 32767.0, 65535.0)  # of buses and converters, whatever they measure
 _BINARY = Scale("0 or 1", 0, 1, 1, ("0/1", "on/off", "bool", "boolean", "binary"))
-_SHARE = ("percent", "pct", "% open", "%rh", "% rh", "rh", "% r.h.", "%rf", "% rf")
+_SHARE = ("percent", "pct", "% open", "%rh", "% rh", "rh", "rh%", "rh %", "% r.h.", "%rf", "% rf", "% r.f.", "prozent")
 
 KINDS: Mapping[Kind, Facts] = {
     "temperature": Facts(
@@ -83,7 +88,7 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         600,
         rests=True,
-        words=("temperature", "temperatur", "temp", "tair", "t_in", "celsius", "fahrenheit"),
+        words=_words("temperature, temperatur, temperatura, temp, tmp, tair, t air, t in, celsius, fahrenheit"),
         sentinels=(*_ERRORS, 85.0),  # a DS18B20 reads 85 degC before its first conversion
     ),
     "light": Facts(
@@ -92,7 +97,11 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         1,
         rests=True,
-        words=("illuminance", "illumination", "brightness", "light", "lux", "licht", "helligkeit"),
+        words=_words(
+            "illuminance, illumination, brightness, luminosity, luminosite, luminosidad, "
+            "eclairement, beleuchtung, helligkeit, verlichting, lichtsterkte, light, licht, lux, "
+            "lumiere, luz"
+        ),
         sentinels=_ERRORS,
     ),
     "sound": Facts(
@@ -104,7 +113,11 @@ KINDS: Mapping[Kind, Facts] = {
         600,
         1,
         rests=False,
-        words=("sound", "noise", "loudness", "decibel", "microphone", "mic", "spl", "schall", "geraeusch"),
+        words=_words(
+            "sound pressure level, sound pressure, sound, noise, loudness, decibel, microphone, mic, "
+            "spl, laeq, schallpegel, schall, geraeusch, gerausch, lautstaerke, lautstarke, geluid, "
+            "bruit, ruido"
+        ),
         sentinels=_ERRORS,
     ),
     "co2": Facts(
@@ -116,17 +129,28 @@ KINDS: Mapping[Kind, Facts] = {
         1800,
         120,
         rests=False,
-        words=("co2", "co₂", "carbon_dioxide", "carbon dioxide", "carbondioxide", "kohlendioxid"),
+        words=(
+            "co2",
+            "eco2",
+            "carbon dioxide",
+            "carbondioxide",
+            "kohlendioxid",
+            "dioxyde de carbone",
+            "koolstofdioxide",
+        ),
         sentinels=(*_ERRORS, 0.0),
     ),
-    "co2_slope": Facts((), "last", 1800, 120, rests=False, words=("co2_slope",)),
+    "co2_slope": Facts((), "last", 1800, 120, rests=False, words=("co2 slope",)),
     "motion": Facts(
         (_BINARY, Scale("events", 0, 1e6, 1, ("count", "counts", "triggers"))),
         "any",
         600,
         1,
         rests=True,
-        words=("motion", "pir", "movement", "bewegung", "presence_sensor", "radar"),
+        words=_words(
+            "motion, pir, movement, bewegung, bewegungsmelder, beweging, mouvement, movimiento, "
+            "presence sensor, mmwave, radar"
+        ),
         sentinels=_ERRORS,
     ),
     "humidity": Facts(
@@ -139,7 +163,10 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         300,
         rests=False,
-        words=("relative_humidity", "humidity", "humid", "feuchte", "rel_hum", "rh", "hum"),
+        words=_words(
+            "relative humidity, humidity, humid, luftfeuchtigkeit, luftfeuchte, feuchtigkeit, "
+            "feuchte, vochtigheid, humidite, humedad, rel hum, hum, rh, hygro"
+        ),
         sentinels=_ERRORS,
     ),
     "voc": Facts(
@@ -153,7 +180,7 @@ KINDS: Mapping[Kind, Facts] = {
         1800,
         120,
         rests=False,
-        words=("tvoc", "voc", "volatile", "iaq", "air_quality", "airquality"),
+        words=_words("tvoc, voc, vocs, volatile, iaq, air quality, airquality, luftqualitat, luftqualitaet"),
         sentinels=_ERRORS,
     ),
     "pressure": Facts(
@@ -168,7 +195,7 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         1,
         rests=False,
-        words=("barometric", "baromatic", "pressure", "luftdruck", "druck"),
+        words=_words("barometric, baromatic, barometer, pressure, luftdruck, druck, luchtdruk, pression, presion"),
         sentinels=(*_ERRORS, 0.0),
     ),
     "door": Facts(
@@ -177,7 +204,7 @@ KINDS: Mapping[Kind, Facts] = {
         86_400,
         1,
         rests=True,
-        words=("door", "contact", "opening", "tuer", "tür"),
+        words=_words("door, contact, opening, tuer, tur, deur, porte, puerta"),
         sentinels=_ERRORS,
     ),
     "power": Facts(
@@ -189,7 +216,7 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         1,
         rests=False,
-        words=("active_power", "power", "watt", "leistung", "plug", "socket"),
+        words=("active power", "power", "watt", "leistung", "vermogen", "puissance", "potencia"),
         sentinels=_ERRORS,
     ),
     "devices": Facts(
@@ -198,7 +225,10 @@ KINDS: Mapping[Kind, Facts] = {
         3600,
         300,
         rests=True,
-        words=("wifi", "wi-fi", "wlan", "connected_devices", "devices", "clients", "bluetooth", "ble", "stations"),
+        words=_words(
+            "connected devices, devices, device count, clients, client count, stations, wifi, wi fi, "
+            "wlan, bluetooth, ble, geraete, gerate"
+        ),
         sentinels=_ERRORS,
     ),
     "ventilation": Facts(
@@ -214,7 +244,11 @@ KINDS: Mapping[Kind, Facts] = {
         86_400,
         60,
         rests=True,
-        words=("air_flow", "airflow", "supply_air", "ventilation", "vent", "damper", "fan", "ahu", "window", "fenster"),
+        words=_words(
+            "air flow, airflow, luftstrom, volumenstrom, ventilation, ventilatie, luftung, lueftung, "
+            "vent, vav, damper, fan speed, fan, ahu, window contact, window, fensterkontakt, "
+            "fenster, fenetre, ventana, raam"
+        ),
         sentinels=_ERRORS,
     ),
     "other": Facts((), "last", 3600, 60, rests=False, words=()),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import re
 import runpy
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from occupancy.__main__ import main as occupancy
 from occupancy.config.parsing import load_config
@@ -33,7 +36,7 @@ pytestmark = [
 ELSEWHERE = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "data/README.md", "benchmarks/README.md"]
 PAGES = [*(ROOT / page for page in ELSEWHERE), *sorted((ROOT / "docs").glob("*.md"))]
 OWN = (ROOT / "docs" / "your_own_data.md").read_text(encoding="utf-8")
-CHECK = ["source=office.csv", "schema=office_schema.yaml", "max_count=2", "folds=office_folds.yaml"]
+CHECK = ["source=office.csv", "schema=office/schema.yaml", "max_count=2", "folds=office/folds.yaml"]
 EQUAL = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -49,7 +52,8 @@ def commands(page: str) -> list[tuple[str, str]]:
 
 
 def is_cheap(command: str) -> bool:
-    return (command.startswith("occupancy data") and "--out" not in command) or command.endswith("--dry-run")
+    is_check = command.startswith("occupancy data") and "--out" not in command
+    return is_check or command.startswith("occupancy setup") or command.endswith("--dry-run")
 
 
 def anchors(page: Path) -> set[str]:
@@ -58,15 +62,25 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the logs that the script of the page writes, and the files of its setup."""
+    folder = tmp_path_factory.mktemp("office")
+    (script,) = blocks(OWN, "python")
+    (setup,) = [command for command, _ in commands(OWN) if command.startswith("occupancy setup")]
+    with contextlib.chdir(folder):
+        Path(script.partition("\n")[0].removeprefix("# ")).write_text(script, encoding="utf-8")
+        runpy.run_path("make_office.py")
+        assert occupancy(shlex.split(setup)[1:]) == 0
+    return folder
+
+
 @pytest.fixture
-def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the files of the page and the log that its script writes, as working directory."""
+def office(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the prepared folder as working directory."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-    for text in [*blocks(OWN, "yaml"), *blocks(OWN, "python")]:
-        name = text.partition("\n")[0].removeprefix("# ")
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    runpy.run_path("make_office.py")
+    monkeypatch.setenv("COLUMNS", "80")
     return tmp_path
 
 
@@ -83,6 +97,7 @@ def test_every_link_within_the_project_leads_to_a_file_and_to_a_heading_in_it(pa
 def test_a_file_of_the_code_that_a_page_names_is_there(page: Path) -> None:
     named = re.findall(r"[`> ](\w[\w/]*/\w+\.(?:py|yaml))\b", page.read_text(encoding="utf-8"))
     made_up = {"configs/naive_bayes.yaml", "models/naive_bayes.py", "tests/models/test_naive_bayes.py"}
+    made_up |= {f"office/{name}.yaml" for name in ("schema", "folds", "config")}
     for path in {*named} - {*made_up, *(f"occupancy/{path}" for path in made_up)}:
         assert any((folder / path).is_file() for folder in (ROOT, ROOT / "occupancy")), path
 
@@ -117,7 +132,8 @@ def test_a_command_of_the_page_prints_what_the_page_says(
 ) -> None:
     program, *arguments = shlex.split(command)
     assert program == "occupancy"
-    assert occupancy(arguments) == 0
+    capsys.readouterr()
+    assert occupancy([*arguments, *(["--force"] if arguments[0] == "setup" else [])]) == 0
     printed = capsys.readouterr()
     assert not printed.err or "has no column of kind sound" in " ".join(printed.err.split())
     assert doctest.OutputChecker().check_output(output, printed.out, EQUAL), printed.out
@@ -169,7 +185,7 @@ def run_lines(code: str) -> dict[str, Any]:
 
 def test_the_page_has_commands_to_run_and_files_to_write() -> None:
     assert sum(is_cheap(command) for command, _ in commands(OWN)) == 3
-    assert len(blocks(OWN, "yaml")) == 3
+    assert len(blocks(OWN, "python")) == 1
 
 
 def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
@@ -179,6 +195,18 @@ def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
         (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
 
     return replace
+
+
+def with_fold(**parts: list[Any]) -> Callable[[Path], None]:
+    """Return what gives the parts of the first fold another interval."""
+
+    def change(folder: Path) -> None:
+        path = folder / "office" / "folds.yaml"
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree["folds"][0].update({part: [interval] for part, interval in parts.items()})
+        path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+
+    return change
 
 
 def with_a_humid_column(folder: Path) -> None:
@@ -191,42 +219,28 @@ def as_it_is(folder: Path) -> None:
     """Leave the files alone."""
 
 
-FOLDS, LOG = "office_folds.yaml", "office.csv"
+LOG = "office.csv"
 MISTAKES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "missing column Date, Time": (as_it_is, ["source=office.csv"]),
     "unknown column humidity": (with_a_humid_column, CHECK),
     "unreadable time": (as_it_is, [*CHECK, "time_format=%Y-%m-%d"]),
     "duplicate time": (replaced(LOG, "01.01.2024 00:01", "01.01.2024 00:00"), CHECK),
     "every step between rows is a gap": (as_it_is, [*CHECK, "max_gap=30"]),
-    "missing (1)": (replaced(LOG, "00:01,25.25", "00:01,"), CHECK),
+    "missing (1)": (replaced(LOG, "00:01,25.25", "00:01,"), [*CHECK, "missing=refuse"]),
     "count above data.max_count": (as_it_is, [part.replace("max_count=2", "max_count=1") for part in CHECK]),
-    "is for the log 'uci', got the log 'office'": (replaced(FOLDS, "log: office", "log: uci"), CHECK),
-    "has no rows; the log runs from": (
-        replaced(FOLDS, '"2024-01-04", "2024-01-05"', '"2025-01-04", "2025-01-05"'),
-        CHECK,
-    ),
-    "rows outside train": (replaced(FOLDS, '"2024-01-02 16:00", "2024-01-03"', '"2024-01-04", "2024-01-05"'), CHECK),
-    "overlap; a row can be in only one part": (
-        replaced(FOLDS, '"2024-01-01", "2024-01-03"', '"2024-01-01", "2024-01-03 01:00"'),
-        CHECK,
-    ),
+    "is for the log 'uci', got the log 'office'": (replaced("office/folds.yaml", "log: office", "log: uci"), CHECK),
+    "has no rows; the log runs from": (with_fold(test=["2025-01-04", "2025-01-05"]), CHECK),
+    "rows outside train": (with_fold(validation=["2024-01-04", "2024-01-05"]), CHECK),
+    "overlap; a row can be in only one part": (with_fold(train=["2024-01-01", "2024-01-03 01:00"]), CHECK),
     "training rows have the single label 0": (
-        replaced(
-            FOLDS,
-            '"2024-01-01", "2024-01-03"]]\n    validation: [["2024-01-02 16:00", "2024-01-03"',
-            '"2024-01-01", "2024-01-01 08:00"]]\n    validation: [["2024-01-01 06:00", "2024-01-01 08:00"',
-        ),
+        with_fold(train=["2024-01-01", "2024-01-01 08:00"], validation=["2024-01-01 06:00", "2024-01-01 08:00"]),
         CHECK,
     ),
     "label 2 is in the test rows but not in the training rows": (
-        replaced(
-            FOLDS,
-            '"2024-01-01", "2024-01-03"]]\n    validation: [["2024-01-02 16:00", "2024-01-03"',
-            '"2024-01-02", "2024-01-02 12:15"]]\n    validation: [["2024-01-02", "2024-01-02 06:00"',
-        ),
+        with_fold(train=["2024-01-02", "2024-01-02 12:15"], validation=["2024-01-02", "2024-01-02 06:00"]),
         CHECK,
     ),
-    "expected a time such as": (replaced(FOLDS, '"2024-01-02 16:00"', "16"), CHECK),
+    "expected a time such as": (with_fold(validation=[16, "2024-01-03"]), CHECK),
 }
 
 

@@ -24,6 +24,12 @@ def test_the_reference_is_what_the_types_say_and_python_docs_reference_py_writes
     assert GENERATOR["PAGE"] == DOCS / "configuration.md"
 
 
+def test_the_table_of_kinds_is_what_the_code_says() -> None:
+    page = (DOCS / "your_own_data.md").read_text(encoding="utf-8")
+    assert GENERATOR["with_kinds"](page) == page, "the page is stale; run: python docs/reference.py"
+    assert "| `co2` | ppm (250 to 20,000)" in page
+
+
 def test_the_reference_has_every_key_and_no_other() -> None:
     of_a_config = PAGE.partition("## A schema file")[0]
     listed = set(re.findall(r"^#### `([^`]+)`$", of_a_config, re.MULTILINE))

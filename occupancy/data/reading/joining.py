@@ -23,6 +23,7 @@ from occupancy.data.times import falls, format_of, in_utc, joined_text
 from occupancy.errors import InputError
 
 _RESOLVED = "resolved"  # times of a wall clock that a zone has put in order, and that are to be written in UTC
+_EPOCH = re.compile(r"\s*\d{10}(?:\d{3})?(?:\.\d+)?\s*")  # a whole time; a column of 0.5 beside it is a sensor's
 _CLOCK = re.compile(r"\s*\d{1,2}:\d\d.*|\s*0?\.\d+\s*")
 
 
@@ -89,7 +90,7 @@ def _time_columns(cells: Cells) -> tuple[str, ...]:
             f"{cells.files[0]}: has no column with dates, by which several files are put together; add one"
         )
     head = cells.frame.iloc[:50]
-    if not any(":" in text for text in head[dated[0]].astype(str)):
+    if not any(":" in text or _EPOCH.fullmatch(text) for text in head[dated[0]].astype(str)):
         others = [str(name) for name in cells.frame.columns if name not in dated]
         dated += [
             name for name in others if head[name].astype(str).map(lambda text: bool(_CLOCK.fullmatch(text))).all()

@@ -1,0 +1,1 @@
+"""From the files that people have to the schema, the folds and the config that training needs."""
