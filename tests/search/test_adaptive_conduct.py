@@ -20,9 +20,10 @@ from occupancy.errors import InputError
 from occupancy.execution.process_pool import Pool
 from occupancy.execution.unit import Failure, OnShare, Outcome, Scores, Unit, ignore
 from occupancy.search import report
-from occupancy.search.conduct import Result, conduct
+from occupancy.search.conduct import conduct
 from occupancy.search.plan import SearchPlan, plan_search
 from occupancy.search.request import load_search
+from occupancy.search.result import Result
 from tests.search.made_search import STORE, search_in
 
 pytestmark = [
