@@ -23,6 +23,7 @@ from occupancy.train import main as train
 from occupancy.tune import main as tune
 
 pytestmark = [
+    pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     # MLflow says so of a class of its own when its pyfunc module is imported.
