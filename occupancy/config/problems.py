@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from occupancy.config.keys import COMMAND_LINE, known_keys
-from occupancy.errors import shortened
+from occupancy.errors import typed
 
 _LONGEST_KEY = 100  # characters of an unknown key that are compared with the known ones
 
@@ -37,9 +37,9 @@ def describe(model: type[BaseModel], tree: dict[str, Any], places: Mapping[str, 
     if problem["type"] == "value_error":  # our own checks
         return f"{where}: {problem['ctx']['error']}"
     if problem["type"] == "union_tag_invalid":
-        return f"{where}.name: got {_quoted(problem['input']['name'])}, expected {problem['ctx']['expected_tags']}"
+        return f"{where}.name: got {typed(problem['input']['name'])}, expected {problem['ctx']['expected_tags']}"
     if problem["type"] in {"model_type", "union_tag_not_found"}:
-        return f"{where}: got {_quoted(problem['input'])}, expected keys with values"
+        return f"{where}: got {typed(problem['input'])}, expected keys with values"
     said = problem["msg"]
     expected = said.removeprefix("Input should be ")
     remedy = f", expected {expected}" if expected != said else f"; {said[0].lower()}{said[1:]}"
@@ -47,11 +47,7 @@ def describe(model: type[BaseModel], tree: dict[str, Any], places: Mapping[str, 
         items = str(problem["input"]).strip("[] ")
         example = items if re.fullmatch(r"[\w., -]{1,60}", items, re.ASCII) else "..."
         remedy += f" such as '{key}=[{example}]', with the quotes"
-    return f"{where}: got {_quoted(problem['input'])}{remedy}"
-
-
-def _quoted(value: Any) -> str:
-    return f"{shortened(value)} ({type(value).__name__})"
+    return f"{where}: got {typed(problem['input'])}{remedy}"
 
 
 def _cut(key: str) -> str:
