@@ -75,7 +75,7 @@ def _parser() -> Parser:
 
 
 def _command(options: argparse.Namespace) -> None:
-    question = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides))
+    question = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides, "data.folds=blocked"))
     html, csv = (
         None if path is None else files.check_target(path, f"--{kind}", [kind])
         for kind, path in (("html", options.html), ("csv", options.csv))

@@ -35,7 +35,15 @@ def escaped(text: str) -> str:
 
 def shortened(value: object) -> str:
     """Return what a value is written as in code; of a long one, the first and the last part."""
-    return _SHORT.repr(value)
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        return "a number of thousands of digits"
+
+
+def typed(value: object) -> str:
+    """Return a value as `shortened`, and its type."""
+    return f"{shortened(value)} ({type(value).__name__})"
 
 
 class InputError(ValueError):

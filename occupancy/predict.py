@@ -138,7 +138,7 @@ def _opened(options: argparse.Namespace, tracking: Tracking) -> Iterator[tuple[P
 
 def _is_folder(model: str) -> bool:
     """Return whether a model is given as a folder; a registered name has no slash in it."""
-    return "/" in model or os.sep in model or Path(model).exists()
+    return "/" in model or os.sep in model or (model != "" and Path(model).exists())
 
 
 def _written(paths: Sequence[Path], kind: str, rows: int) -> str:
@@ -161,7 +161,7 @@ def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any], st
     from occupancy.config.keys import COMMAND_LINE, known_keys  # noqa: PLC0415
     from occupancy.config.parsing import parse_overrides, resolve  # noqa: PLC0415
 
-    given = parse_overrides(options.overrides)
+    given = parse_overrides(options.overrides, "data.max_csv_mb=500")
     allowed = (STORE, *READING, DECODING)
     for key in given:
         if key not in allowed:

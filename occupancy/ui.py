@@ -45,7 +45,9 @@ def _parser() -> Parser:
 
 
 def _command(options: argparse.Namespace) -> None:
-    tracking = resolve(Question, {}, COMMAND_LINE, parse_overrides(options.overrides)).tracking
+    tracking = resolve(
+        Question, {}, COMMAND_LINE, parse_overrides(options.overrides, "tracking.uri=sqlite:///mlflow.db")
+    ).tracking
 
     from occupancy.tracking.read import find_experiment  # noqa: PLC0415 (so that --help is quick)
 

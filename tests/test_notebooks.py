@@ -28,6 +28,8 @@ from occupancy.experiments.run import conduct_one
 from tests.places import ROOT
 
 pytestmark = [
+    pytest.mark.uncounted,
+    pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     # MLflow says so of a class of its own when its pyfunc module is imported.

@@ -54,6 +54,14 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def test_an_example_of_a_setting_is_one_that_the_command_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ui.main(["foo"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said == "occupancy ui: command line: got 'foo', expected key=value such as tracking.uri=sqlite:///mlflow.db\n"
+    )
+
+
 def test_without_a_store_it_says_so_in_one_line_and_makes_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

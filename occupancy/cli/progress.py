@@ -89,20 +89,15 @@ class UnitProgress:
         self._bar.live.transient = self._done < self._total
         self._bar.stop()
 
-    def add(self, units: int) -> None:
-        """Add so many units to those planned."""
-        self._total += units
-        self._show()
-
     def share(self, unit: Hashable, share: float) -> None:
         """Say which share of a unit is done, 0 to 1."""
         self._shares[unit] = share
         self._show()
 
-    def advance(self, unit: Hashable = None) -> None:
-        """Say that a unit is done."""
+    def advance(self, unit: Hashable, done: int, total: int) -> None:
+        """Say that a unit has ended, and how many are done of how many."""
         self._shares.pop(unit, None)
-        self._done += 1
+        self._done, self._total = done, total
         self._show()
 
     def _show(self) -> None:

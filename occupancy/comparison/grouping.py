@@ -39,7 +39,7 @@ def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Fol
     left_out: Counter[tuple[str, str]] = Counter()
     chosen = _on_shared_data(runs, scheme, left_out)
     loaded: dict[tuple[str, ...], _Tested] = {}
-    unusable: dict[str, str] = {}
+    unusable: dict[str, Unusable] = {}
     for run in sorted(chosen, key=lambda run: run.ended, reverse=True):
         key = (*_identity(run), run.params["seed"])
         if key in loaded:
@@ -48,12 +48,12 @@ def compare(runs: Sequence[Run], scheme: str, load: Callable[[Run], Sequence[Fol
         try:
             loaded[key] = (run, load(run))
         except Unusable as error:
-            unusable[run.run_id] = str(error)
+            unusable[run.run_id] = error
             left_out[run.name, str(error)] += 1
     if not loaded:
         run_id, reason = next(iter(unusable.items()))
         none = f"none of the {len(unusable)} finished runs on {scheme!r} can be used"
-        raise InputError(f"data.folds: {none}; the latest is {run_id}: {reason}; train again with occupancy train")
+        raise InputError(f"data.folds: {none}; the latest is {run_id}: {reason}; {reason.remedy}")
     groups = _groups(_on_same_rows(list(loaded.values()), left_out))
     number = sum(int(label_runs(rows.truth)[-1]) + 1 for rows in groups[0].parts[0])
     outs = [LeftOut(name, count, reason) for (name, reason), count in left_out.items()]

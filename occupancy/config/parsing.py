@@ -20,6 +20,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 MOST_PROBLEMS = 5
 """How many problems of a configuration a message tells."""
+EXAMPLE = "data.source=simulated"
+"""An override that most commands take."""
 LONGEST = 100_000
 """The most characters of all overrides together."""
 
@@ -80,20 +82,36 @@ def resolve(model: type[_Model], tree: dict[str, Any], where: str, given: Mappin
     given = given or {}
     for key, value in given.items():
         put(tree, key, value)
+    return validated(model, tree, where, dict.fromkeys(given, COMMAND_LINE))
+
+
+def validated(model: type[_Model], tree: dict[str, Any], where: str, places: Mapping[str, str]) -> _Model:
+    """Return the checked settings from a mapping.
+
+    Args:
+        model: the type of the settings.
+        tree: keys with values.
+        where: how messages call the source of the mapping.
+        places: how they call the source of a dotted key, where that is another.
+
+    Raises:
+        InputError: see `resolve`.
+    """
     try:
         return model.model_validate(tree)
     except ValidationError as error:
         found = error.errors(include_url=False)
-        problems = [describe(model, tree, given, where, problem) for problem in found[:MOST_PROBLEMS]]
+        problems = [describe(model, tree, places, where, problem) for problem in found[:MOST_PROBLEMS]]
         problems += [f"and {len(found) - MOST_PROBLEMS:,} more problems"] if len(found) > MOST_PROBLEMS else []
         raise InputError("; ".join(problems)) from None
 
 
-def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+def parse_overrides(overrides: Sequence[str], example: str = EXAMPLE) -> dict[str, Any]:
     """Return dotted keys with their values.
 
     Args:
         overrides: texts such as ``data.source=simulated``; a value that is not valid YAML is taken as text.
+        example: one that the command takes, for messages.
 
     Raises:
         InputError: if an override is not of the form ``key=value``, a key is given twice, or they are too long.
@@ -107,9 +125,9 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals or not all(part.strip() for part in key.split(".")):
-            quotes = ", or 'features=[co2, motion]' with the quotes" if set(text) & set("[]{}") else ""
-            got = shortened(text)
-            raise InputError(f"{COMMAND_LINE}: got {got}, expected key=value such as data.source=simulated{quotes}")
+            is_list = example == EXAMPLE and set(text) & set("[]{}")
+            quotes = ", or 'features=[co2, motion]' with the quotes" if is_list else ""
+            raise InputError(f"{COMMAND_LINE}: got {shortened(text)}, expected key=value such as {example}{quotes}")
         key = key.strip()
         parts = parts_of(key)
         containing = [".".join(parts[:number]) for number in range(1, len(parts) + 1)]
@@ -137,10 +155,10 @@ def parse_data_settings(name: str, overrides: Sequence[str]) -> Data:
     """
     texts = [text.lstrip() for text in overrides]
     whole = [text if text.startswith(("data.", "=")) or "=" not in text else f"data.{text}" for text in texts]
-    settings = resolve(Config, {"name": name}, COMMAND_LINE, parse_overrides(whole)).data
-    if settings.rooms is not None:
+    given = parse_overrides(whole)
+    if given.get("data.rooms") is not None:  # before all else that may be wrong: nothing else would heal it
         raise InputError(
-            f"{COMMAND_LINE}: data.rooms: got {settings.rooms!r}, but this command reads one log; give source=FILE "
-            "(occupancy train --dry-run checks all rooms)"
+            f"{COMMAND_LINE}: data.rooms: got {shortened(given['data.rooms'])}, but this command reads one log; give "
+            "source=FILE in its place (occupancy train --dry-run checks all rooms)"
         )
-    return settings
+    return resolve(Config, {"name": name}, COMMAND_LINE, given).data

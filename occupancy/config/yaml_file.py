@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from occupancy.errors import InputError, shortened
+from occupancy.errors import InputError, shortened, typed
 from occupancy.files import read
 
 MOST_BYTES = 1_000_000
@@ -86,7 +86,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not valid YAML: {_in_one_line(error)}") from None
     if not isinstance(content, dict):
-        got = "an empty file" if content is None else f"{shortened(content)} ({type(content).__name__})"
+        got = "an empty file" if content is None else typed(content)
         raise InputError(f"{path}: got {got}, expected keys with values")
     return content
 

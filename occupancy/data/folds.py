@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
+from occupancy.arrays import Rows
 from occupancy.config import Name, Section
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
@@ -27,7 +28,6 @@ from occupancy.data.table import Log
 from occupancy.data.times import recordings
 from occupancy.errors import InputError, InputWarning, shortened
 
-Rows = NDArray[np.bool_]
 PARTS = ("train", "validation", "test")
 
 # In a checkout the schemes lie in data/folds; a wheel carries the same files beside this one.

@@ -32,11 +32,12 @@ from occupancy.tracking.registry import register
 from occupancy.tracking.request import Job
 
 
-class FoldsExperiment(Experiment):
+class FoldsExperiment(Experiment[Result]):
     """The folds of one log, each tested, and the model to use, which is not."""
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
+        super().__init__(plan.title, plan.request)
+        self.plan = plan
         assert plan.log is not None, "folds are those of a log"
         self._log: Log = plan.log
         self._tested: dict[int, Tested] = {}

@@ -20,6 +20,7 @@ from occupancy.explanation import report as explanation
 from occupancy.health.finding import Finding
 from occupancy.models import check_sensors
 from occupancy.tracking.experiment import check_experiment
+from occupancy.tracking.request import Request
 from occupancy.tracking.store import check_store
 
 
@@ -64,6 +65,27 @@ class Plan:
     def title(self) -> str:
         """The config and the seed, for people."""
         return f"{self.config.name}, seed {self.config.seed}"
+
+    @property
+    def request(self) -> Request:
+        """What is recorded of it. The record of rooms with a model each is continued if it was stopped."""
+        config = self.config
+        tags: Mapping[str, str] = {
+            "protocol": config.protocol,
+            "dataset": str(self.dataset["name"]),
+            "digest": str(self.dataset["digest"]),
+            "folds": config.data.folds,
+            "folds_digest": self.folds_digest,
+            "model": config.model.name,
+            "config_key": config.key,
+            # One setting for all folds was chosen on rows that are some other fold's test.
+            "selection": "shared",
+        }
+        # As MLflow itself writes them: runs of other versions hold the same text for the same setting.
+        params = {key: str(value) for key, value in config.flat().items()}
+        files = {"config.yaml": config.to_yaml()}
+        key = self.key if self.log is None else None
+        return Request(config.tracking, config.name, tags, params, files, self.log, key)
 
     def check_rooms(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of each part of each room with a model of its own, or what is wrong with it."""

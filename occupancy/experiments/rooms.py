@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Self
 
 from occupancy.data.rooms import StoredRoom
 from occupancy.errors import InputError
@@ -18,22 +17,21 @@ from occupancy.plots import rooms as figures
 from occupancy.tracking.request import Job
 
 
-class RoomsExperiment(Experiment):
+class RoomsExperiment(Experiment[Result]):
     """A model per room. A room that fails is recorded with the reason, and the others go on.
 
     A record that was stopped is continued: what it holds is not done again, but rooms that failed are tried again.
     """
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self.key = plan.key
+        super().__init__(plan.title, plan.request)
+        self.plan = plan
 
-    def __enter__(self) -> Self:
-        """Open the record at once, and take over what it holds."""
+    def take_over(self) -> None:
+        """Take what the record of a stopped experiment holds."""
         for unit in self.units:
             if (known := self.open().known.get(unit.key)) is not None:
                 self.outcomes[unit] = known
-        return self
 
     @cached_property
     def units(self) -> Sequence[Unit]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from occupancy.arrays import Floats
-from occupancy.errors import InputError
+from occupancy.errors import InputError, typed
 
 STEPS_S = (1e-3, 1e7)
 """The range of the seconds between two rows of a log: a span of hours in samples of less would not fit into memory."""
-_SHOWN = 60  # letters of a wrong value
+_SHOWN = 60  # letters of a key
 
 
 class Learned:
@@ -34,7 +34,7 @@ class Learned:
         """
         self._key = key
         if not isinstance(tree, dict):
-            raise InputError(f"{key or 'the settings'}: got {_shown(tree)}, expected keys with values")
+            raise InputError(f"{key or 'the settings'}: got {typed(tree)}, expected keys with values")
         self.tree = tree
 
     def __contains__(self, key: str) -> bool:
@@ -146,7 +146,7 @@ class Learned:
 
     def wrong(self, key: str, expected: str) -> InputError:
         """Return the error that says what a value is, and what it should be."""
-        return InputError(f"{self.name(key)}: got {_shown(self.tree[key])}, expected {expected}")
+        return InputError(f"{self.name(key)}: got {typed(self.tree[key])}, expected {expected}")
 
 
 def _suits(want: int | None, have: int) -> bool:
@@ -163,8 +163,3 @@ def _is_number(value: object) -> bool:
 def _range(least: float, most: float, above: bool) -> str:
     low = "" if math.isinf(least) else f" {'above' if above else 'from'} {least:g}"
     return low if math.isinf(most) else f"{low}{' and' if above else ''} up to {most:g}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value) if not isinstance(value, list | dict) else f"{type(value).__name__} {value!r}"
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -15,8 +15,8 @@ from occupancy.cli.format import jsonable, plain_table, shown
 from occupancy.execution.unit import Scores
 from occupancy.experiments.report import SHOWN
 from occupancy.search.choice import mean_of
-from occupancy.search.conduct import Result, Tested
 from occupancy.search.plan import SearchPlan
+from occupancy.search.result import Result, Tested
 from occupancy.search.space import written
 
 _TESTED = ("mse", "f1_macro", "mse_mean", "f1_micro")

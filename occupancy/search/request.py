@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from occupancy.config import Config
+from occupancy.config import Config, Section
 from occupancy.config.keys import COMMAND_LINE, put
-from occupancy.config.parsing import parse_overrides, read_experiment, resolve
+from occupancy.config.parsing import parse_overrides, read_experiment, resolve, validated
 from occupancy.config.search import AdaptiveSearch, GridSearch
 from occupancy.errors import InputError, shortened
 from occupancy.search.adaptive import Adaptive
 from occupancy.search.grid import Grid
-from occupancy.search.space import SECTION, Space
+from occupancy.search.space import OVER, SECTION, Space
 
 Method = Grid | Adaptive
+
+
+class _Grid(Section):
+    search: GridSearch
+
+
+class _Adaptive(Section):
+    search: AdaptiveSearch
 
 
 def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Method:
@@ -34,33 +42,39 @@ def load_search(path: Path | str, overrides: Sequence[str] = ()) -> Method:
     if SECTION not in tree:
         raise InputError(f"{path}: has no section {SECTION}; add one, or train this config by `occupancy train`")
     asked = {SECTION: tree.pop(SECTION)}
-    for key in [key for key in given if key.partition(".")[0] == SECTION]:
+    typed = [key for key in given if key.partition(".")[0] == SECTION]
+    for key in typed:
         _override(asked, key, given.pop(key))
-    search = _search(asked[SECTION], f"{path}: {SECTION}")
+    search = _search(asked, str(path), dict.fromkeys(typed, COMMAND_LINE))
     for key in given:
         if any(key == other or key.startswith(f"{other}.") for other in search.over):
-            raise InputError(f"{COMMAND_LINE}: {key} is searched; give {SECTION}.over.{key}=[...] to search elsewhere")
+            raise InputError(f"{COMMAND_LINE}: {key} is searched; give {OVER}.{key}=[...] to search elsewhere")
     config = resolve(Config, tree, str(path), given)
     if config.protocol != "honest":
         raise InputError(f"{path}: protocol: got {config.protocol!r}, which leaves no rows to choose by; take 'honest'")
+    places = {key: f"{COMMAND_LINE if f'{OVER}.{key}' in typed else path}: {OVER}" for key in search.over}
     method = (
-        Adaptive(Space(config, search, tree, str(path)))
+        Adaptive(Space(config, search, tree, str(path), places))
         if isinstance(search, AdaptiveSearch)
-        else Grid(Space(config, search, tree, str(path)))
+        else Grid(Space(config, search, tree, str(path), places))
     )
     method.samples()  # raises where one is wrong
     return method
 
 
-def _search(section: Any, where: str) -> GridSearch | AdaptiveSearch:
+def _search(asked: dict[str, Any], where: str, places: Mapping[str, str]) -> GridSearch | AdaptiveSearch:
+    section = asked[SECTION]
     method = section.get("method", "grid") if isinstance(section, dict) else "grid"
     if method not in ("grid", "adaptive"):
-        raise InputError(f"{where}: method: got {shortened(method)}, expected 'grid' or 'adaptive'")
-    return resolve(AdaptiveSearch, section, where) if method == "adaptive" else resolve(GridSearch, section, where)
+        place = places.get(f"{SECTION}.method", where)
+        raise InputError(f"{place}: {SECTION}.method: got {shortened(method)}, expected 'grid' or 'adaptive'")
+    if method == "adaptive":
+        return validated(_Adaptive, asked, where, places).search
+    return validated(_Grid, asked, where, places).search
 
 
 def _override(asked: dict[str, Any], key: str, value: Any) -> None:
-    searched = key.removeprefix(f"{SECTION}.over.")
+    searched = key.removeprefix(f"{OVER}.")
     if searched != key and isinstance(asked[SECTION], dict) and isinstance(asked[SECTION].get("over"), dict):
         asked[SECTION]["over"][searched] = value  # there, dots do not nest
     else:

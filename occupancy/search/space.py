@@ -9,10 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from occupancy.config import Config
 from occupancy.config.keys import put
-from occupancy.config.parsing import resolve
+from occupancy.config.parsing import validated
 from occupancy.config.search import AdaptiveSearch, GridSearch
 
 SECTION = "search"
+OVER = f"{SECTION}.over"
 
 _Search = TypeVar("_Search", GridSearch, AdaptiveSearch)
 
@@ -58,12 +59,14 @@ class Space(Generic[_Search]):
         search: what may be tried, and what it is chosen by.
         tree: the experiment as it was given.
         where: what messages call the file.
+        places: what they call the place of what may be tried, by dotted key.
     """
 
     config: Config
     search: _Search
     tree: dict[str, Any]
     where: str
+    places: Mapping[str, str]
 
     def trial(self, number: int, name: str, setting: Mapping[str, Any]) -> Trial:
         """Return a setting with its experiment, on the log and in the store of the search.
@@ -73,8 +76,8 @@ class Space(Generic[_Search]):
         """
         tree = copy.deepcopy(self.tree)
         for key, value in setting.items():
-            put(tree, key, value, f"{self.where}: {SECTION}.over")
-        config = resolve(Config, tree, self.where)
+            put(tree, key, value, self.places[key])
+        config = validated(Config, tree, self.where, self.places)
         same = {"data": self.config.data, "tracking": self.config.tracking}
         return Trial(number, name, setting, config.model_copy(update=same))
 

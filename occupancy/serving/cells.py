@@ -10,12 +10,11 @@ import pandas as pd
 
 from occupancy.data.cells import LISTED_CELLS
 from occupancy.data.schema import Schema
-from occupancy.errors import InputError
+from occupancy.errors import InputError, typed
 
 _NUMBERS = (int, float, np.integer, np.floating)
 _TEXT = (str, type(None), type(pd.NA))  # a cell may be missing; the gate says what is to be done about it
 _TIMES = (datetime.date, datetime.time, np.datetime64, type(pd.NaT))
-_SHOWN = 40  # letters of a wrong cell
 
 
 def check_types(frame: pd.DataFrame, schema: Schema) -> None:
@@ -37,7 +36,7 @@ def check_types(frame: pd.DataFrame, schema: Schema) -> None:
         for column in columns:
             cells = frame[column] if column in frame.columns else pd.Series(dtype=float)
             if isinstance(cells, pd.Series):  # of a column that is there twice, the gate says so
-                found += [f"row {row} {column} {_shown(cell)}" for row, cell in _wrong(cells, allowed)]
+                found += [f"row {row} {column} {typed(cell)}" for row, cell in _wrong(cells, allowed)]
     if found:
         more = f" and {len(found) - LISTED_CELLS} more" if len(found) > LISTED_CELLS else ""
         told = ", ".join(found[:LISTED_CELLS]) + more
@@ -61,11 +60,3 @@ def _fits(cell: Any, allowed: tuple[type, ...]) -> bool:
         return not isinstance(cell, int) or float(cell) == float(cell)
     except OverflowError:
         return False
-
-
-def _shown(cell: Any) -> str:
-    try:
-        text = repr(cell)
-    except ValueError:  # Python writes no integer of more than some thousand digits
-        text = "a number of thousands of digits"
-    return f"{text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'} ({type(cell).__name__})"

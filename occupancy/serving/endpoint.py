@@ -6,18 +6,22 @@ columns that it does not know, and answers a mistake with the stack and the path
 
 from __future__ import annotations
 
+import csv
 import functools
-import io
 import json
 import logging
 import time
-import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from occupancy.data.reading.content import check_text
+from occupancy.data.reading.layout import Layout
+from occupancy.data.reading.parsing import parse_rows
 from occupancy.errors import InputError
 from occupancy.serving.model import ServedModel
 
@@ -128,19 +132,14 @@ def _text(body: bytes | str) -> str:
 
 
 def _read_csv(text: str) -> pd.DataFrame:
-    """Return the cells of CSV as text. Raise InputError if it is none."""
-    if not text.strip():
-        raise InputError("the request: is empty; expected a header line and one line for each sample")
+    """Return the cells of CSV as text, read as files are. Raise InputError if it is none."""
+    content, where = text.encode(), Path("the request")
+    check_text(content, where)
     _check_rows(text.rstrip().count("\n"))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, index_col=False)
-    except pd.errors.ParserWarning:
-        raise InputError("the request: rows have more cells than the header; give every column a name") from None
-    except (ValueError, pd.errors.ParserError) as error:
-        said = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")[:200]
-        raise InputError(f"the request: is not CSV ({said}); give every row as many cells as the header") from None
+    names = next(csv.reader(text.splitlines()[:1]), [])
+    if twice := sorted(name for name, times in Counter(names).items() if times > 1):
+        raise InputError(f"the request: column {', '.join(twice)} is in the header twice; send each column once")
+    return parse_rows(content, Layout(",", tuple(names), 0, 1, {}, ()), where)[0]
 
 
 def _read_json(text: str) -> pd.DataFrame:

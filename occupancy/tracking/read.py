@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from occupancy.config import EACH_ROOM, Tracking
+from occupancy.config import EACH_ROOM, LEAVE_ROOMS_OUT, Tracking
 from occupancy.config.address import Address
 from occupancy.errors import InputError
 from occupancy.tracking import store
@@ -65,7 +65,10 @@ def read_predictions(uri: str, run: Run) -> list[FoldRows]:
         InputError: the store does not answer any more.
     """
     if run.tags.get("folds") == EACH_ROOM:
-        raise Unusable("has a model per room, of which scores alone are kept, in the run's rooms.csv")
+        raise Unusable(
+            "has a model per room, of which scores alone are kept, in the run's rooms.csv",
+            f"to compare models over rooms, train and compare them with data.folds={LEAVE_ROOMS_OUT}",
+        )
     if not run.folds:
         raise Unusable("the runs of its folds are gone")
     return [_rows(uri, fold) for fold in run.folds]

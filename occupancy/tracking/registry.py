@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from occupancy.config import Tracking
 from occupancy.data.source import SIMULATED
-from occupancy.errors import InputError, InputWarning
+from occupancy.errors import InputError, InputWarning, shortened
 from occupancy.tracking.guard import RECORDED, store_errors
 from occupancy.tracking.lookup import UNKNOWN, Recorded, logged_model, title_of
 from occupancy.tracking.store import asked, check_there
@@ -37,12 +37,17 @@ def find_registered(tracking: Tracking, given: str) -> Recorded:
     Raises:
         InputError: there is no such store, model, alias or version.
     """
+    sign = next((sign for sign in "@:" if sign in given), "")
+    name, _, which = given.rpartition(sign) if sign else (given, "@", CURRENT)
+    if not name.strip() or not which.strip():
+        raise InputError(
+            f"--model: got {shortened(given)}, expected NAME@ALIAS, NAME:VERSION or NAME of a registered model, "
+            f"such as occupancy-best@{CURRENT}, or the folder of a saved model"
+        )
     try:
         check_there(tracking.uri)
     except InputError as error:
         raise InputError(f"--model: {given} is not a folder here, so it is looked up in a store; {error}") from None
-    sign = next((sign for sign in "@:" if sign in given), "")
-    name, _, which = given.rpartition(sign) if sign else (given, "@", CURRENT)
     with asked(tracking) as client:
         registered = _find(client, name, tracking.shown_uri)
         try:

@@ -12,7 +12,15 @@ from occupancy.arrays import Floats, Ints
 
 
 class Unusable(Exception):  # noqa: N818 (it is a reason, and goes into the list of what was left out)
-    """A run's predictions are not there or cannot be read; the text says why."""
+    """A run's predictions are not there or cannot be read; the text says why.
+
+    Attributes:
+        remedy: what gives a run that has them.
+    """
+
+    def __init__(self, reason: str, remedy: str = "train again with occupancy train") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)

@@ -248,13 +248,13 @@ def test_a_command_that_fails_says_so_under_the_name_that_its_help_shows(capsys:
 def test_off_a_terminal_the_progress_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with UnitProgress(4) as shown:
         shown.share("one", 0.5)
-        shown.advance("one")
+        shown.advance("one", 1, 4)
     assert capsys.readouterr() == ("", "")
 
 
 def test_on_a_terminal_the_progress_tells_what_is_done_elapsed_and_left_on_one_line(terminal: io.StringIO) -> None:
     with UnitProgress(12, done=3) as shown:
-        shown.advance("one")
+        shown.advance("one", 4, 12)
     last = frames(terminal)[-1]
     assert last.startswith("4/12 fits ")
     assert re.search(r" 0:00:00 [-\d:]+$", last)
@@ -267,17 +267,15 @@ def test_shares_of_units_under_way_move_the_bar_and_do_not_count_as_done() -> No
     shown.share("one", 0.5)
     shown.share("two", 0.25)
     assert (task.completed, task.fields["done"]) == (0.75, 0)
-    shown.advance("one")
-    assert (task.completed, task.fields["done"]) == (1.25, 1)
-    shown.add(2)
-    assert task.total == 6
+    shown.advance("one", 1, 6)
+    assert (task.completed, task.fields["done"], task.total) == (1.25, 1, 6)
 
 
 def test_a_bar_is_full_when_everything_is_done(terminal: io.StringIO) -> None:
     with UnitProgress(2) as shown:
-        for unit in ("one", "two"):
+        for done, unit in enumerate(("one", "two"), 1):
             shown.share(unit, 0.9)
-            shown.advance(unit)
+            shown.advance(unit, done, 2)
         (task,) = shown._bar.tasks
         assert task.finished
     assert frames(terminal)[-1].startswith("2/2 fits ")
@@ -285,7 +283,7 @@ def test_a_bar_is_full_when_everything_is_done(terminal: io.StringIO) -> None:
 
 def test_a_bar_of_work_that_broke_off_vanishes(terminal: io.StringIO) -> None:
     with UnitProgress(2) as shown:
-        shown.advance("one")
+        shown.advance("one", 1, 2)
     assert terminal.getvalue().rstrip().endswith("\x1b[2K"), "the line is cleared"
 
 

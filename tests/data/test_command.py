@@ -184,6 +184,14 @@ def test_a_scheme_that_is_given_is_tried_on_the_log(capsys: pytest.CaptureFixtur
         ),
         (["source"], "command line: got 'source', expected key=value such as data.source=simulated"),
         (["=uci"], "command line: got '=uci', expected key=value such as data.source=simulated"),
+        (["foo=1"], "command line: unknown key data.foo; allowed in data: source, folds"),
+        *(
+            (
+                [f"rooms={rooms}", *others],
+                f"command line: data.rooms: got {rooms!r}, but this command reads one log; give",
+            )
+            for rooms, others in (("here", []), ("here", ["folds=each_room"]), ("here", ["source=uci"]), (5, []))
+        ),
         (["max_count=many"], "command line: data.max_count: got 'many' (str), expected a valid integer"),
         (["source=simulated", "time_format=%Y"], "command line: data: time_format conflicts with source 'simulated'"),
         (

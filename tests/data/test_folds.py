@@ -298,8 +298,8 @@ FOLD = "{train: [[2024-01-01, 2024-01-02]], validation: [[2024-01-01, 2024-01-02
         (f"folds: [{FOLD}]\n", "FILE: log is missing"),
         (
             f"log: uci\nfolds: [{FOLD.replace('test', 'tset')}]\n",
-            "FILE: folds.0.test is missing; FILE: unknown key folds.0.tset; did you mean folds.test? allowed in folds: "
-            "train, validation, test",
+            "FILE: folds.0.test is missing; FILE: unknown key folds.0.tset; did you mean folds.0.test? allowed in "
+            "folds.0: train, validation, test",
         ),
         (
             f"log: uci\nfolds: [{FOLD.replace('2024-01-03, 2024-01-04', '2024-01-03')}]\n",

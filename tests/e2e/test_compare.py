@@ -255,7 +255,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(
         ("train.max_epochs=3", "command line: unknown key train; did you mean tracking?"),
         ("tracking.url=x", "command line: unknown key tracking.url; did you mean tracking.uri?"),
         ("tracking.uri=5", "command line: tracking.uri: got 5 (int), expected a valid string"),
-        ("data.folds", "command line: got 'data.folds', expected key=value"),
+        ("data.folds", "command line: got 'data.folds', expected key=value such as data.folds=blocked"),
         ("tracking.uri=ftp://x", "tracking.uri: got 'ftp://x', expected sqlite:///mlflow.db"),
     ],
 )

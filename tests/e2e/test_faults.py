@@ -12,10 +12,8 @@ import io
 import os
 import random
 import shutil
-import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -30,9 +28,12 @@ from sqlalchemy.engine import Engine
 
 from occupancy import compare, predict, train, tune, ui
 from tests.experiments.made_experiments import tracking_apart
+from tests.forked import Forked
 from tests.places import ROOT
 
 pytestmark = [
+    pytest.mark.uncounted,
+    pytest.mark.usefixtures("no_drawing"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
@@ -48,7 +49,7 @@ data:
   simulation: {{days: 3, room: {{step_s: 300}}}}
 model: {{name: majority}}
 """
-SEARCH = f"{SMALL}search: {{over: {{seed: [0, 1, 2]}}}}\n"
+SEARCH = f"{SMALL}search: {{over: {{seed: [0, 1]}}}}\n"
 CALLS = ("create_run", "log_batch", "log_text", "log_figure", "log_inputs", "set_terminated", "create_logged_model")
 
 Fault = Callable[[Path], None]
@@ -195,8 +196,14 @@ def finished(path: Path) -> dict[str, int]:
     return dict(ask(path, question))
 
 
+COUNTED: dict[object, int] = {}
+"""How many calls each command makes that write into the store."""
+
+
 def calls_of(command: Callable[[Path], tuple[int, str, str]], store: Path) -> int:
     """Return how many calls a command makes that write into the store."""
+    if command in COUNTED:
+        return COUNTED[command]
     counted = [0]
 
     def count(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -212,7 +219,7 @@ def calls_of(command: Callable[[Path], tuple[int, str, str]], store: Path) -> in
         for name in CALLS:
             patch.setattr(MlflowClient, name, count(getattr(MlflowClient, name)))
         assert command(apart)[0] == 0
-    return counted[0]
+    return COUNTED.setdefault(command, counted[0])
 
 
 def check_mends(
@@ -377,34 +384,30 @@ def test_a_reader_of_a_store_that_is_damaged_after_the_first_look_says_so(
 # Processes of their own.
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "occupancy", *arguments, f"tracking.uri=sqlite:///{folder / 'mlflow.db'}"]
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+def started(folder: Path, *arguments: str) -> Forked:
+    return Forked(folder, *arguments, f"tracking.uri=sqlite:///{folder / 'mlflow.db'}")
 
 
 def killed(folder: Path, moment_s: float, *arguments: str) -> bool:
     """Return whether a command was killed, with all that it started, before it ended."""
-    process = start(folder, *arguments)
+    process = started(folder, *arguments)
     try:
         process.wait(moment_s)
     except subprocess.TimeoutExpired:
         return True
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
-    assert process.returncode == 0
+    assert process.returncode == 0, process.errors.read_text()
     return False
 
 
-def check_kills(folder: Path, times: int, seed: int) -> None:
+def check_kills(folder: Path, times: int, seed: int, workers: int) -> None:
     """Kill commands at random moments: nothing that was finished is lost, and the store stays whole."""
     moments, path = random.Random(seed), folder / "mlflow.db"
     commands = {
-        "tune": ["tune", "--config", "search.yaml", "--workers", "2"],
-        "train": ["train", "--config", "small.yaml", "--workers", "2"],
+        "tune": ["tune", "--config", "search.yaml", f"--workers={workers}"],
+        "train": ["train", "--config", "small.yaml", f"--workers={workers}"],
         "predict": ["predict", "--model", "occupancy-small", "--csv", "log.csv", "--out", "counts.csv"],
     }
     took: dict[str, float] = {}
@@ -419,7 +422,7 @@ def check_kills(folder: Path, times: int, seed: int) -> None:
         kept = finished(path)
         (folder / "counts.csv").unlink(missing_ok=True)
         if name == "tune":  # another search each time; a finished one is not run again
-            (folder / "search.yaml").write_text(SEARCH.replace("[0, 1, 2]", f"[{number}, {number + 1}]"))
+            (folder / "search.yaml").write_text(SEARCH.replace("[0, 1]", f"[{number}, {number + 1}]"))
         killed(folder, moments.uniform(0, 1.1) * took[name], *commands[name])
         assert ask(path, "pragma integrity_check") == [("ok",)]
         assert finished(path).items() >= kept.items(), f"kill {number} of {name} lost something"
@@ -437,13 +440,16 @@ def prepared(folder: Path, trained: Path) -> Path:
     return folder
 
 
-def test_a_few_kills_at_random_moments_lose_nothing(tmp_path: Path, trained: Path) -> None:
-    check_kills(prepared(tmp_path, trained), 2, seed=1)
+def test_a_few_kills_at_random_moments_lose_nothing(
+    tmp_path: Path, trained: Path, new_store: Callable[[Path], str]
+) -> None:
+    new_store(tmp_path / "mlflow.db")
+    check_kills(prepared(tmp_path, trained), 3, seed=1, workers=1)
 
 
 @pytest.mark.proof
 def test_a_hundred_kills_at_random_moments_lose_nothing(tmp_path: Path, trained: Path) -> None:
-    check_kills(prepared(tmp_path, trained), 100, seed=2)
+    check_kills(prepared(tmp_path, trained), 100, seed=2, workers=2)
 
 
 @contextlib.contextmanager
@@ -468,8 +474,8 @@ def test_a_real_disk_that_is_too_small_is_told_in_a_line(share: float, tmp_path:
     size = int(share * sum(path.stat().st_blocks * 512 for path in needed))
     with small_disk(tmp_path / "disk", size) as folder:
         (folder / "small.yaml").write_text(SMALL)
-        command = [sys.executable, "-m", "occupancy", "train", "--config", "small.yaml", "--workers", "1", "--json"]
-        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
-        assert ended.stderr.count("\n") == 1, ended.stderr
-        assert "No space left on device" in ended.stderr or "has no space left on its disk" in ended.stderr
+        ended = Forked(folder, "train", "--config", "small.yaml", "--workers", "1", "--json")
+        code, output, errors = ended.wait(PATIENCE_S), ended.output.read_text(), ended.errors.read_text()
+        assert (code, output) == (2, ""), errors
+        assert errors.count("\n") == 1, errors
+        assert "No space left on device" in errors or "has no space left on its disk" in errors

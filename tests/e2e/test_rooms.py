@@ -23,6 +23,7 @@ from occupancy.train import main as train
 from occupancy.tune import main as tune
 
 pytestmark = [
+    pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     # MLflow says so of a class of its own when its pyfunc module is imported.
@@ -273,7 +274,8 @@ def test_what_wants_a_model_or_predictions_is_told_that_a_model_per_room_keeps_s
     tracked = f"tracking.uri={store(stored)}"
     assert compare(["data.folds=each_room", tracked]) == 2
     said = capsys.readouterr().err
-    assert f"{run_id}: has a model per room, of which scores alone are kept, in the run's rooms.csv" in said
+    assert f"{run_id}: has a model per room, of which scores alone are kept, in the run's rooms.csv; to compare" in said
+    assert said.endswith("; to compare models over rooms, train and compare them with data.folds=leave_rooms_out\n")
     for asked in (run_id, children(stored, run_id)[0].info.run_id):
         assert predict(["--run", asked, "--csv", "rooms/room_1.csv", tracked]) == 2
         said = capsys.readouterr().err

@@ -19,10 +19,14 @@ import pytest
 import requests
 
 from occupancy import compare, predict, train, tune, ui
+from occupancy.__main__ import main as command
+from tests.experiments.made_experiments import tracking_apart
 from tests.places import ROOT
 from tests.secret_addresses import FORMS, leaked
 
 pytestmark = [
+    pytest.mark.uncounted,
+    pytest.mark.usefixtures("no_drawing"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
@@ -206,24 +210,27 @@ def test_a_password_that_was_typed_is_in_no_record_on_no_screen_and_not_in_the_l
     assert [path for path in files if any(secret in path.read_bytes() for secret in whole)] == []
 
 
-def test_a_login_of_the_environment_reaches_every_command(server: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_login_of_the_environment_reaches_every_command(
+    server: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     _, host = server
     (tmp_path / "small.yaml").write_text(SMALL)
-    uri = "tracking.uri=http://ann:${STORE_PASSWORD}@" + host
-    environment = {**os.environ, "STORE_PASSWORD": "s3c@/tpw"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STORE_PASSWORD", "s3c@/tpw")
 
-    def run(*arguments: str) -> str:
-        command = [sys.executable, "-m", "occupancy", *arguments, uri]
-        ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stderr
-        assert leaked(ended.stdout + ended.stderr) == []
-        return ended.stdout
+    def run(name: str, *arguments: str) -> str:
+        capsys.readouterr()
+        uri = [] if name == "data" else ["tracking.uri=http://ann:${STORE_PASSWORD}@" + host]
+        code = command([name, *arguments, *uri])
+        output, errors = capsys.readouterr()
+        assert code == 0, errors
+        assert leaked(output + errors) == []
+        return output
 
-    trained = json.loads(run("train", "--config", "small.yaml", "--json", "--workers", "1"))
-    run("compare", "--json", "data.folds=" + str(ROOT / "tests" / "e2e" / "two_folds.yaml"))
-    assert f"open http://{host}/#/experiments/" in run("ui")
-    log = tmp_path / "log.csv"
-    command = [sys.executable, "-m", "occupancy", "data", "source=simulated", "simulation.days=3", "--out", str(log)]
-    subprocess.run([*command, "simulation.room.step_s=300"], check=True, capture_output=True)
-    assert run("predict", "--run", trained["run_id"], "--csv", str(log)).count("\n") > 100
-    assert run("predict", "--model", trained["model"], "--csv", str(log)).count("\n") > 100
+    with tracking_apart():
+        trained = json.loads(run("train", "--config", "small.yaml", "--json", "--workers", "1"))
+        run("compare", "--json", "data.folds=" + str(ROOT / "tests" / "e2e" / "two_folds.yaml"))
+        assert f"open http://{host}/#/experiments/" in run("ui")
+        run("data", "source=simulated", "simulation.days=3", "simulation.room.step_s=300", "--out", "log.csv")
+        assert run("predict", "--run", trained["run_id"], "--csv", "log.csv").count("\n") > 100
+        assert run("predict", "--model", trained["model"], "--csv", "log.csv").count("\n") > 100

@@ -20,7 +20,7 @@ from tests.experiments.made_experiments import MLFLOW_WARNS
 from tests.places import ROOT
 from tests.serving.made_models import an_hour, save_for_mlflow
 
-pytestmark = MLFLOW_WARNS
+pytestmark = [*MLFLOW_WARNS, pytest.mark.usefixtures("no_drawing")]
 STARTS_WITHIN_S = 120.0
 
 

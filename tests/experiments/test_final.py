@@ -31,7 +31,7 @@ from tests.experiments.made_experiments import (
     tracking_apart,
 )
 
-pytestmark = MLFLOW_WARNS
+pytestmark = [*MLFLOW_WARNS, pytest.mark.usefixtures("no_drawing")]
 
 
 @pytest.fixture(autouse=True)

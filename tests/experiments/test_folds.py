@@ -37,7 +37,7 @@ from tests.experiments.made_experiments import (
     tracking_apart,
 )
 
-pytestmark = MLFLOW_WARNS
+pytestmark = [*MLFLOW_WARNS, pytest.mark.usefixtures("no_drawing")]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from occupancy.experiments.result import Result
 from occupancy.experiments.run import conduct, conduct_one
 from tests.experiments.made_experiments import MLFLOW_WARNS, Recording, children_of, majority, runs_of, tracking_apart
 
-pytestmark = MLFLOW_WARNS
+pytestmark = [*MLFLOW_WARNS, pytest.mark.usefixtures("no_drawing")]
 
 
 @pytest.fixture(autouse=True)

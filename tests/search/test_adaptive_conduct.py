@@ -20,12 +20,14 @@ from occupancy.errors import InputError
 from occupancy.execution.process_pool import Pool
 from occupancy.execution.unit import Failure, OnShare, Outcome, Scores, Unit, ignore
 from occupancy.search import report
-from occupancy.search.conduct import Result, conduct
+from occupancy.search.conduct import conduct
 from occupancy.search.plan import SearchPlan, plan_search
 from occupancy.search.request import load_search
+from occupancy.search.result import Result
 from tests.search.made_search import STORE, search_in
 
 pytestmark = [
+    pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     # MLflow says so of a class of its own when its pyfunc module is imported.

@@ -13,16 +13,18 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from rich.console import Console
 
-from occupancy.errors import InputError
+from occupancy.errors import InputError, InputWarning
 from occupancy.execution.process_pool import Pool
-from occupancy.execution.unit import Failure, OnShare, Outcome, Unit, carry_out, ignore
+from occupancy.execution.unit import Failure, OnShare, Outcome, Scores, Unit, carry_out, ignore
 from occupancy.search import report
-from occupancy.search.conduct import Result, conduct
+from occupancy.search.conduct import conduct
 from occupancy.search.plan import SearchPlan, plan_search
 from occupancy.search.request import load_search
+from occupancy.search.result import Result
 from tests.places import ROOT
 
 pytestmark = [
+    pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     # MLflow says so of a class of its own when its pyfunc module is imported.
@@ -113,6 +115,15 @@ def test_a_trial_that_fails_is_recorded_with_its_error_and_the_search_goes_on(se
     with shown.capture() as capture:
         shown.print(report.table(result))
     assert "failed   1 fits, the first trial 2 on fold 2: MemoryError: too large a forest" in capture.get()
+
+
+def test_what_fits_warn_of_is_told_once(search: SearchPlan) -> None:
+    def act(unit: Unit) -> Outcome:
+        return Scores({"mse": 1.0, "mse_mean": 1.0}, {"fit_s": 1.0}, 0, warnings=("the sensors are old",))
+
+    with pytest.warns(InputWarning) as caught:
+        conduct(search, InProcess(act))
+    assert [str(each.message) for each in caught] == ["forest, fold 2: the sensors are old"]
 
 
 def test_figures_and_the_search_lie_beside_the_parent_run(search: SearchPlan) -> None:

@@ -77,22 +77,39 @@ def test_what_is_searched_can_be_overridden(tmp_path: Path) -> None:
 
 
 MISTAKES: list[tuple[dict[str, Any], list[str], str]] = [
-    (over(model_in_hiden=[[32]]), [], "unknown key model.hiden; did you mean model.hidden?"),
+    (over(model_in_hiden=[[32]]), [], "crf.yaml: search.over: unknown key model.hiden; did you mean model.hidden?"),
     (over(model_in_hidden=[[32], 64]), [], "model.hidden: got 64"),
     (over(model_in_window=[5, 0]), [], "model.window: got 0"),
     (over(model_in_window=[5, 5]), [], "over gives 5 twice for model.window"),
-    (over(model_in_window=[]), [], "search: over.model.window: got []"),
-    (over(model_in_window=5), [], "search: over.model.window: got 5"),
+    (over(model_in_window=[]), [], "crf.yaml: search.over.model.window: got []"),
+    (over(model_in_window=5), [], "crf.yaml: search.over.model.window: got 5"),
     (over(model=[{"name": "lstm"}], model_in_window=[5]), [], "model.window and also model, which contains it"),
     (over(data_in_folds=["a", "b"]), [], "over has data.folds, which must be the same for all"),
     (over(train_in_refit=[True, False]), [], "over has train.refit"),
     (over(train_in_learning_rate_in_low=[1]), [], "'learning_rate' is a single value"),
-    ({"over": {}}, [], "search: over: got {}"),
-    ({"ovr": {"seed": [1]}}, [], "search: unknown key ovr; did you mean over?"),
+    ({"over": {}}, [], "crf.yaml: search.over: got {}"),
+    ({"ovr": {"seed": [1]}}, [], "crf.yaml: unknown key search.ovr; did you mean search.over?"),
     (over(seed=[1, 2]), ["seed=3"], "command line: seed is searched; give search.over.seed=[...]"),
     (over(seed=[1, 2]), ["protocol=report"], "protocol: got 'report', which leaves no rows to choose by"),
     (over(seed=[1, 2]), ["model.windw=3"], "command line: unknown key model.windw"),
-    (over(seed=[1, 2]), ["search.metric=f1"], "metric: got 'f1'"),
+    (over(seed=[1, 2]), ["search.metric=f1"], "command line: search.metric: got 'f1'"),
+    (over(seed=[1, 2]), ["search.metrik=mse"], "command line: unknown key search.metrik; did you mean search.metric?"),
+    (over(seed=[1, 2]), ["search.method=5"], "command line: search.method: got 5, expected 'grid' or 'adaptive'"),
+    (over(seed=[1, 2]), ["search=5"], "command line: search: got 5 (int), expected keys with values"),
+    (
+        over(seed=[1, 2]),
+        ["search.over.x=5"],
+        "command line: search.over.x: got 5 (int), expected a valid list such as 'search.over.x=[5]', with the quotes",
+    ),
+    (over(seed=[1, 2]), ["search.over.x=[5]"], "command line: search.over: unknown key x; allowed in the top level:"),
+    (over(seed=[1, 2]), ["search.over.model.window=[0]"], "command line: search.over: model.window: got 0"),
+    (over(seed=[1, 2]), ["search.over.model.hidden=[4]"], "command line: search.over: model.hidden: got 4 (int), exp"),
+    (over(seed=[-1]), ["search.metric=mse"], "crf.yaml: search.over: seed: got -1"),
+    (
+        over(seed=[1, 2]),
+        ["search.over.seed.low=[1]"],
+        "command line: search: over has seed.low and also seed, which contains it",
+    ),
 ]
 
 

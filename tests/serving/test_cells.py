@@ -42,10 +42,10 @@ def test_numbers_and_text_pass(cells: list[Any]) -> None:
         ({"a": 1}, r"\{'a': 1\} \(dict\)"),
         (1j, r"1j \(complex\)"),
         (b"1", r"b'1' \(bytes\)"),
-        pytest.param(10**400, r"1000.*\.\.\. \(int\)", id="long"),
+        pytest.param(10**400, r"1000+\.\.\.0+ \(int\)", id="long"),
         pytest.param(10**9000, r"a number of thousands of digits \(int\)", id="longer"),
         (pd.Timestamp("2024"), r"Timestamp.* \(Timestamp\)"),
-        pytest.param(["x" * 10**6], r"\['x{38}\.\.\. \(list\)", id="long text"),
+        pytest.param(["x" * 10**6], r"\['x+\.\.\.x+'\] \(list\)", id="long text"),
     ],
 )
 def test_anything_else_is_refused_by_row_column_and_type(cell: Any, shown: str) -> None:

@@ -172,10 +172,12 @@ CSV_MISTAKES: dict[str, tuple[bytes, str]] = {
     "nothing": (b" \n", "the request: is empty"),
     "not utf-8": (b"Date\n\xff", "the request: is not text (byte 5)"),
     "a longer row": (b"Date,Time\n1,2,3\n", "rows have more cells than the header"),
-    "a longer row later": (b"Date,Time\n1,2\n1,2,3\n", "the request: is not CSV (Expected 2 fields in line 3, saw 3)"),
-    "an open quote": (b'Date,Time\n1,"2\n', "the request: is not CSV"),
-    "a header alone": (b"Date,Time\n", "the frame: has no rows"),
-    "zeros": (b"\0\0\0", "the frame: "),
+    "a longer row later": (b"Date,Time\n1,2\n1,2,3\n", "the request: Expected 2 fields in line 3, saw 3; give every"),
+    "an open quote": (b'Date,Time\n1,"2\n', "the request: "),
+    "a cell without an end": (b"Date,Time\n1," + b"2" * 1001, "the request: has a cell of more than 1,000 characters"),
+    "a column twice": (b"Date,Date\n1,2\n", "the request: column Date is in the header twice"),
+    "a header alone": (b"Date,Time\n", "the request: has a header but no rows"),
+    "zeros": (b"\0\0\0", "the request: is not text (byte 0 is zero)"),
 }
 
 

@@ -360,7 +360,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "settings of another kind": (
         lambda folder: (folder / "settings.json").write_text("[1]"),
-        "damaged (the settings: got list [1], expected keys with values)",
+        "damaged (the settings: got [1] (list), expected keys with values)",
     ),
     "a model that is not known": (
         lambda folder: edit(folder / "settings.json", lambda tree: tree["config"]["model"].update(name="oracle")),
@@ -402,7 +402,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a short array": (
         lambda folder: edit(folder / "settings.json", lambda tree: tree["features"]["low"].pop()),
-        "features.low: got list [",
+        "features.low: got [",
     ),
 }
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import re
 from unittest.mock import create_autospec
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from occupancy.config import Tracking
 from occupancy.errors import InputError, InputWarning
-from occupancy.tracking.registry import CURRENT, register
+from occupancy.tracking.registry import CURRENT, find_registered, register
 
 REFUSED = MlflowException('duplicate key value violates unique constraint "registered_model_alias_pk"')
 
@@ -19,6 +21,13 @@ def client_whose_database_refuses_aliases(*answers: MlflowException | None) -> M
     client.get_logged_model.return_value.tags = {}  # type: ignore[attr-defined]
     client.set_registered_model_alias.side_effect = answers  # type: ignore[attr-defined]
     return client
+
+
+@pytest.mark.parametrize("given", ["", " ", "@current", "@", ":", ":3", "occupancy-best@", "occupancy-best:", "a@ "])
+def test_a_name_that_lacks_a_part_is_told_with_the_forms_that_there_are(given: str) -> None:
+    said = f"--model: got {given!r}, expected NAME@ALIAS, NAME:VERSION or NAME of a registered model, such as "
+    with pytest.raises(InputError, match=f"^{re.escape(said)}occupancy-best@current, or the folder of a saved model$"):
+        find_registered(Tracking(uri="sqlite:///none.db"), given)
 
 
 def test_a_new_alias_that_another_process_sets_at_the_same_time_is_set_again() -> None:

@@ -64,7 +64,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         lambda home: by_model(home, "--explain", "2024-01-01", "--out", "moment.png"),
         "--explain: log.csv: at 2024-01-01 00:00:00 the recording has 0 earlier rows, but the model needs",
     ),
-    "no key=value": (lambda home: by_model(home, "fast"), "got 'fast', expected key=value"),
+    "no key=value": (lambda home: by_model(home, "fast"), "'fast', expected key=value such as data.max_csv_mb=500"),
     "setting that the model keeps": (
         lambda home: by_model(home, "data.max_gap=900"),
         "data.max_gap can't be set, for a fitted model keeps its own; allowed: tracking.uri, data.time_format, "

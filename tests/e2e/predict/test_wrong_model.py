@@ -184,6 +184,7 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         "decoding: got 'best' (str), expected 'filter', 'viterbi' or 'windows'",
     ),
     "no such folder": (lambda home: ["--model", "./none", "--csv", str(home.folder / "log.csv")], ": is not a folder"),
+    "empty name": (lambda home: ["--model", "", "--csv", str(home.folder / "log.csv")], "--model: got '', expected"),
     "neither a folder nor a store": (
         lambda home: by_name(home, "none", "sqlite:///none.db"),
         "--model: none is not a folder here, so it is looked up in a store; tracking.uri: ",
