@@ -18,7 +18,7 @@ def understood(name: str, cells: Sequence[object], unit: str = "") -> Column:
 
 
 def spread(low: float, high: float) -> list[float]:
-    return np.linspace(low, high, 200).round(3).tolist()
+    return [float(value) for value in np.linspace(low, high, 200).round(3)]
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from occupancy.arrays import Floats
+from occupancy.arrays import Floats, Rows
 from occupancy.errors import InputError
 from occupancy.setup.folds import Parts, plan_folds
 
 STEP_S = 300
 
 
-def days(*visits: list[tuple[float, float, int]]) -> tuple[pd.DatetimeIndex, Floats]:
+def days(*visits: Sequence[tuple[float, float, int]]) -> tuple[pd.DatetimeIndex, Floats]:
     """Return times and counts of days, each with visits of start (h), end (h) and people."""
     times = pd.date_range("2024-01-01", periods=len(visits) * 86_400 // STEP_S, freq=f"{STEP_S}s")
     hours = np.asarray(times.hour + times.minute / 60)
@@ -24,8 +26,8 @@ def days(*visits: list[tuple[float, float, int]]) -> tuple[pd.DatetimeIndex, Flo
     return times, counts
 
 
-def rows(times: pd.DatetimeIndex, parts: Parts, part: str) -> np.ndarray:
-    return np.logical_or.reduce([(times >= start) & (times < end) for start, end in parts[part]])
+def rows(times: pd.DatetimeIndex, parts: Parts, part: str) -> Rows:
+    return np.asarray(np.logical_or.reduce([(times >= start) & (times < end) for start, end in parts[part]]), bool)
 
 
 def check(times: pd.DatetimeIndex, counts: Floats, folds: list[Parts]) -> None:

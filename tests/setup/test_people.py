@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import pytest
 
@@ -10,9 +12,9 @@ from occupancy.setup.people import People, find_people, meaning_of
 from occupancy.setup.values import numbers_of, values_of
 
 
-def found(asked: str | None = None, **columns: list[object]) -> People:
+def found(asked: str | None = None, **columns: Sequence[object]) -> People:
     text = pd.DataFrame({name: list(map(str, cells)) for name, cells in columns.items()})
-    return find_people(text, {name: values_of(text[name], numbers_of(text[name])) for name in text}, asked)
+    return find_people(text, {name: values_of(text[name], numbers_of(text[name])) for name in columns}, asked)
 
 
 @pytest.mark.parametrize(
