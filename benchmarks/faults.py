@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ from occupancy.prediction import Prediction
 Change = Callable[[pd.DataFrame, Schema], pd.DataFrame]
 
 
-def _each(kind: str, change: Callable[[pd.Series[float]], pd.Series[float] | float]) -> Change:
+def _each(kind: str, change: Callable[[pd.Series[float]], Any]) -> Change:
     def changed(frame: pd.DataFrame, schema: Schema) -> pd.DataFrame:
         return frame.assign(**{c.name: change(frame[c.name]) for c in schema.columns if c.kind == kind})
 

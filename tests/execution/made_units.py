@@ -81,11 +81,15 @@ class Slow(Fold):
 
 def slow_unit(seconds: float) -> Unit:
     fold = quick_fold()
-    return Unit(model_of(Majority()), Slow(1, fold.log, fold.train, fold.validation, fold.test, seconds), "validation")
+    return Unit(
+        model_of(Majority()), Slow(1, fold.log, fold.train, fold.validation, fold.test, seconds=seconds), "validation"
+    )
 
 
 def killer(marks: Path, deaths: int) -> Unit:
     fold = quick_fold()
     return Unit(
-        model_of(Majority()), Deadly(1, fold.log, fold.train, fold.validation, fold.test, marks, deaths), "validation"
+        model_of(Majority()),
+        Deadly(1, fold.log, fold.train, fold.validation, fold.test, marks=marks, deaths=deaths),
+        "validation",
     )

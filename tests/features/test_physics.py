@@ -325,7 +325,7 @@ def test_missing_readings_are_no_inputs_but_where_others_of_their_kind_say_what_
         frame.loc[frame.index[300:420], column] = np.nan
     log = log_of(frame, missing=missing)
     inputs = unscaled(fit(log), log)
-    of_co2 = [name for name in inputs if name.startswith(("people", "co2"))]
+    of_co2 = [name for name in inputs if str(name).startswith(("people", "co2"))]
     # The other sound, motion and temperature sensors stand in; there is one of CO2.
     assert np.isfinite(inputs.drop(columns=of_co2)).all(axis=None)
     assert inputs.loc[inputs.index[:5], of_co2].isna().all(axis=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -91,6 +92,7 @@ class Told:
     chosen_epochs: int = 0
     parameters: int = 0
     history_s: float = 0.0
+    step_s: float = math.nan
     held_out: Floats | None = None
     cross_fits: bool = False
 

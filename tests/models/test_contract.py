@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from occupancy.arrays import Rows
-from occupancy.config import LSTM, MLPCRF, Calibration, Config, Decoding, Majority, Mixture, Room, Simulation
+from occupancy.config import LSTM, MLPCRF, Calibration, Config, Decoding, Kind, Majority, Mixture, Room, Simulation
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.data.folds import Fold
@@ -241,8 +241,10 @@ def test_a_saved_model_predicts_as_before(name: str, part: str, tmp_path: Path) 
 def holed() -> pd.DataFrame:
     """Return the sensors with holes: one kind after another for 25 hours in all, and then all kinds for 8 hours."""
     frame = sensors(log()).copy()
-    for kind, start in zip(("co2", "sound", "motion", "temperature"), range(100, 400, 75), strict=True):
-        frame.loc[frame.index[start : start + 75], [column.name for column in UCI.of_kind(kind)]] = np.nan
+    kinds: list[Kind] = ["co2", "sound", "motion", "temperature"]
+    for kind, start in zip(kinds, range(100, 400, 75), strict=True):
+        for column in UCI.of_kind(kind):
+            frame.loc[frame.index[start : start + 75], column.name] = np.nan
     frame.iloc[500:600] = np.nan
     return frame
 

@@ -109,7 +109,7 @@ def test_the_model_never_sees_the_counts_of_the_log() -> None:
 def test_complete_counts_are_what_the_scores_are_against() -> None:
     counted = count(cells([0, 120, 310, 0], people=[0, 2, 3, 1]))
     assert counted.truth is not None
-    scores = score([(counted.prediction, counted.truth)], 100)
+    scores = score([(counted.prediction, counted.truth.astype(np.int64))], 100)
     assert scores["mse"] == 0.5
     expected = f"mse 0.500, f1_macro {scores['f1_macro']:.3f}, coverage_90 {scores['coverage_90']:.3f}"
     assert counted.remarks[1].startswith(f"against people: {expected} (no test where")
@@ -283,7 +283,7 @@ def test_the_picture_leaves_out_long_gaps() -> None:
 def test_the_scores_that_are_shown_exist() -> None:
     counted = count(cells([0, 1], people=[0, 1]))
     assert counted.truth is not None
-    assert {*counting.SHOWN} <= score([(counted.prediction, counted.truth)], 100).keys()
+    assert {*counting.SHOWN} <= score([(counted.prediction, counted.truth.astype(np.int64))], 100).keys()
 
 
 # One moment.
