@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from occupancy.arrays import Floats
 from occupancy.config import Kind
 
 Rule = Literal["last", "any", "mean", "increase"]
@@ -256,6 +259,20 @@ KINDS: Mapping[Kind, Facts] = {
 """The facts of every kind. Ranges are those of rooms with people in normal use, with a wide margin; sources: data
 sheets of usual sensors (SCD30, DS18B20, BME280, SGP30, HC-SR501), EN 16798-1 for temperatures, outdoor CO2 of 420 ppm
 less an error of 40 %."""
+
+
+def in_usual_unit(kind: Kind, unit: str, values: Floats) -> Floats:
+    """Return readings (N,) in the first unit of their kind, so that physics can compute with them.
+
+    Decibels become amplitudes, which are in proportion to volts; without a known unit, readings stay as they are.
+    """
+    scale = scale_of(kind, unit)
+    if scale is not None and scale.unit == "dB":
+        return np.asarray(10 ** (values / 20))
+    if scale is None or scale.to_first is None:
+        return values
+    factor, offset = scale.to_first
+    return values * factor + offset
 
 
 def scale_of(kind: Kind, unit: str) -> Scale | None:

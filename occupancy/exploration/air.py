@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from scipy.optimize import curve_fit
 
 from occupancy.arrays import Floats
+from occupancy.data.kinds import in_usual_unit
 from occupancy.data.times import recordings
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.features.balance import PLAUSIBLE_PER_H
@@ -113,8 +114,10 @@ def decays(subject: Subject) -> list[Decay]:
 
 def co2_of(subject: Subject) -> Floats:
     """Return the mean of all CO2 sensors that vary, (N,) in ppm; NaN if one of them has no reading."""
-    names = [column.name for column in subject.log.schema.of_kind("co2") if column.name in subject.varying]
-    return subject.log.frame[names].mean(axis=1, skipna=False).to_numpy(np.float64)
+    columns = [column for column in subject.log.schema.of_kind("co2") if column.name in subject.varying]
+    frame = subject.log.frame
+    ppm = [in_usual_unit("co2", column.unit, frame[column.name].to_numpy(np.float64)) for column in columns]
+    return np.asarray(np.mean(ppm, axis=0))
 
 
 def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int, float] | None:

@@ -260,7 +260,7 @@ def _by_kind(sensors: Features, frame: pd.DataFrame, stretch: Ints) -> Readings:
     A CO2 or motion sensor without a reading gets what the others of its kind say.
     """
     values = sensors.readings(frame, stretch).astype(np.float64)
-    usual = np.array([sensors.typical[column.name] for column in sensors.columns])
+    usual = sensors.usual
     found: Readings = {}
     for kind in PHYSICS_KINDS:
         own = np.array([column.kind == kind for column in sensors.columns])

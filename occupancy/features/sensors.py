@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
 from occupancy.config import PHYSICS, Kind
 from occupancy.data import rolling
+from occupancy.data.kinds import in_usual_unit
 from occupancy.data.schema import Column, Schema
 from occupancy.data.table import Log
 from occupancy.data.times import step_of, stretches
@@ -42,6 +43,7 @@ class Features:
         high: (F,) largest value of each column on the training rows, in its unit.
         typical: median on the training rows of each column that is read, by name.
         step_s: the step of the training log in seconds, to convert spans to samples.
+        converts: whether `readings` are in the usual units of their kinds; those of earlier versions are not.
     """
 
     columns: tuple[Column, ...]
@@ -49,6 +51,7 @@ class Features:
     high: Floats
     typical: dict[str, float]
     step_s: float
+    converts: bool = True
 
     @classmethod
     def fit(cls, log: Log, rows: Rows, selection: str | Sequence[Kind], seen: Rows | None = None) -> Self:
@@ -106,12 +109,22 @@ class Features:
         return scaled
 
     def readings(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
-        """Return what `unscaled` features read, (N, F) in the units of the sensors; NaN where a reading is missing.
+        """Return what `unscaled` features read, (N, F) as `in_usual_unit` has it; NaN where a reading is missing.
 
         Raises:
             InputError: as `transform` does.
         """
-        return self._scaled(frame, stretch)
+        return self._converted(self._scaled(frame, stretch))
+
+    @property
+    def usual(self) -> Floats:
+        """The median of each column on the training rows, (F,) as `in_usual_unit` has it."""
+        return np.asarray(self._converted(np.array([[self.typical[_source(column)] for column in self.columns]]))[0])
+
+    def _converted(self, values: NDArray[Any]) -> NDArray[Any]:
+        for place, column in enumerate(self.columns if self.converts else ()):
+            values[:, place] = in_usual_unit(column.kind, column.unit, values[:, place])
+        return values
 
     def _scaled(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
         assert not np.isnan(self.low).any(), "NaN in the scale: it was fitted on rows that may not be read"
@@ -152,6 +165,7 @@ class Features:
             "high": self.high.tolist(),
             "typical": self.typical,
             "step_s": self.step_s,
+            "converts": self.converts,
         }
 
     @classmethod
@@ -167,9 +181,9 @@ class Features:
         low, high = (learned.numbers(name, (len(columns),)) for name in ("low", "high"))
         if (low > high).any():
             raise learned.wrong("low", "numbers that are not above those of features.high")
-        return cls(
-            columns, low, high, {name: typical.number(name) for name in sources}, learned.number("step_s", *STEPS_S)
-        )
+        usual = {name: typical.number(name) for name in sources}
+        converts = "converts" in learned and learned.flag("converts")
+        return cls(columns, low, high, usual, learned.number("step_s", *STEPS_S), converts)
 
 
 def _read_columns(learned: Learned) -> tuple[Column, ...]:

@@ -164,9 +164,7 @@ class MassBalanceEstimator(OneStepEstimator):
     def _read(self, kind: Kind, frame: pd.DataFrame, stretch: Ints) -> Floats:
         """Return the mean of all sensors of a kind, (N,) in their unit; NaN outside every stretch and without any."""
         chosen = [column.kind == kind for column in self.features.columns]
-        usual = np.array(
-            [self.features.typical[column.name] for column in self.features.columns if column.kind == kind]
-        )
+        usual = self.features.usual[chosen]
         readings = fill_by_others(self.features.readings(frame, stretch)[:, chosen], usual if kind == "co2" else None)
         return np.asarray(readings.mean(axis=1, dtype=np.float64))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -372,6 +373,23 @@ def test_another_step_means_the_same_spans_of_time(step_s: float) -> None:
     lower, upper = (inputs[f"motion_1200_{rank}"].to_numpy() for rank in (1, 2))
     assert (np.isclose(lower, motion, atol=1e-6) | np.isclose(upper, motion, atol=1e-6)).all()
     assert np.isfinite(transformed(features, log)).all()
+
+
+def test_readings_in_another_unit_of_their_kind_give_the_same_inputs() -> None:
+    units: dict[str, tuple[str, Callable[[Any], Any]]] = {
+        "co2": ("%", lambda ppm: ppm / 1e4),
+        "temperature": ("degF", lambda celsius: celsius * 1.8 + 32),
+        "sound": ("dBA", lambda volts: 20 * np.log10(volts)),
+    }
+    log = room()
+    columns, frame = [], log.frame.copy()
+    for column in UCI.columns:
+        unit, change = units.get(column.kind, (column.unit, lambda same: same))
+        columns.append(column.model_copy(update={"unit": unit}))
+        frame[column.name] = change(frame[column.name])
+    other = log_of(frame, UCI.model_copy(update={"columns": columns}))
+    assert dataclasses.replace(other, schema=UCI).max_gap == log.max_gap
+    pd.testing.assert_frame_equal(unscaled(fit(other), other), unscaled(fit(log), log), rtol=1e-3, atol=1e-2)
 
 
 @SELECTIONS
