@@ -35,7 +35,6 @@ REMEDIES = {
     "infinite": "correct the cell, or empty it",
     "too large": "correct the cell, or empty it",
     "sensor without a reading": "give at least one reading, or take the column out of the file and of the schema",
-    "label missing": "leave it empty",
     "no count": "give counts for some rows at least, in the column that the schema names",
     "negative count": "write a count of 0 or more",
     "fractional count": "write a whole number",
@@ -111,6 +110,8 @@ def _cell_problems(
     order = {kind: rank for rank, kind in enumerate(REMEDIES)}
     tolerated = _tolerated(settings, in_use)
     cells = pd.concat([_failed(table, schema, settings), *_nulls(raw, table, schema, tolerated)], ignore_index=True)
+    if (cells["kind"] == "not a count").any():  # words may be the counts
+        tolerated = tolerated | {"no count"}
     cells = cells[~cells["kind"].isin(tolerated)]
     return cells.sort_values(["kind", "index"], key=lambda part: part.map(order) if part.name == "kind" else part)
 

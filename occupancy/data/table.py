@@ -165,30 +165,30 @@ def validate(
             certain; the rows of a frame, by default called by their positions, are each answered where they stand.
 
     Raises:
-        InputError: if there are no rows, a column is there twice, or cells are wrong: all problems in one line,
-            each kind with row, column, value and what to do.
+        InputError: if there are no rows, a column is there twice, or cells are wrong: all problems in one line.
     """
     where = where or name
     _check_shape(raw, where)
     raw = raw.loc[:, [not schema.ignores(str(name)) for name in raw.columns]].reset_index(drop=True)
     raw, times = _with_times(raw, schema, settings, where, label)
-    table = _in_numbers(raw, schema, settings, labelled)
-    if times is not None:
-        table[TIME] = times.times
+    table = _in_numbers(raw, times, schema, settings, labelled)
     clock = None if times is None else times.clock
     if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
     log = check_step(_build(table, schema, settings, name, labelled, in_use), where)
-    notes = () if in_use else _notes(log, settings)  # in use, what the model reads and learned from decides
-    return replace(log, clock=clock, notes=(*(times.notes if times else ()), *notes))
+    notes = () if times is None else times.notes
+    # In use, what the model reads and learned from decides.
+    return replace(log, clock=clock, notes=notes if in_use else (*notes, *_notes(log, settings)))
 
 
-def _in_numbers(raw: pd.DataFrame, schema: Schema, settings: Data, labelled: bool) -> pd.DataFrame:
+def _in_numbers(raw: pd.DataFrame, times: Times | None, schema: Schema, settings: Data, labelled: bool) -> pd.DataFrame:
     kinds = {column.name: column.kind for column in schema.columns}
     present = [name for name in schema.sensors if name in raw.columns]
     table = pd.DataFrame({name: to_numbers(raw[name], kinds[name]) for name in present}, index=raw.index)
     if labelled and schema.count in raw.columns:
         table[schema.count] = read_counts(raw[schema.count], schema, settings)
+    if times is not None:
+        table[TIME] = times.times
     return table
 
 

@@ -147,18 +147,10 @@ def pivot(
     Raises:
         InputError: if the times can't be read.
     """
-    text = frame[form.time].astype(str)
-    parsed = parse(text, format_of(text, time_format))
-    utc = parsed.times
     sensor = frame[form.names[0]].astype(str).str.strip()
     for name in form.names[1:]:
         sensor = sensor + " " + frame[name].astype(str).str.strip()
-    if parsed.offset_s is None and not parsed.zulu:
-        if zone is None:
-            _check_order(utc, sensor, rows)
-        else:
-            utc = pd.concat([in_utc(times, zone) for _, times in utc.groupby(sensor, sort=False)]).reindex(utc.index)
-            text = in_iso(utc, known=True)
+    text, utc = _in_time(frame[form.time].astype(str), sensor, rows, zone, time_format)
     order = np.argsort(utc.to_numpy(), kind="stable")
     moment = utc.to_numpy()[order]
     starts = np.append(True, moment[1:] != moment[:-1])
@@ -170,11 +162,26 @@ def pivot(
         mine = number == which
         cells = np.full(int(starts.sum()), "", dtype=object)
         cells[place[mine]] = value[mine]  # of several at one place, numpy keeps the last
-        columns[str(name)] = cells
+        columns[str(name) if name != form.time else f"{name} of a sensor"] = cells
     wide = pd.DataFrame({name: pd.Categorical(cells) for name, cells in columns.items()})
     again = len(frame) - len(set(zip(place.tolist(), number.tolist(), strict=True)))
     unused = [str(name) for name in frame.columns if name not in {form.time, *form.names, form.value, form.unit}]
     return wide, rows[order][starts], _units(frame, sensor, form), [_note(form, [*columns][1:], again, unused)]
+
+
+def _in_time(
+    text: pd.Series[str], sensor: pd.Series[str], rows: Ints, zone: str | None, time_format: str | None
+) -> tuple[pd.Series[str], pd.Series[pd.Timestamp]]:
+    """Return the times of the readings as text, and as what they are to be sorted by, (N,)."""
+    parsed = parse(text, format_of(text, time_format))
+    if parsed.offset_s is not None or parsed.zulu:
+        return text, parsed.times
+    if zone is None:
+        _check_order(parsed.times, sensor, rows)
+        return text, parsed.times
+    parts = [in_utc(times, zone) for _, times in parsed.times.groupby(sensor, sort=False)]
+    utc = pd.concat(parts).reindex(text.index)
+    return in_iso(utc, known=True), utc
 
 
 def _check_order(wall: pd.Series[pd.Timestamp], sensor: pd.Series[str], rows: Ints) -> None:
