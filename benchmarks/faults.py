@@ -123,7 +123,7 @@ def learned(config: Config, fold: Fold, name: str, is_alone: bool) -> tuple[Bloc
     profile = learn(fold.log, rows, [column.name for column in columns_read(config, fold.log.schema)])
     start, end = fold.log.times[fold.test][[0, -1]]
     file = (fold.log.times <= end) & ((fold.log.times >= start) | (not is_alone))
-    log = dataclasses.replace(fold.log, frame=fold.log.frame[file], missing=fold.log.missing[file])
+    log = dataclasses.replace(fold.log, frame=fold.log.frame[file], missing=fold.log.missing[file], lines=None)
     block = Block(name, log, start, estimator, profile)
     findings = examine(log, profile)
     prediction = count(block, log, findings)
@@ -161,7 +161,8 @@ def count(block: Block, log: Log, findings: list[Finding]) -> Prediction:
     with one_thread():
         prediction = block.estimator.predict(sensors, np.ones(len(sensors), bool))
     is_calibrated = block.estimator.config.calibration is not None
-    whole = answerable(prediction, findings, trusted, block.profile.read, is_calibrated)
+    history_s = block.estimator.history_s
+    whole = answerable(prediction, findings, trusted, block.profile.read, is_calibrated, history_s)
     return whole.at(np.asarray(log.times >= block.start))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Rows
+from occupancy.arrays import Ints, Rows
 from occupancy.config import Data
 from occupancy.data import holes
 from occupancy.data.cells import TIME, hold, problems_of, usable
@@ -58,6 +58,7 @@ class Log:
         rooms: the rooms of a log of many rooms, separated by gaps; empty for a log of one room.
         clock: how its times stand to UTC; None if nothing says it.
         notes: what was skipped or converted when it was read, a line each.
+        lines: (N,) the line of each row in its file; None if it has none of its own, or there are several files.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Log:
     rooms: tuple[Place, ...] = ()
     clock: Clock | None = None
     notes: tuple[str, ...] = ()
+    lines: Ints | None = None
 
     @property
     def times(self) -> pd.DatetimeIndex:
@@ -137,7 +139,8 @@ def validate_cells(cells: Cells, schema: Schema, settings: Data, labelled: bool 
         if not cells.notes:
             raise
         raise InputError(f"{error} (how the file was read: {'; '.join(cells.notes)})") from None
-    return replace(log, notes=(*cells.notes, *log.notes))
+    lines = None if log.lines is None or cells.of is not None else cells.rows[log.lines]
+    return replace(log, notes=(*cells.notes, *log.notes), lines=lines)
 
 
 def validate(
@@ -178,7 +181,9 @@ def validate(
     log = check_step(_build(table, schema, settings, name, labelled, in_use), where)
     notes = () if times is None else times.notes
     # In use, what the model reads and learned from decides.
-    return replace(log, clock=clock, notes=notes if in_use else (*notes, *_notes(log, settings)))
+    notes = notes if in_use else (*notes, *_notes(log, settings))
+    lines = table.index.to_numpy() if label is not None and settings.step is None else None
+    return replace(log, clock=clock, notes=notes, lines=lines)
 
 
 def _in_numbers(raw: pd.DataFrame, times: Times | None, schema: Schema, settings: Data, labelled: bool) -> pd.DataFrame:

@@ -53,7 +53,7 @@ def _in_rooms(log: Log) -> Iterator[Finding]:
     """Yield what is wrong in each room of a log of many."""
     for room in log.rooms:
         rows = slice(room.first, room.end)
-        alone = dataclasses.replace(log, frame=log.frame[rows], missing=log.missing[rows], rooms=())
+        alone = dataclasses.replace(log, frame=log.frame[rows], missing=log.missing[rows], lines=None, rooms=())
         for finding in examine(alone):
             yield _moved(finding, log, room)
 

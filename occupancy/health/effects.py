@@ -29,13 +29,18 @@ def believed(log: Log, findings: Collection[Finding]) -> Log:
 
 
 def answerable(
-    prediction: Prediction, findings: Collection[Finding], log: Log, read: Collection[str], is_calibrated: bool
+    prediction: Prediction,
+    findings: Collection[Finding],
+    log: Log,
+    read: Collection[str],
+    is_calibrated: bool,
+    history_s: float = 0.0,
 ) -> Prediction:
     """Return a prediction in which the rows are not answered that the findings leave without a sound count.
 
-    These are the rows of which the readings are beyond those of the training, the rows of another rhythm, and those
-    that lack a sensor which is not believed: all of them if the model is not calibrated, so that it does not say where
-    it is unsure without that sensor; else those without any sensor left.
+    These are the rows of which the readings are beyond those of the training, those that rest on rows of another
+    rhythm, and those that lack a sensor which is not believed: all of them if the model is not calibrated, so that it
+    does not say where it is unsure without that sensor; else those without any sensor left.
 
     Args:
         prediction: of the N rows of the log, by the readings that are believed.
@@ -43,13 +48,16 @@ def answerable(
         log: the log, in which readings that are not believed are missing.
         read: the names of the sensors that the model reads.
         is_calibrated: whether the model was calibrated, so that it says which rows it is sure enough of.
+        history_s: seconds of earlier rows on which a prediction rests.
     """
     silent = np.zeros(len(prediction), bool)
     left = [name for name in read if name in log.missing.columns]
     nothing = log.missing[left].all(axis=1).to_numpy() if left else np.ones(len(prediction), bool)
     for finding in findings:
-        if finding.fault in {"beyond", "rhythm"}:
+        if finding.fault == "beyond":
             silent |= finding.rows
+        elif finding.fault == "rhythm":
+            silent |= _resting_on(finding.rows, log, history_s)
         elif finding.distrusts:
             silent |= finding.rows & (nothing if is_calibrated else True)
     if not silent.any():
@@ -74,6 +82,13 @@ def health_of(findings: Collection[Finding], rows: int) -> list[str]:
         about = np.logical_or.reduce([finding.rows for finding in findings if finding.tag == tag])
         told[about] = [f"{text}; {tag}" if text else tag for text in told[about]]
     return list(told)
+
+
+def _resting_on(rows: Rows, log: Log, history_s: float) -> Rows:
+    """Return the rows (N,) that have some rows in their history."""
+    seconds = (log.times - log.times[0]).total_seconds().to_numpy()
+    last = np.maximum.accumulate(np.where(rows, seconds, -np.inf))
+    return np.asarray(seconds - last <= history_s)
 
 
 def _wrong(log: Log, findings: Collection[Finding], name: str) -> Rows:

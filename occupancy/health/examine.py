@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from occupancy.arrays import Rows
 from occupancy.data.table import Log
@@ -29,7 +30,8 @@ def examine(log: Log, profile: Profile | None = None, sensors: Collection[str] |
     if profile is not None:
         sensors = [*profile.sensors]
     step_s = 0.0 if profile is None else profile.step_s
-    return _Examination(Scene.of(log, sensors, profile is None, step_s), profile).run()
+    found = _Examination(Scene.of(log, sensors, profile is None, step_s), profile).run()
+    return [replace(finding, lines=log.lines) for finding in found]
 
 
 class _Examination:

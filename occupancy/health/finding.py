@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Rows
+from occupancy.arrays import Ints, Rows
 
 Surety = Literal["certain", "likely", "possible"]
 """How sure a finding is. ``certain``: no sensor in a room can read so. ``likely``: a working sensor can, but does it
@@ -22,7 +22,7 @@ others show people. ``shifted``: they are too high or too low by a constant. ``b
 model was trained on. ``missing``: many are not there. ``rhythm``: the rows come slower
 or faster than those of the training."""
 
-_FIRST_ROW, _SHOWN = 2, 3
+_SHOWN = 3
 _BELIEVED: tuple[Fault, ...] = ("beyond", "missing", "rhythm")
 
 
@@ -40,6 +40,7 @@ class Finding:
         surety: how sure that is.
         remedy: what to do.
         rows: (N,) the rows of the log that it is about.
+        lines: (N,) the lines of all rows of the log in its file; None if they have none.
     """
 
     sensors: tuple[str, ...]
@@ -51,6 +52,7 @@ class Finding:
     surety: Surety
     remedy: str
     rows: Rows = field(repr=False, compare=False)
+    lines: Ints | None = field(default=None, repr=False, compare=False)
 
     @property
     def distrusts(self) -> bool:
@@ -69,9 +71,12 @@ class Finding:
 
     @property
     def places(self) -> str:
-        """The numbers of the first few stretches of rows, counted as in a file whose header is row 1."""
-        edges = np.flatnonzero(np.diff(self.rows, prepend=False, append=False)).reshape(-1, 2) + _FIRST_ROW
-        named = [f"{first} to {end - 1}" if end - first > 1 else f"{first}" for first, end in edges[:_SHOWN]]
+        """The lines of the first few stretches of rows in the file; empty if they have none."""
+        if self.lines is None:
+            return ""
+        edges = np.flatnonzero(np.diff(self.rows, prepend=False, append=False)).reshape(-1, 2)
+        ends = [sorted((self.lines[first], self.lines[end - 1])) for first, end in edges[:_SHOWN]]
+        named = [f"{first} to {last}" if last > first else f"{first}" for first, last in ends]
         more = f" and {len(edges) - _SHOWN} more stretches" if len(edges) > _SHOWN else ""
         return f"row{'' if self.rows.sum() == 1 else 's'} {', '.join(named)}{more}"
 
@@ -79,7 +84,7 @@ class Finding:
         """Return the finding in one line."""
         same_day = self.first.date() == self.last.date()
         until = f"{self.last:%H:%M}" if same_day else f"{self.last:%Y-%m-%d %H:%M}"
-        when = f"{self.first:%Y-%m-%d %H:%M} to {until}, {self.places}"
+        when = ", ".join(filter(None, [f"{self.first:%Y-%m-%d %H:%M} to {until}", self.places]))
         return f"{self.sensor}: {self.what} ({self.fault}, {self.surety}; {when}); {self.remedy}"
 
     def to_json(self) -> dict[str, Any]:

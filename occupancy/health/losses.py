@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Rows
+from occupancy.data.rhythm import FEWEST, of_another_step, off_rhythm
 from occupancy.data.times import steps_of
 from occupancy.health.finding import Finding, about
 from occupancy.health.profile import Profile
@@ -21,11 +22,19 @@ LOST, MISSING = 0.25, 0.4
 
 
 def check_rhythm(scene: Scene, profile: Profile) -> Iterator[Finding]:
-    """Yield a finding if rows come so much slower or faster than in training that a span of rows is another time."""
+    """Yield a finding if rows come so much slower or faster than in training that a span of rows is another time.
+
+    Rows of another step are told as such, and rows that only on average come slower or faster.
+    """
+    remedy = f"set data.step={profile.step_s:g}s, which puts the readings on that grid"
+    off = off_rhythm(scene.times, profile.step_s, scene.max_gap)
+    if off.any():
+        what = f"{of_another_step(scene.times, off, profile.step_s)} as in training"
+        yield about(scene.times, off, int(off.argmax()) + FEWEST - 1, (), "rhythm", "certain", (what, remedy))
     if len(scene.readings) < _ROWS:
         return
     steps = np.append(profile.step_s, steps_of(scene.times))
-    steps[steps > scene.max_gap] = np.nan  # a new recording begins
+    steps[(steps > scene.max_gap) | off] = np.nan  # a new recording begins, or it is told already
     mean_s = pd.Series(steps).rolling(_ROWS, min_periods=_ROWS - 3).mean().to_numpy()
     for rows in (mean_s * (1 - LOST) > profile.step_s, mean_s < profile.step_s * (1 - LOST)):
         if rows.any():
@@ -33,7 +42,7 @@ def check_rhythm(scene: Scene, profile: Profile) -> Iterator[Finding]:
             words = (
                 f"a row comes every {found_s:.3g} s on average, but the model was trained on one every "
                 f"{profile.step_s:g} s",
-                f"set data.step={profile.step_s:g}s, which puts the readings on that grid",
+                remedy,
             )
             yield about(scene.times, _spread(rows), int(rows.argmax()), (), "rhythm", "certain", words)
 

@@ -87,7 +87,7 @@ def learn(log: Log, rows: Rows, read: Collection[str]) -> Profile:
         rows: (N,) the rows that the model has learned from; no other is read.
         read: the names of the sensors that it reads.
     """
-    own = dataclasses.replace(log, frame=log.frame[rows], missing=log.missing[rows])
+    own = dataclasses.replace(log, frame=log.frame[rows], missing=log.missing[rows], lines=None)
     scene = Scene.of(own)
     signs = learn_signs(scene)
     people = np.zeros(0) if scene.people is None else scene.people[~np.isnan(scene.people)]

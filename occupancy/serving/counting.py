@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,19 @@ from matplotlib.figure import Figure
 from occupancy.arrays import Floats
 from occupancy.config import Data, Explanation
 from occupancy.data import holes
+from occupancy.data.cells import LISTED_CELLS
 from occupancy.data.reading import Cells
 from occupancy.data.table import Log, validate_cells
 from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment
-from occupancy.health.effects import answerable, believed, health_of, is_useless
-from occupancy.health.examine import examine
+from occupancy.health.effects import health_of, is_useless
 from occupancy.health.finding import Finding
 from occupancy.metrics import score
-from occupancy.models.inputs import columns_read
 from occupancy.plots.prediction import counts
 from occupancy.prediction import Prediction
-from occupancy.serving.evidence import check_readings, on_counts, rested, without
+from occupancy.serving.columns import needed
+from occupancy.serving.evidence import check_readings, on_counts, on_held, without
 from occupancy.serving.model import ServedModel, explain
 
 SHOWN = ("mse", "f1_macro", "coverage_90")
@@ -87,30 +87,25 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
     Raises:
         InputError: the log does not pass the gate, or it is none that the model can read.
     """
-    estimator = served.estimator
-    log, truth, remark = _read(served, cells, reading)
-    read, most = [column.name for column in columns_read(estimator.config, served.schema)], served.most
+    read, most = served.read, served.most
+    frame, needless = needed(cells.frame, served.schema, read, _settings(served, reading))
+    log, truth, remark = _read(served, replace(cells, frame=frame), reading)
     check_readings(log, read, str(path))
-    silent, said = rested(log, estimator.step_s, estimator.history_s, read)
+    remarks = [*log.notes, *_on_columns(needless), *_on_readings(served, log, reading)]
+    above = None
     if truth is not None:
-        said += on_counts(truth, most, served.schema.count)
-        silent, truth = silent | (truth > most), np.minimum(truth, most)
-    limit = _settings(served, reading).max_missing
-    remarks = [*log.notes, _on_history(log, estimator.history_s), *_on_missing(log, read, limit), *said]
-    remarks += [remark] if remark else []
-    findings = examine(log, served.profile, read)
-    log = believed(log, findings)
-    sensors = log.frame.drop(columns=served.schema.count, errors="ignore")
+        remarks += on_counts(truth, most, served.schema.count)
+        above, truth = truth > most, np.minimum(truth, most)
     try:
-        prediction = estimator.predict(sensors, np.ones(len(sensors), bool))
+        log, prediction, findings = served.count(log)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    prediction = without(prediction, silent)
-    prediction = answerable(prediction, findings, log, read, estimator.config.calibration is not None)
-    remarks += [*_on_answers(prediction), *(_on_use(prediction) if findings else [])]
+    if above is not None:
+        prediction = without(prediction, above)
+    remarks += [*([remark] if remark else []), *_on_answers(prediction), *(_on_use(prediction) if findings else [])]
     if truth is not None:
         remarks.append(_on_scores(prediction, truth, log))
-    return Counted(log, prediction, truth, remarks, estimator.config.model.name, findings)
+    return Counted(log, prediction, truth, remarks, served.estimator.config.model.name, findings)
 
 
 def picture(counted: Counted) -> Figure:
@@ -185,10 +180,17 @@ def _on_history(log: Log, history_s: float) -> str:
     return f"the model looks back {history_s:g} s (history_s); {rows} and rest on a shorter window"
 
 
-def _on_missing(log: Log, read: Sequence[str], limit: int) -> list[str]:
-    """Return which of the sensors that the model reads lack readings, if some do."""
-    there = [name for name in read if name in log.missing]
-    return holes.told(log.missing[there], log.held[there], log.step_s, limit)
+def _on_columns(needless: Sequence[str]) -> list[str]:
+    more = f" and {len(needless) - LISTED_CELLS} more" if len(needless) > LISTED_CELLS else ""
+    return [f"not used: {', '.join(needless[:LISTED_CELLS])}{more}"] if needless else []
+
+
+def _on_readings(served: ServedModel, log: Log, reading: Mapping[str, Any]) -> list[str]:
+    """Return on how much history counts rest, and which of the sensors that the model reads lack readings."""
+    there = [name for name in served.read if name in log.missing]
+    limit = _settings(served, reading).max_missing
+    missing = holes.told(log.missing[there], log.held[there], log.step_s, limit)
+    return [_on_history(log, served.estimator.history_s), *missing, *on_held(log, there)]
 
 
 def _on_answers(prediction: Prediction) -> list[str]:
@@ -198,9 +200,8 @@ def _on_answers(prediction: Prediction) -> list[str]:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
     if prediction.answered is not None:
-        unsure = int((~prediction.answered).sum())
-        rows = f"{unsure:,} of {len(prediction):,} rows"
-        remarks.append(f"the model is not sure enough to answer {rows} (answered: False)")
+        silent = int((~prediction.answered).sum())
+        remarks.append(f"{silent:,} of {len(prediction):,} rows are not answered (answered: False)")
     return remarks
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a log a fitted model can answer: those whose readings are there, and come as in training."""
+"""Which rows of a log a fitted model can answer by the readings that are there, and what it says of the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from occupancy.arrays import Floats, Rows
 from occupancy.data import holes
-from occupancy.data.rhythm import of_another_step, off_rhythm
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.prediction import Prediction
@@ -17,38 +16,8 @@ from occupancy.prediction import Prediction
 LONGEST_HELD_S = 300.0  # in longer, a room fills or empties, and a reading that is held does not show it
 
 
-def rested(log: Log, step_s: float, history_s: float, columns: Sequence[str]) -> tuple[Rows, list[str]]:
-    """Return the rows (N,) that a model can't answer, though it counts them, and why, a line for each reason.
-
-    These are rows at another step than in training, rows whose history holds such rows, and rows of readings that have
-    been held for more than `LONGEST_HELD_S`.
-
-    Args:
-        log: the log.
-        step_s: seconds between rows in training; NaN if that is not known.
-        history_s: seconds of earlier rows that a prediction needs.
-        columns: the sensors that the model reads.
-    """
-    silent, lines = np.zeros(len(log.frame), bool), []
-    off = off_rhythm(log.times, step_s, log.max_gap) if not np.isnan(step_s) else silent
-    if off.any():
-        seconds = (log.times - log.times[0]).total_seconds().to_numpy()
-        last = np.maximum.accumulate(np.where(off, seconds, -np.inf))
-        silent = silent | (seconds - last <= history_s)
-        lines.append(
-            f"{of_another_step(log.times, off, step_s)} as in training: {silent.sum():,} rows rest on them and "
-            f"are not answered; data.step={step_s:g}s puts the rows on that step"
-        )
-    held = _long_held(log, columns)
-    if held.any():
-        lines.append(
-            f"{held.sum():,} rows rest on readings held for more than {LONGEST_HELD_S:g} s, and are not answered"
-        )
-    return silent | held, lines
-
-
-def _long_held(log: Log, columns: Sequence[str]) -> Rows:
-    """Return the rows (N,) at which a reading of some columns has been held for too long."""
+def held_for_long(log: Log, columns: Sequence[str]) -> Rows:
+    """Return the rows (N,) at which a reading of some columns has been held for more than `LONGEST_HELD_S`."""
     found = np.zeros(len(log.frame), bool)
     if np.isnan(log.step_s):
         return found
@@ -57,6 +26,12 @@ def _long_held(log: Log, columns: Sequence[str]) -> Rows:
         if held[column].any():
             found |= holes.runs(held[column].to_numpy()) * log.step_s > LONGEST_HELD_S
     return found
+
+
+def on_held(log: Log, columns: Sequence[str]) -> list[str]:
+    """Return what is to be said of the rows at which readings have been held for too long, if there are some."""
+    rows = int(held_for_long(log, columns).sum())
+    return [f"{rows:,} rows rest on readings held for more than {LONGEST_HELD_S:g} s, and are not answered"][: rows > 0]
 
 
 def without(prediction: Prediction, rows: Rows) -> Prediction:

@@ -13,15 +13,20 @@ from occupancy.config import Config
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.data.schema import Schema
-from occupancy.data.table import validate
+from occupancy.data.table import Log, validate
 from occupancy.errors import InputError
+from occupancy.health.effects import answerable, believed
+from occupancy.health.examine import examine
+from occupancy.health.finding import Finding
 from occupancy.health.profile import FILE, Profile, read_profile
 from occupancy.models import load_estimator
 from occupancy.models.estimator import SETTINGS, Estimator, read_settings
 from occupancy.models.inputs import columns_read
+from occupancy.prediction import Prediction
 from occupancy.serving.cells import check_types
 from occupancy.serving.checksums import check_sums, seal
-from occupancy.serving.evidence import check_readings, rested, without
+from occupancy.serving.columns import needed
+from occupancy.serving.evidence import check_readings, held_for_long, without
 
 SCHEMA_FILE = "schema.json"
 """The columns of the log beside the model, since the file that described them may not travel with it."""
@@ -66,6 +71,25 @@ class ServedModel:
         """The largest count that the model tells."""
         return self.estimator.config.data.max_count
 
+    @property
+    def read(self) -> list[str]:
+        """The names of the sensors that the model reads."""
+        return [column.name for column in columns_read(self.estimator.config, self.schema)]
+
+    def count(self, log: Log) -> tuple[Log, Prediction, list[Finding]]:
+        """Return the people in a log by the readings that are believed, that log, and what is wrong with its sensors.
+
+        Raises:
+            InputError: the log is none that the model can read.
+        """
+        estimator, read = self.estimator, self.read
+        findings, held = examine(log, self.profile, read), held_for_long(log, read)
+        log = believed(log, findings)
+        sensors = log.frame.drop(columns=self.schema.count, errors="ignore")
+        prediction = without(estimator.predict(sensors, np.ones(len(sensors), bool)), held)
+        is_calibrated = estimator.config.calibration is not None
+        return log, answerable(prediction, findings, log, read, is_calibrated, estimator.history_s), findings
+
     def decode_by(self, decoding: str) -> None:
         """Let labels come from the model's chain in another way than it was trained for; see ``model.decoding``.
 
@@ -100,16 +124,17 @@ class ServedModel:
             raise RequestError(str(error)) from None
 
     def _count(self, frame: pd.DataFrame) -> pd.DataFrame:
+        settings = self.estimator.config.data
+        if isinstance(frame, pd.DataFrame):  # what is none is refused by its type
+            frame, _ = needed(frame, self.schema, self.read, settings)
         check_types(frame, self.schema)
         try:
-            log = validate(frame, self.schema, self.estimator.config.data, "the frame", labelled=False, in_use=True)
+            log = validate(frame, self.schema, settings, "the frame", labelled=False, in_use=True)
         except InputError as error:
             raise explain(error, "only `python -m occupancy.predict` takes {} for a fitted model") from None
-        read = [column.name for column in columns_read(self.estimator.config, self.schema)]
-        check_readings(log, read, "the frame")
-        silent, _ = rested(log, self.estimator.step_s, self.estimator.history_s, read)
+        check_readings(log, self.read, "the frame")
         try:
-            return without(self.estimator.predict(log.frame, np.ones(len(log.frame), bool)), silent).to_frame()
+            return self.count(log)[1].to_frame()
         except InputError as error:
             raise InputError(f"the frame: {error}") from None
 
