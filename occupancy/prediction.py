@@ -163,7 +163,7 @@ def scatter(parts: Sequence[tuple[Rows, Prediction]]) -> Prediction:
 
 
 def from_people(
-    times: pd.DatetimeIndex, samples: Floats, residual_var: float, max_count: int, causal: bool = True
+    times: pd.DatetimeIndex, samples: Floats, residual_var: float | Floats, max_count: int, causal: bool = True
 ) -> Prediction:
     """Return the prediction of a regressor.
 
@@ -175,7 +175,7 @@ def from_people(
         times: (N,) time of each row.
         samples: (S, N) sampled counts, in people.
         residual_var: mean square of count minus mean, people squared, on rows that are not tested; under the honest
-            protocol, rows that the model was not fitted on.
+            protocol, rows that the model was not fitted on. One for all rows, or (N,) one for each.
         max_count: the largest count, C - 1.
         causal: whether every row uses rows up to its own time only.
 

@@ -188,8 +188,9 @@ class Config(Section):
             if tree[refinement] is None:
                 del tree[refinement]
         del tree["data"]["max_csv_mb"]  # it changes no result
-        if not self.train.pretrain_rooms:
-            del tree["train"]["pretrain_rooms"]
+        for key in ("pretrain_rooms", "sensor_dropout"):
+            if not tree["train"][key]:
+                del tree["train"][key]
         if isinstance(self.model, LSTM):
             for key in ("cell", "balanced"):
                 if tree["model"][key] == LSTM.model_fields[key].default:

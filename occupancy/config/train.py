@@ -38,6 +38,11 @@ class Train(Section):
     """Number of simulated rooms that an LSTM learns from first, one day of each, before it learns from the log. The
     rooms differ in volume, air change, CO2 generation and noise. It needs a log with the columns of schema ``uci``;
     0: no pretraining."""
+    sensor_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability with which a network learns from a window, or a sequence, without one of the kinds of sensors; each
+    kind is dropped on its own. Its inputs then say which kinds there are, and a row that lacks some is counted by the
+    others. 0: a network learns from all kinds, and does not answer rows that lack one. With sensors of a single kind
+    nothing is dropped."""
     members: Annotated[int, Field(ge=1, le=1000)] = 3
     """Networks whose predictions are averaged; they differ only by their seeds."""
     refit: bool = True

@@ -23,8 +23,8 @@ from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.models.base import EstimatorBase, parts_of
 from occupancy.models.estimator import Epoch, Steps, check_archive, read_settings
 from occupancy.models.holes import read_shares, unanswered
-from occupancy.models.neural.choice import best_epoch, residual_var
-from occupancy.models.neural.holes import patch
+from occupancy.models.neural.choice import added_var, best_epoch, read_added_var, residual_var
+from occupancy.models.neural.holes import lay
 from occupancy.models.neural.network import Sizes
 from occupancy.models.neural.runtime import seeded
 from occupancy.models.neural.windows import Batches, Windows
@@ -67,6 +67,7 @@ class NetworkEstimator(EstimatorBase):
         self.features: Inputs
         self.networks: list[nn.Module] = []
         self.residual_var = 0.0
+        self.added_var: dict[str, float] = {}  # to the residual variance, by the kind of sensors that a row lacks
         self.shares: Floats = np.empty(0)
         self._choosing: Rows = np.empty(0, bool)
 
@@ -124,7 +125,8 @@ class NetworkEstimator(EstimatorBase):
             found = (from_probabilities(times[part], of_part, causal) for part, of_part in every)
             return next(found) if len(parts) == 1 else join(found)
         people = np.concatenate([first, *samples], axis=1)
-        return from_people(times[rows], people, self.residual_var, self.config.data.max_count, causal)
+        var = self.residual_var + (0.0 if windows.masks is None else windows.masks.weighed(self.added_var)[rows])
+        return from_people(times[rows], people, var, self.config.data.max_count, causal)
 
     def save(self, folder: Path) -> None:
         """Write weights (readable with ``weights_only=True``) and settings (JSON) into a folder."""
@@ -133,6 +135,7 @@ class NetworkEstimator(EstimatorBase):
             features=self.features.to_settings(),
             chosen_epochs=self.chosen_epochs,
             residual_var=self.residual_var,
+            added_var=self.added_var,
             shares=self.shares.tolist(),
         )
         torch.save([network.state_dict() for network in self.networks], folder / WEIGHTS)
@@ -143,6 +146,7 @@ class NetworkEstimator(EstimatorBase):
         self.features = inputs_from(learned.value("features"))
         self.chosen_epochs = learned.whole("chosen_epochs")
         self.residual_var = learned.number("residual_var", 0.0)
+        self.added_var = read_added_var(learned, self.features.kinds)
         self.shares = read_shares(learned, self.classes)
         self.networks = []
         check_archive(folder / WEIGHTS)
@@ -173,9 +177,11 @@ class NetworkEstimator(EstimatorBase):
                 member.restore(self.chosen_epochs)
         self._correct(steps, trainings)
         self.residual_var = residual_var(members, self.chosen_epochs, fold.counts(self._choosing))
+        self.networks = [member.network for member in members]
+        self.added_var = self._added_var(fold, fold.validation, fold.train)
         if settings.refit:
             members = self._train(fold, fold.train | fold.validation, None, self.chosen_epochs, on_epoch)
-        self.networks = [member.network for member in members]
+            self.networks = [member.network for member in members]
 
     def _fit_as_reported(self, fold: Fold, steps: Steps, on_epoch: OnEpoch) -> None:
         learned = fold.train | fold.validation
@@ -189,6 +195,17 @@ class NetworkEstimator(EstimatorBase):
         fitted = self.predict(fold.log.frame, learned, fold.seen(learned))
         regresses = fitted.samples is not None and fitted.samples.ndim == 2
         self.residual_var = float(np.mean((fitted.mean - fold.counts(learned)) ** 2)) if regresses else 0.0
+        self.added_var = self._added_var(fold, learned)
+
+    def _added_var(self, fold: Fold, rows: Rows, past: Rows | None = None) -> dict[str, float]:
+        """Return what the squared error on rows (N,) grows by without a kind of sensors, by kind, people squared.
+
+        A classifier, and a network that has not learned to do without, has none.
+        """
+        if not self.config.train.sensor_dropout or not self.residual_var:
+            return {}
+        windows, known = self._windows(fold, rows, past)
+        return added_var(self._samples, windows, np.flatnonzero(known), fold.counts(known))
 
     def _correct(self, steps: Steps, trainings: Sequence[Sequence[Task]]) -> None:
         """Correct the planned steps, which were the most possible, after the number of epochs is chosen."""
@@ -229,10 +246,12 @@ class NetworkEstimator(EstimatorBase):
         """Return the windows of a frame, and which of its rows (N,) have readings enough."""
         times = pd.DatetimeIndex(frame.index)
         check_cadence(self.features.step_s, times, self.config.data.max_gap)
-        return self._laid(frame, stretches(times, np.ones(len(frame), bool), self.config.data.max_gap))
+        stretch = stretches(times, np.ones(len(frame), bool), self.config.data.max_gap)
+        return lay(self.features, frame, stretch, self.window, self.config.train.sensor_dropout)
 
     def _network(self, labels: Sequence[int] = ()) -> nn.Module:
-        return self.build(Sizes(len(self.features.names), self.classes, sum(labels) or 1, tuple(labels)))
+        masks = len(set(self.features.kinds)) if self.config.train.sensor_dropout else 0
+        return self.build(Sizes(len(self.features.names) + masks, self.classes, sum(labels) or 1, tuple(labels)))
 
     def _batches(self, fold: Fold, rows: Rows, size: int, past: Rows | None = None) -> tuple[Batches, Rows]:
         """Return rows (N,) in batches, and which of them have readings enough: the others are left out.
@@ -251,18 +270,14 @@ class NetworkEstimator(EstimatorBase):
         """
         fold.counts(rows)  # first, because it refuses sealed rows
         seen = fold.seen(rows if past is None else rows | past)
-        windows, known = self._laid(fold.log.frame, stretches(fold.log.times, seen, fold.log.max_gap))
+        stretch = stretches(fold.log.times, seen, fold.log.max_gap)
+        windows, known = lay(self.features, fold.log.frame, stretch, self.window, self.config.train.sensor_dropout)
         if not (rows & known).any():
             raise InputError(
                 f"data.missing: no row of a part of fold {fold.number} has the readings that a window needs; put the "
                 "readings on one grid with data.step=60s or another step, or choose other features"
             )
         return windows, rows & known
-
-    def _laid(self, frame: pd.DataFrame, stretch: Ints) -> tuple[Windows, Rows]:
-        """Return the windows of a frame with stretches (N,), and which of its rows (N,) have readings enough."""
-        values, known = patch(self.features.transform(frame, stretch), self.features, stretch, self.window)
-        return Windows(values, stretch, self.window), known
 
     def _samples(self, windows: Windows, positions: Ints) -> Floats:
         """Return the outputs of all networks for rows, (S, N) or (S, N, C)."""

@@ -9,16 +9,37 @@ from numpy.typing import NDArray
 from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
 from occupancy.data import rolling
 from occupancy.features.inputs import Inputs
+from occupancy.models.neural.masks import Masks
+from occupancy.models.neural.windows import Windows
 
 MOST = 0.25
 """The largest share of a window's samples in which an input may be missing in a row that is answered."""
 
 
-def patch(values: NDArray[np.float32], inputs: Inputs, stretch: Ints, window: int) -> tuple[NDArray[np.float32], Rows]:
-    """Return inputs (N, F) without missing ones in the stretches, and the rows (N,) that rest on few of them.
+def lay(inputs: Inputs, frame: pd.DataFrame, stretch: Ints, window: int, dropout: float = 0.0) -> tuple[Windows, Rows]:
+    """Return the windows of a frame, and which of its rows (N,) have readings enough to be answered.
+
+    Without dropout these are the rows whose windows lack no input; with it, those whose windows lack not all kinds.
+
+    Args:
+        inputs: the inputs of the network.
+        frame: sensors on a time index, N rows.
+        stretch: (N,) the stretch of each row.
+        window: T, samples of a window.
+        dropout: ``train.sensor_dropout``; above 0 the windows have masks.
+    """
+    values, scarce = _patch(inputs.transform(frame, stretch), inputs, stretch, window)
+    if not dropout:
+        return Windows(values, stretch, window), np.asarray(~scarce.any(axis=1))
+    masks = Masks.of(inputs.kinds, usual(inputs), scarce, dropout)
+    return Windows(values, stretch, window, masks), masks.answerable
+
+
+def _patch(values: NDArray[np.float32], inputs: Inputs, stretch: Ints, window: int) -> tuple[NDArray[np.float32], Rows]:
+    """Return inputs (N, F) without missing ones in the stretches, and which are missing too often, (N, F).
 
     A missing input holds its last value in the stretch, so that the network can be run; before the first one it has
-    its usual value. A row is supported if each input is there in all but the share `MOST` of its window.
+    its usual value. It is missing too often if it is there in less than all but the share `MOST` of a row's window.
 
     Args:
         values: (N, F) NaN outside every stretch, and where an input is missing.
@@ -28,14 +49,17 @@ def patch(values: NDArray[np.float32], inputs: Inputs, stretch: Ints, window: in
     """
     inside = stretch != OUTSIDE
     gone = np.isnan(values) & inside[:, None]
+    scarce = np.zeros(values.shape, bool)
     if not gone.any():
-        return values, np.ones(len(values), bool)
+        return values, scarce
     holed = np.flatnonzero(gone.any(axis=0))
     held = pd.DataFrame(values[:, holed]).groupby(stretch).ffill().to_numpy()
     patched = values.copy()
     patched[:, holed] = np.where(gone[:, holed], np.where(np.isnan(held), usual(inputs)[holed], held), values[:, holed])
-    shares = [rolling.by_stretch(rolling.mean, gone[:, column].astype(np.float64), stretch, window) for column in holed]
-    return patched, np.stack(shares).max(axis=0) <= MOST
+    for column in holed:
+        share = rolling.by_stretch(rolling.mean, gone[:, column].astype(np.float64), stretch, window)
+        scarce[:, column] = ~(share <= MOST)  # outside every stretch the share is NaN
+    return patched, scarce
 
 
 def usual(inputs: Inputs) -> Floats:

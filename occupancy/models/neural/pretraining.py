@@ -12,8 +12,9 @@ from occupancy.data.schema import UCI
 from occupancy.data.simulation import simulate_rooms
 from occupancy.errors import InputError
 from occupancy.features.inputs import Inputs
+from occupancy.models.neural.holes import lay
 from occupancy.models.neural.training import WindowModule, train
-from occupancy.models.neural.windows import Batches, Windows
+from occupancy.models.neural.windows import Batches
 
 ROOM_EPOCHS = 3
 ROOM_SPREAD = 0.6  # rooms have 0.4 to 1.6 times the usual volume, air change, generation and noise
@@ -47,9 +48,9 @@ def simulated(config: Config, inputs: Inputs, window: int) -> Batches:
     frames = [frame.between_time(*ROOM_HOURS) for frame in rooms]
     stretch = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
     frame = pd.concat(frames)
-    values = inputs.transform(frame[UCI.sensors], stretch)
+    windows, _ = lay(inputs, frame[UCI.sensors], stretch, window, config.train.sensor_dropout)
     counts = torch.from_numpy(frame[UCI.count].to_numpy(np.int64))
-    return Batches(Windows(values, stretch, window), np.arange(len(frame)), counts, config.train.batch_size)
+    return Batches(windows, np.arange(len(frame)), counts, config.train.batch_size)
 
 
 def pretrain(network: nn.Module, rooms: Batches, settings: Train) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from occupancy.arrays import OUTSIDE, Ints, Rows
+from occupancy.config import Kind
+from occupancy.models.neural.masks import Masks
 
 Batch = tuple[Tensor, Tensor]
 PADDING = -1
@@ -25,14 +28,16 @@ class Windows:
     not per window.
     """
 
-    def __init__(self, values: NDArray[np.float32], stretch: Ints, length: int) -> None:
+    def __init__(self, values: NDArray[np.float32], stretch: Ints, length: int, masks: Masks | None = None) -> None:
         """Build the padded array.
 
         Args:
             values: (N, F) inputs.
             stretch: (N,) the stretch of each row, `OUTSIDE` for rows without a window.
             length: T, samples in a window.
+            masks: the kinds of sensors that each window lacks, which become inputs too; None for inputs alone.
         """
+        self.masks = masks
         inside = np.flatnonzero(stretch != OUTSIDE)
         starts = np.diff(stretch[inside], prepend=OUTSIDE) != 0
         copies = np.where(starts, length, 1)
@@ -42,8 +47,24 @@ class Windows:
         self._window_of[inside] = np.cumsum(copies) - length
         self._views = padded.unfold(0, length, 1).transpose(1, 2)
 
-    def at(self, rows: Ints) -> Tensor:
-        """Return the windows (..., T, F) that end at rows, given by position (...)."""
+    def at(self, rows: Ints, draw: torch.Generator | None = None) -> Tensor:
+        """Return the windows (..., T, F) that end at rows, given by position (...), with their masks if there are any.
+
+        Args:
+            rows: the positions.
+            draw: drops kinds of sensors, see `Masks.over`; without masks nothing is drawn.
+        """
+        x = self._bare(rows)
+        return x if self.masks is None else self.masks.over(x, rows, draw)
+
+    def without(self, kind: Kind) -> Windows:
+        """Return the windows as if they lacked one kind of sensors more; they must have masks."""
+        assert self.masks is not None, "windows without masks cannot lack a kind"
+        other = copy.copy(self)
+        other.masks = self.masks.without(kind)
+        return other
+
+    def _bare(self, rows: Ints) -> Tensor:
         windows = self._window_of[rows]
         assert (windows >= 0).all(), "a window was asked for at a row outside every stretch"
         if rows.ndim == 1 and len(rows) and (np.diff(windows) == 1).all():
@@ -83,7 +104,8 @@ class Batches:
         rows: (M,) positions of the rows, or (M, L) of sequences of L rows.
         counts: people at each row, with the same shape; `PADDING` where a sequence is padded.
         size: B, rows or sequences in a batch; the last batch may be smaller.
-        order: draws a new order for each pass; None keeps the order of the rows.
+        order: draws a new order for each pass, and the kinds of sensors that windows with masks lose; None keeps the
+            order of the rows, and all kinds.
     """
 
     windows: Windows
@@ -104,4 +126,4 @@ class Batches:
             rows, counts = rows[order.numpy()], counts[order]
         for start in range(0, len(rows), self.size):
             batch = slice(start, start + self.size)
-            yield self.windows.at(rows[batch]), counts[batch]
+            yield self.windows.at(rows[batch], self.order), counts[batch]
