@@ -39,6 +39,7 @@ class Estimator:
     """Sees a person for every hundred ppm; keeps what it was given."""
 
     history_s: float = 0.0
+    step_s: float = 60.0
     causal: bool = True
     needs: tuple[str, ...] = ("air",)
     silent_at: int | None = None  # a count that it never is sure enough of
