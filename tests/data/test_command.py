@@ -55,7 +55,7 @@ def office(tmp_path: Path) -> list[str]:
         "at,air [ppm],heads\n"
         "2024-01-01 10:00,400,0\n2024-01-01 10:01,,2\n2024-01-01 10:02,500,2\n2024-01-03 10:02,600,4\n"
     )
-    return ["source=office.csv", "data.schema=office.yaml", "max_count=4", "missing=interpolate"]
+    return ["source=office.csv", "data.schema=office.yaml", "max_count=4"]
 
 
 def facts_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> set[str]:
 
 
 def test_json_tells_everything_about_a_log(capsys: pytest.CaptureFixture[str], office: list[str]) -> None:
-    facts = facts_of(capsys, *office)
+    facts = facts_of(capsys, *office, "missing=hold")
     assert len(facts.pop("digest")) == 16
     assert facts == {
         "name": "office.csv",
@@ -81,8 +81,9 @@ def test_json_tells_everything_about_a_log(capsys: pytest.CaptureFixture[str], o
         "first": "2024-01-01 10:00:00",
         "last": "2024-01-03 10:02:00",
         "step_s": 60.0,
+        "unlabelled": 0,
         "labels": {"0": 1, "1": 0, "2": 2, "3": 0, "4": 1},
-        "filled": 1,
+        "missing": 1,
         "max_gap": 120.0,
         "gaps": [{"start": "2024-01-01 10:02:00", "length_s": 172_800.0}],
         "columns": [
@@ -90,13 +91,32 @@ def test_json_tells_everything_about_a_log(capsys: pytest.CaptureFixture[str], o
                 "name": "air [ppm]",
                 "kind": "co2",
                 "unit": "[ppm]",
-                "filled": 1,
+                "missing": 1,
+                "held": 1,
+                "longest_missing": 1,
                 "min": 400.0,
                 "mean": 475.0,
                 "max": 600.0,
             }
         ],
+        "health": [],
     }
+
+
+def test_a_missing_reading_is_in_no_figure_unless_it_is_held(
+    capsys: pytest.CaptureFixture[str], office: list[str]
+) -> None:
+    (column,) = facts_of(capsys, *office)["columns"]
+    assert (column["missing"], column["held"], column["longest_missing"], column["mean"]) == (1, 0, 1, 500.0)
+
+
+def test_rows_without_a_count_are_told(capsys: pytest.CaptureFixture[str], tmp_path: Path, office: list[str]) -> None:
+    log = tmp_path / "office.csv"
+    log.write_text(log.read_text().replace("500,2", "500,"))
+    facts = facts_of(capsys, *office)
+    assert (facts["unlabelled"], facts["labels"]["2"]) == (1, 1)
+    assert main(office) == 0
+    assert "rows of each count 0: 1, 1: 0, 2: 1, 3: 0, 4: 1, none: 1" in lines_of(capsys)
 
 
 def test_the_table_tells_the_same_to_people(capsys: pytest.CaptureFixture[str], office: list[str]) -> None:
@@ -110,9 +130,9 @@ def test_the_table_tells_the_same_to_people(capsys: pytest.CaptureFixture[str], 
         "last row 2024-01-03 10:02:00",
         "step 60 s",
         "rows of each count 0: 1, 1: 0, 2: 2, 3: 0, 4: 1",
-        "missing cells filled 1",
+        "missing readings 1",
         "gaps over 120 s 2024-01-01 10:02:00 for 2 days, 0:00:00",
-        "air [ppm] [ppm] 400 475 600 1",
+        "air [ppm] [ppm] 400 500 600 1 1",
     } <= lines
     assert any(line.startswith("digest ") for line in lines)
 
@@ -125,7 +145,7 @@ def test_the_real_log_is_told_as_its_description_says(
     assert facts["origin"] == str(at_hand)
     assert facts["digest"] == uci_log.digest
     assert facts["labels"] == {"0": 8228, "1": 459, "2": 748, "3": 694}
-    assert (facts["rows"], facts["filled"]) == (10_129, 0)
+    assert (facts["rows"], facts["missing"], facts["unlabelled"], facts["health"]) == (10_129, 0, 0, [])
     assert [(gap["start"][:10], round(gap["length_s"] / 60)) for gap in facts["gaps"]] == [
         ("2017-12-22", 3),
         ("2017-12-22", 26),

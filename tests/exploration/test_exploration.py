@@ -29,6 +29,7 @@ PROFILE = "<!doctype html><html><head><style>p{}</style></head><body><p>the prof
 TITLES = [
     "When was it recorded?",
     "Which columns are useful?",
+    "Do the sensors work?",
     "How often does each count occur?",
     "What do the sensors read over a day?",
     "Does one reading show the count?",
