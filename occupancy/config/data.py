@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from occupancy.config.section import PRINTABLE, Duration, Format, Period, Place, Section
+from occupancy.config.section import PRINTABLE, Duration, Format, Name, Period, Place, Section, Volume
 from occupancy.config.simulation import Simulation
 from occupancy.errors import shortened
 
@@ -38,6 +38,9 @@ class Data(Section):
     rooms: Place | None = None
     """Logs of many rooms, used instead of ``source``: a folder with one CSV file for each room, or a glob such as
     ``logs/*/march.csv``. It needs ``folds: leave_rooms_out`` or ``each_room``."""
+    volumes: Annotated[dict[Name, Volume], Field(max_length=100_000)] = Field(default_factory=dict)
+    """The volume of rooms of ``rooms`` in cubic metres, by the name of the room: the path of its file below the folder
+    that all files have in common. The others have the volume of the schema or, without one, of the model."""
     room_folds: Annotated[int, Field(ge=2, le=10_000)] | None = None
     """Number of folds of ``leave_rooms_out``: the rooms are divided into as many groups, and each group is tested once.
     At most the number of rooms; for three rooms always three, so that one room is left to train and one to validate;
@@ -113,6 +116,8 @@ class Data(Section):
             )
         if self.rooms is None and self.folds in {LEAVE_ROOMS_OUT, EACH_ROOM}:
             raise ValueError(f"folds {self.folds!r} is for many rooms; set rooms to a folder or glob of CSV files")
+        if self.volumes and self.rooms is None:
+            raise ValueError("volumes is for rooms; for a single log, give volume_m3 in the schema, or set rooms")
         if self.room_folds is not None and self.folds != LEAVE_ROOMS_OUT:
             raise ValueError(
                 f"room_folds {self.room_folds} conflicts with folds {self.folds!r}: it is only for "

@@ -79,7 +79,7 @@ def open_rooms(settings: Data) -> Log:
     _check_twins(logs, paths)
     _check_steps(logs, paths)
     columns = _common_columns(logs, schema)
-    places = tuple(_places(logs, settings.max_gap))
+    places = tuple(_places(logs, settings.max_gap, _volumes(paths, schema, settings)))
     moved = {place.name: logs[place.name].times + place.shift for place in places}
     frame = pd.concat([logs[name].frame[[*columns, schema.count]].set_axis(times) for name, times in moved.items()])
     missing = pd.concat([logs[name].missing[columns].set_axis(times) for name, times in moved.items()])
@@ -135,10 +135,12 @@ def stored_rooms(settings: Data) -> list[StoredRoom]:
         InputError: if there are no rooms, or the schema is not valid.
     """
     assert settings.rooms is not None, "these settings are of a single log"
-    schema = load_schema(settings.log_schema)
+    paths, schema = find_rooms(settings.rooms), load_schema(settings.log_schema)
+    volumes = _volumes(paths, schema, settings)
+    schemas = {name: schema.model_copy(update={"volume_m3": volumes[name]}) for name in paths}
     return [
-        StoredRoom(number, name, path.resolve(), _digest_of(path, schema), schema, settings)
-        for number, (name, path) in enumerate(find_rooms(settings.rooms).items(), start=1)
+        StoredRoom(number, name, path.resolve(), _digest_of(path, schemas[name]), schemas[name], settings)
+        for number, (name, path) in enumerate(paths.items(), start=1)
     ]
 
 
@@ -215,7 +217,20 @@ def _common_columns(logs: Mapping[str, Log], schema: Schema) -> list[str]:
     return [column for column, names in having.items() if len(names) == len(logs)]
 
 
-def _places(logs: Mapping[str, Log], max_gap: float) -> Iterator[Place]:
+def _volumes(paths: Mapping[str, Path], schema: Schema, settings: Data) -> dict[str, float | None]:
+    """Return the volume of each room in cubic metres, None if it is not known.
+
+    Raises:
+        InputError: if a volume is given for a room that is not there.
+    """
+    if unknown := sorted(settings.volumes.keys() - paths.keys()):
+        raise InputError(
+            f"data.volumes: got {_listed(unknown)} that no room is called; the rooms are {_listed(list(paths))}"
+        )
+    return {name: settings.volumes.get(name, schema.volume_m3) for name in paths}
+
+
+def _places(logs: Mapping[str, Log], max_gap: float, volumes: Mapping[str, float | None]) -> Iterator[Place]:
     row, end = 0, None
     for name, log in logs.items():
         try:
@@ -227,7 +242,7 @@ def _places(logs: Mapping[str, Log], max_gap: float) -> Iterator[Place]:
                 "year 2262, the last that pandas can store; give a smaller data.max_gap, fewer rooms, shorter logs, or "
                 "data.folds=each_room"
             ) from None
-        yield Place(name, row, row + len(log.frame), weeks * _WEEK)
+        yield Place(name, row, row + len(log.frame), weeks * _WEEK, volumes[name])
         row += len(log.frame)
 
 

@@ -35,12 +35,14 @@ class Place:
         first: its first row.
         end: the row after its last row.
         shift: how much its times were moved to later: whole weeks, so that hour and weekday stay the same.
+        volume_m3: its volume; None if it is not known.
     """
 
     name: str
     first: int
     end: int
     shift: pd.Timedelta
+    volume_m3: float | None = None
 
 
 @dataclass(frozen=True)

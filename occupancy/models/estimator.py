@@ -106,6 +106,10 @@ NO_STEPS: Steps = _NoSteps()
 """Shows no progress."""
 
 
+VOLUME = "volume_m3"
+"""What the ``attrs`` of a frame may hold: the volume of the room whose sensors it has, in cubic metres."""
+
+
 class Estimator(Protocol):
     """Anything that learns counts from a fold and predicts them for rows of a frame."""
 

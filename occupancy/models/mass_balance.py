@@ -19,7 +19,7 @@ from occupancy.features.balance import Air, air_changes, outdoors, span_of
 from occupancy.features.holes import fill_by_others
 from occupancy.features.sensors import Features, columns_of
 from occupancy.models.base import OneStepEstimator
-from occupancy.models.estimator import read_settings
+from occupancy.models.estimator import VOLUME, read_settings
 from occupancy.models.holes import read_shares, unanswered
 from occupancy.models.postprocess.calibration import label_shares
 from occupancy.prediction import Prediction, from_people, scatter
@@ -47,6 +47,7 @@ class MassBalanceEstimator(OneStepEstimator):
         self.centred = config.looks_ahead
         self.residual_var = USUAL_VAR
         self.shares: Floats = np.empty(0)
+        self.volume_m3 = settings.volume_m3
 
     @property
     def history_s(self) -> float:
@@ -99,9 +100,10 @@ class MassBalanceEstimator(OneStepEstimator):
         empty[learned] = fold.counts(learned) == 0
         alone = stretch_of(empty, stretch)
         rate = air_changes(co2_ppm, outdoor_ppm, alone, self.features.step_s, self.settings.slope_s, "mass_balance")
-        person = self.settings.generation_l_per_h * 1e3 / self.settings.volume_m3  # l per m3 are 1e3 ppm
+        self.volume_m3 = self._volume_of(log)
+        person = self.settings.generation_l_per_h * 1e3 / self.volume_m3  # l per m3 are 1e3 ppm
         self.air = Air(outdoor_ppm, rate, person)
-        found = self._people(log.frame, stretch)[empty]
+        found = (self._people(log.frame, stretch) * self._sizes(log))[empty]
         found = found[~np.isnan(found)]
         self.residual_var = float(np.mean(np.square(found))) if len(found) else USUAL_VAR
 
@@ -115,7 +117,8 @@ class MassBalanceEstimator(OneStepEstimator):
         settings = self.config.data
         check_cadence(self.features.step_s, times, settings.max_gap)
         stretch = stretches(times, np.ones(len(frame), bool), settings.max_gap)
-        found = self._people(frame, stretch).clip(0.0, settings.max_count)
+        size = (frame.attrs.get(VOLUME) or self.volume_m3) / self.volume_m3
+        found = (self._people(frame, stretch) * size).clip(0.0, settings.max_count)
         people = np.where(self._moved(frame, stretch), found, 0.0)
         causal, known = not self.centred, ~np.isnan(found)
 
@@ -135,6 +138,7 @@ class MassBalanceEstimator(OneStepEstimator):
             air=self.air.to_settings(),
             residual_var=self.residual_var,
             shares=self.shares.tolist(),
+            volume_m3=self.volume_m3,
         )
 
     def load(self, folder: Path) -> None:
@@ -146,6 +150,27 @@ class MassBalanceEstimator(OneStepEstimator):
         self.air = Air.from_settings(learned.value("air"))
         self.residual_var = learned.number("residual_var", 0.0)
         self.shares = read_shares(learned, self.classes)
+        if "volume_m3" in learned:  # earlier versions had that of the settings
+            self.volume_m3 = learned.number("volume_m3", 1.0, 1e7)
+
+    def _volume_of(self, log: Log) -> float:
+        """Return the volume of the room of a log: the schema's, or that of the settings."""
+        own, usual = log.schema.volume_m3, self.settings.volume_m3
+        if own is not None and own != usual:
+            warnings.warn(
+                f"mass_balance: the schema says that the room has {own:g} m3, the setting volume_m3 says {usual:g}; "
+                f"{own:g} m3 are used",
+                InputWarning,
+                stacklevel=4,
+            )
+        return own or usual
+
+    def _sizes(self, log: Log) -> Floats:
+        """Return by how much the room of each row is larger than `volume_m3`, (N,)."""
+        sizes = np.ones(len(log.frame))
+        for place in log.rooms:
+            sizes[place.first : place.end] = (place.volume_m3 or self.volume_m3) / self.volume_m3
+        return sizes
 
     def _people(self, frame: pd.DataFrame, stretch: Ints) -> Floats:
         """Return the people that the balance gives for each row, (N,); noise can make them negative."""

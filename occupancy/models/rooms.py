@@ -7,7 +7,7 @@ import pandas as pd
 
 from occupancy.arrays import Rows
 from occupancy.data.table import Log
-from occupancy.models.estimator import Estimator
+from occupancy.models.estimator import VOLUME, Estimator
 from occupancy.prediction import Prediction, join
 
 
@@ -32,4 +32,14 @@ def predict_by_room(
     wanted = np.unique(room[rows])
     bounds = zip(np.searchsorted(room, wanted), np.searchsorted(room, wanted, side="right"), strict=True)
     spans = [slice(first, end) for first, end in bounds]
-    return join(estimator.predict(frame.iloc[at], rows[at], None if past is None else past[at]) for at in spans)
+    parts = (_in_room(frame.iloc[at], log.rooms[number].volume_m3) for number, at in zip(wanted, spans, strict=True))
+    return join(
+        estimator.predict(part, rows[at], None if past is None else past[at])
+        for part, at in zip(parts, spans, strict=True)
+    )
+
+
+def _in_room(part: pd.DataFrame, volume_m3: float | None) -> pd.DataFrame:
+    """Return the rows of a room, which say its volume if that is known."""
+    part.attrs[VOLUME] = volume_m3
+    return part

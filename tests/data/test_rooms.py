@@ -100,6 +100,17 @@ def test_rooms_lie_one_after_another_with_their_own_readings_hours_and_weekdays(
         np.testing.assert_array_equal(log.frame.iloc[place.first : place.end], alone.frame)
 
 
+def test_rooms_have_their_own_volume_or_that_of_the_schema(folder: Path) -> None:
+    names = [path.name for path in sorted(folder.glob("*.csv"))]
+    given = settings(folder, volumes={names[1]: 30.0})
+    expected = [None, 30.0, *[None] * (len(names) - 2)]
+    assert [place.volume_m3 for place in open_rooms(given).rooms] == expected
+    each = stored_rooms(given.model_copy(update={"folds": "each_room"}))
+    assert [room.schema.volume_m3 for room in each] == expected
+    with pytest.raises(InputError, match=r"data.volumes: got 1 \(attic\) that no room is called; the rooms are 6 "):
+        open_rooms(settings(folder, volumes={"attic": 30.0}))
+
+
 def test_a_room_recorded_years_before_or_after_the_others_follows_them_all_the_same(folder: Path) -> None:
     for number, year in ((2, "2030"), (3, "1999")):
         dates = pd.read_csv(folder / f"room_{number}.csv", dtype=str)["Date"]

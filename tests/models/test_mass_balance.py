@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from occupancy.data.simulation import simulate
 from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.balance import USUAL_PER_H
-from occupancy.models.estimator import NO_STEPS
+from occupancy.models.estimator import NO_STEPS, VOLUME
 from occupancy.models.mass_balance import USUAL_VAR, MassBalanceEstimator
 from occupancy.prediction import Prediction
 
@@ -239,3 +240,22 @@ def test_on_the_real_log_the_room_is_much_the_same_in_every_fold(uci_log: Log) -
     estimators = [fit(fold, MassBalance()) for fold in folds]
     assert all(0.5 < estimator.air.air_changes_per_h < 1 for estimator in estimators)
     assert all(340 <= estimator.air.outdoor_ppm <= 390 for estimator in estimators)
+
+
+def test_the_volume_of_the_schema_is_that_of_the_room() -> None:
+    fold = fold_of(dataclasses.replace(simulated(), schema=UCI.model_copy(update={"volume_m3": 120.0})))
+    with pytest.warns(InputWarning, match="the schema says that the room has 120 m3, the setting volume_m3 says 60"):
+        estimator = fit(fold)
+    expected = fit(settings=KNOWN.model_copy(update={"volume_m3": 120.0}))
+    np.testing.assert_array_equal(predicted(estimator).probs, predicted(expected).probs)
+
+
+def test_a_frame_that_says_its_volume_is_of_a_room_of_that_size(tmp_path: Path) -> None:
+    estimator, frame = fit(), simulated().frame.drop(columns=UCI.count)
+    half = frame.copy()
+    half.attrs[VOLUME] = KNOWN.volume_m3 / 2
+    np.testing.assert_allclose(predicted(estimator, half).mean * 2, predicted(estimator, frame).mean, atol=0.05)
+    estimator.save(tmp_path)
+    loaded = MassBalanceEstimator(estimator.config, KNOWN)
+    loaded.load(tmp_path)
+    np.testing.assert_array_equal(predicted(loaded, half).probs, predicted(estimator, half).probs)

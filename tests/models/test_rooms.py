@@ -12,6 +12,7 @@ from occupancy.arrays import Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log, Place
+from occupancy.models.estimator import VOLUME
 from occupancy.models.postprocess.out_of_fold import left_out, out_of_fold
 from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction
@@ -24,7 +25,8 @@ PROBS = np.random.default_rng(0).dirichlet(np.ones(4), 3 * ROOM)
 def house() -> Log:
     """Return the log of three rooms, each with a visit."""
     counts = np.tile(np.repeat([0, 1, 0], ROOM // 3), 3)
-    places = [Place(name, n * ROOM, (n + 1) * ROOM, pd.Timedelta(0)) for n, name in enumerate("abc")]
+    volumes = [30.0, None, 90.0]
+    places = [Place(name, n * ROOM, (n + 1) * ROOM, pd.Timedelta(0), volumes[n]) for n, name in enumerate("abc")]
     log = log_of(counts, told(PROBS), gaps=[ROOM, 2 * ROOM])
     return dataclasses.replace(log, rooms=tuple(places))
 
@@ -34,15 +36,18 @@ class Witness(Told):
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         CALLS.append((pd.DatetimeIndex(frame.index), rows, past))
+        VOLUMES.append(frame.attrs[VOLUME])
         return super().predict(frame, rows, past)
 
 
 CALLS: list[tuple[pd.DatetimeIndex, Rows, Rows | None]] = []
+VOLUMES: list[float | None] = []
 
 
 @pytest.fixture(autouse=True)
 def _no_calls() -> None:
     CALLS.clear()
+    VOLUMES.clear()
 
 
 @pytest.mark.parametrize("with_past", [True, False])
@@ -55,6 +60,7 @@ def test_each_room_is_predicted_by_itself_with_its_own_rows_and_past(with_past: 
     np.testing.assert_allclose(prediction.probs, PROBS[rows])
     assert prediction.times.equals(log.times[rows])
     assert len(CALLS) == 2
+    assert VOLUMES == [30.0, 90.0]
     for (times, asked, given), place in zip(CALLS, (log.rooms[0], log.rooms[2]), strict=True):
         at = slice(place.first, place.end)
         assert times.equals(log.times[at])
@@ -86,6 +92,7 @@ def test_rows_that_a_model_left_out_are_predicted_room_by_room_and_are_a_decoder
     probs = out_of_fold(config_of(), fold.sealed(), groups, make)
     np.testing.assert_allclose(probs[fold.train], PROBS[fold.train])
     assert len(CALLS) == 2
+    assert VOLUMES == [30.0, 90.0]
     for times, rows, past in CALLS:
         assert len(times) == rows.sum() == ROOM
         np.testing.assert_array_equal(past, rows)
