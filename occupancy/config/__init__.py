@@ -188,6 +188,10 @@ class Config(Section):
             if tree[refinement] is None:
                 del tree[refinement]
         del tree["data"]["max_csv_mb"]  # it changes no result
+        for key in ("time_zone", "step", "max_age", "hold_counts", "cap_counts", "volumes"):
+            if not tree["data"][key]:
+                del tree["data"][key]
+        tree["data"]["missing"] = {"keep": "refuse", "hold": "interpolate"}.get(self.data.missing, self.data.missing)
         for key in ("pretrain_rooms", "sensor_dropout"):
             if not tree["train"][key]:
                 del tree["train"][key]

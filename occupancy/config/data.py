@@ -38,9 +38,9 @@ class Data(Section):
     rooms: Place | None = None
     """Logs of many rooms, used instead of ``source``: a folder with one CSV file for each room, or a glob such as
     ``logs/*/march.csv``. It needs ``folds: leave_rooms_out`` or ``each_room``."""
-    volumes: Annotated[dict[Name, Volume], Field(max_length=100_000)] = Field(default_factory=dict)
+    volumes: Annotated[dict[Name, Volume], Field(max_length=100_000)] | None = None
     """The volume of rooms of ``rooms`` in cubic metres, by the name of the room: the path of its file below the folder
-    that all files have in common. The others have the volume of the schema or, without one, of the model."""
+    that all files have in common; the others, and with null all, have that of the schema or else of the model."""
     room_folds: Annotated[int, Field(ge=2, le=10_000)] | None = None
     """Number of folds of ``leave_rooms_out``: the rooms are divided into as many groups, and each group is tested once.
     At most the number of rooms; for three rooms always three, so that one room is left to train and one to validate;

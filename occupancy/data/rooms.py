@@ -223,11 +223,12 @@ def _volumes(paths: Mapping[str, Path], schema: Schema, settings: Data) -> dict[
     Raises:
         InputError: if a volume is given for a room that is not there.
     """
-    if unknown := sorted(settings.volumes.keys() - paths.keys()):
+    given = settings.volumes or {}
+    if unknown := sorted(given.keys() - paths.keys()):
         raise InputError(
             f"data.volumes: got {_listed(unknown)} that no room is called; the rooms are {_listed(list(paths))}"
         )
-    return {name: settings.volumes.get(name, schema.volume_m3) for name in paths}
+    return {name: given.get(name, schema.volume_m3) for name in paths}
 
 
 def _places(logs: Mapping[str, Log], max_gap: float, volumes: Mapping[str, float | None]) -> Iterator[Place]:

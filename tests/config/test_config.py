@@ -218,8 +218,11 @@ def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_balance_and_p
     old = Config(name="one", model=model).shown()
     for key in ("seed", "tracking", "explanation", "decoding", "calibration"):
         del old[key]
+    for key in ("max_csv_mb", "time_zone", "step", "max_age", "hold_counts", "cap_counts", "volumes"):
+        del old["data"][key]
+    old["data"]["missing"] = "refuse"  # which gives the same on every log that it took
     del (
-        old["data"]["max_csv_mb"],
+        old["train"]["sensor_dropout"],
         old["train"]["final"],
         old["train"]["device"],
         old["train"]["pretrain_rooms"],
@@ -228,6 +231,8 @@ def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_balance_and_p
     )
     key = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()[:16]
     assert Config(name="one", model=model).key == key
+    for settings in (Data(step=60), Data(time_zone="UTC"), Data(missing="hold"), Data(cap_counts=True)):
+        assert Config(name="one", model=model, data=settings).key != key
     for change in ({"cell": "gru"}, {"balanced": True}):
         assert Config(name="one", model=model.model_copy(update=change)).key != key
     assert Config(name="one", model=model, train=Train(pretrain_rooms=1)).key != key
