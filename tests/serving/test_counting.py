@@ -36,9 +36,10 @@ DEN = Path("den.csv")
 
 @dataclass
 class Estimator:
-    """Sees a person for every hundred ppm; keeps what it was given."""
+    """Sees a person for every hundred ppm, and nobody without a reading; keeps what it was given."""
 
     history_s: float = 0.0
+    step_s: float = 60.0
     causal: bool = True
     needs: tuple[str, ...] = ("air",)
     silent_at: int | None = None  # a count that it never is sure enough of
@@ -49,7 +50,7 @@ class Estimator:
         self.seen.append(frame)
         if not {*self.needs} <= {*frame.columns}:
             raise InputError("missing column lamp, which the model was trained with; add it")
-        people = (frame["air"] // 100).to_numpy(np.int64)
+        people = (frame["air"].fillna(0) // 100).to_numpy(np.int64)
         probs = np.full((1, len(frame), 4), 0.02)
         probs[0, np.arange(len(frame)), people] = 0.94
         made = from_probabilities(pd.DatetimeIndex(frame.index)[rows], probs[:, rows])
@@ -89,12 +90,22 @@ def test_every_row_is_counted_without_counts_in_the_log() -> None:
     assert counted.remarks == ["the model needs no earlier rows (history_s 0)"]
 
 
-def test_readings_that_could_not_be_used_are_told_by_sensor() -> None:
-    counted = count(cells([0, "", "1e308", 120], people=[0, 0, 0, 1]), missing="interpolate")
-    assert counted.prediction.label.tolist() == [0, 0, 0, 1]
-    assert counted.remarks[1] == "2 cells without a usable reading hold the last one before them: air 2"
+@pytest.mark.parametrize(
+    ("missing", "seen", "said"),
+    [
+        ("keep", [120, np.nan, np.nan, 120], "missing readings, which stay missing"),
+        ("hold", [120, 120, np.nan, 120], "missing readings that hold the last one, for 1 rows at most"),
+    ],
+)
+def test_readings_that_could_not_be_used_are_told_by_sensor(missing: str, seen: list[float], said: str) -> None:
+    estimator = Estimator()
+    counted = count(cells([120, "", "1e308", 120], people=[1, 0, 0, 1]), estimator, missing=missing, max_missing=1)
+    assert estimator.seen[0]["air"].tolist() == pytest.approx(seen, nan_ok=True)
+    lines = [remark for remark in counted.remarks if remark.startswith(said)]
+    longest, rows = ("2 rows on end, 120 s", 2) if missing == "keep" else ("1 rows on end, 60 s", 1)
+    assert lines == [f"{said}: air {rows} of 4 (the longest {longest})"]
     assert counted.truth is not None
-    assert counted.truth.tolist() == [0, 0, 0, 1], "its counts are right all the same"
+    assert counted.truth.tolist() == [1, 0, 0, 1], "its counts are right all the same"
 
 
 def test_the_model_never_sees_the_counts_of_the_log() -> None:
@@ -118,11 +129,8 @@ def test_complete_counts_are_what_the_scores_are_against() -> None:
 @pytest.mark.parametrize(
     ("people", "why"),
     [
-        ([0, "", 3], "label missing (1): row 3 people ''"),
-        (["", "", ""], "label missing (3)"),
-        ([0, 1, 9], "count above data.max_count (1): row 4 people '9'"),
         ([0, -1, 1], "negative count (1)"),
-        ([0, "few", 1], "not a number (1): row 3 people 'few'"),
+        ([0, "few", 1], "not a count (1): row 3 people 'few'"),
     ],
 )
 def test_counts_that_cannot_be_used_are_left_alone_and_it_is_said_why(people: list[Any], why: str) -> None:
@@ -131,6 +139,42 @@ def test_counts_that_cannot_be_used_are_left_alone_and_it_is_said_why(people: li
     assert counted.truth is None
     assert counted.remarks[1].startswith(f"without the counts of the log: den.csv: {why}")
     assert len(counted.remarks) == 2
+
+
+def test_rows_without_a_count_are_counted_and_not_scored() -> None:
+    counted = count(cells([0, 120, 310], people=[0, "", 2]))
+    assert counted.prediction.label.tolist() == [0, 1, 3]
+    assert counted.truth is not None
+    assert counted.truth.tolist() == pytest.approx([0, np.nan, 2], nan_ok=True)
+    assert counted.remarks[1] == "1 of 3 rows have no people, and are not scored"
+    assert counted.remarks[2].startswith("against people: mse 0.500,")
+
+
+def test_a_count_column_that_is_blank_is_as_good_as_none() -> None:
+    counted = count(cells([0, 120, 310], people=["", "", ""]))
+    assert counted.truth is None
+    assert counted.remarks == ["the model needs no earlier rows (history_s 0)"]
+
+
+def test_more_people_than_the_model_tells_count_as_at_least_its_most_and_the_row_is_not_answered() -> None:
+    counted = count(cells([0, 120, 310], people=[0, 1, 9]))
+    assert counted.truth is not None
+    assert counted.truth.tolist() == [0, 1, 3]
+    assert counted.prediction.is_answered.tolist() == [True, True, False]
+    said = "people counts up to 9, the model tells 3 at most: 1 rows count as at least 3, and are not answered"
+    assert counted.remarks[1] == said
+
+
+def test_columns_that_are_not_read_stop_nothing_whatever_they_hold_and_are_named_once() -> None:
+    expected = count(cells([0, 120, 310])).prediction.label.tolist()
+    counted = count(cells([0, 120, 310], lamp=["on", "", "bright"], note=["x", "y", ""], door=[0, 0, 0]))
+    assert counted.prediction.label.tolist() == expected
+    assert counted.remarks == ["not used: lamp, note, door", "the model needs no earlier rows (history_s 0)"]
+
+
+def test_a_column_that_may_be_one_of_the_model_under_a_wrong_name_is_asked_for() -> None:
+    with pytest.raises(InputError, match=r"^den\.csv: unknown column airs; did you mean air\? rename it"):
+        count(cells([0, 120], lamp=[0, 0]).rename(columns={"air": "airs"}))
 
 
 def test_the_summary_tells_the_hours_of_the_rows_with_people_at_the_logs_own_step() -> None:
@@ -148,7 +192,8 @@ def test_a_slow_row_stands_for_the_time_until_the_next() -> None:
     late = cells([0] * 60 + [100] * 41)
     times = pd.Timestamp("2024-01-01") + pd.to_timedelta([*range(0, 3600, 60), *range(3600, 7201, 90)], unit="s")
     late["time"] = times.strftime("%Y-%m-%d %H:%M:%S")
-    assert count(late).summary == "1.0 of 2.0 hours occupied, at most 1 person"
+    trained_at_any_step = Estimator(step_s=np.nan)
+    assert count(late, trained_at_any_step).summary == "1.0 of 2.0 hours occupied, at most 1 person"
 
 
 def test_rows_that_are_not_answered_count_for_nobody() -> None:
@@ -170,17 +215,14 @@ def test_a_bad_cell_of_a_sensor_is_refused_with_its_row_as_the_file_counts(peopl
 
 
 def test_settings_of_how_the_file_is_read_replace_those_of_the_training() -> None:
-    raw = cells([0, "", 310])
-    with pytest.raises(InputError, match=r"missing \(1\): row 3 air ''; fill the cell, or set data\.missing"):
-        count(raw)
-    assert count(raw, missing="interpolate").prediction.label.tolist() == [0, 0, 3]
-    with pytest.raises(InputError, match=r"gap too long \(2\).*raise data\.max_missing"):
-        count(cells([0, "", "", 310]), missing="interpolate", max_missing=1)
+    raw = cells([100, "", 310])
+    with pytest.raises(InputError, match=r"missing \(1\): row 3 air ''; fill the cell, or set data\.missing=keep"):
+        count(raw, missing="refuse")
+    assert count(raw, missing="keep").prediction.label.tolist() == [1, 0, 3]
+    assert count(raw, missing="hold").prediction.label.tolist() == [1, 1, 3]
     german = raw.assign(time=["01.02.2024 10:00", "01.02.2024 10:01", "01.02.2024 10:02"], air=["0", "1", "2"])
-    with pytest.raises(InputError, match=r"set data\.time_format='%d\.%m\.%Y %H:%M'"):
-        count(german)
-    counted = count(german, time_format="%d.%m.%Y %H:%M")
-    assert counted.log.times[0] == pd.Timestamp("2024-02-01 10:00")
+    assert count(german).log.times[0] == pd.Timestamp("2024-02-01 10:00")
+    assert count(german, time_format="%m.%d.%Y %H:%M").log.times[0] == pd.Timestamp("2024-01-02 10:00")
 
 
 def test_a_setting_that_the_model_keeps_is_not_offered() -> None:
@@ -193,7 +235,8 @@ def test_a_setting_that_the_model_keeps_is_not_offered() -> None:
 def test_what_the_model_refuses_is_said_of_the_file() -> None:
     with pytest.raises(InputError, match=r"^den\.csv: missing column lamp, which the model was trained with"):
         count(cells([0, 1]), Estimator(needs=("air", "lamp")))
-    assert count(cells([0, 1], lamp=[0, 0]), Estimator(needs=("air", "lamp"))).truth is None
+    reads_all = Config(name="den", features="all", data=Data(max_gap=100))
+    assert count(cells([0, 1], lamp=[0, 0]), Estimator(needs=("air", "lamp"), config=reads_all)).truth is None
 
 
 def test_that_later_rows_were_looked_at_is_said() -> None:
@@ -210,7 +253,7 @@ def test_how_late_an_answer_is_and_which_rows_get_none_is_said(monkeypatch: pyte
     monkeypatch.setattr(estimator, "predict", late)
     remarks = count(cells([0, 1, 2]), estimator).remarks
     assert remarks[1] == "each count rests on later rows too, so that it is 300 s late"
-    assert remarks[2] == "the model is not sure enough to answer 2 of 3 rows (answered: False)"
+    assert remarks[2] == "2 of 3 rows are not answered (answered: False)"
 
 
 # How much history there is.
