@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,11 @@ def refusal(content: list[str], folder: Path, **settings: Any) -> str:
 
 def _with(column: str, values: Any, start: int = 0, end: int | None = None) -> list[str]:
     frame = TRUTH.astype(object)
-    frame.iloc[start:end, frame.columns.get_loc(column)] = values
+    frame.loc[frame.index[start:end], column] = values
     return [HEADER, *rows_of(frame)]
 
 
-def stamped(times: Sequence[Any]) -> list[str]:
+def stamped(times: Iterable[Any]) -> list[str]:
     """Return the lines of the file in which the times are others."""
     return [HEADER, *(f"{time},{row.partition(',')[2]}" for time, row in zip(times, ROWS, strict=True))]
 

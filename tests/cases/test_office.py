@@ -1,4 +1,4 @@
-"""Half a day of an office whose sensors or clock fail, counted by models that learned from it: told, or not answered."""
+"""Half a day of an office whose sensors or clock fail, counted by models that learned there: told, or not answered."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Models:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder, log = tmp_path_factory.mktemp("office"), office()
     served = {name: _learned(config, log, folder / name) for name, config in CONFIGS.items()}
-    window = log.frame.loc["2024-01-03 12:15":"2024-01-03 19:29"]  # type: ignore[misc]
+    window = log.frame.loc["2024-01-03 12:15":"2024-01-03 19:29"]
     assert len(window) == 435
     assert (window["people"] > 0).sum() > 100
     return Models(served, window, folder)
