@@ -199,8 +199,7 @@ def _on_answers(prediction: Prediction) -> list[str]:
     if not prediction.causal:
         late = f", so that it is {prediction.delay_s:g} s late" if prediction.delay_s else ""
         remarks.append(f"each count rests on later rows too{late}")
-    if prediction.answered is not None:
-        silent = int((~prediction.answered).sum())
+    if silent := int((~prediction.is_answered).sum()):
         remarks.append(f"{silent:,} of {len(prediction):,} rows are not answered (answered: False)")
     return remarks
 

@@ -72,6 +72,17 @@ def test_rows_beyond_the_training_are_not_answered_though_their_readings_are_bel
     assert (answered == ~findings[0].rows).all()
 
 
+def test_rows_that_look_back_to_another_rhythm_are_not_answered() -> None:
+    frame = third_day()
+    fast = frame.iloc[100:130].loc[frame.index[100:130].repeat(3)]
+    fast.index = pd.date_range(frame.index[100], periods=90, freq="20s", name="time")
+    log = log_of(pd.concat([frame.iloc[:100], fast, frame.iloc[130:]]))
+    findings = examine(log, profile())
+    answered = answerable(predicted(log.times), findings, log, READ, is_calibrated=True, history_s=600.0).answered
+    assert answered is not None
+    assert (~answered).nonzero()[0].tolist() == [*range(101, 201)], "ten rows, a minute each, after the last"
+
+
 def test_each_row_tells_what_is_wrong_with_it() -> None:
     frame = changed(changed(third_day(), "co2", 350.0, 60), "temperature", 85.0, 100, 101)
     told = health_of(examine(log_of(frame), profile()), len(frame))

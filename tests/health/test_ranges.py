@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,12 @@ def test_error_codes_are_found_by_their_rows_and_nothing_else_is() -> None:
     assert np.flatnonzero(finding.rows).tolist() == [50, 51, 52, 53, 130]
     assert (finding.sensors, finding.fault, finding.surety) == (("co2",), "impossible", "certain")
     assert "reads -1, 65535 ppm in 5 rows" in str(finding)
-    assert "rows 52 to 55, 132" in str(finding)
+    assert "2024-01-03 09:50 to 11:10);" in str(finding), "a frame has no lines"
+    titled = dataclasses.replace(finding, lines=np.arange(len(finding.rows)) + 4)
+    assert "11:10, rows 54 to 57, 134);" in str(titled)
+    newest_first = dataclasses.replace(finding, lines=np.arange(len(finding.rows))[::-1] + 2)
+    last = len(finding.rows) + 1
+    assert f"rows {last - 53} to {last - 50}, {last - 130});" in str(newest_first)
     assert finding.named == frame.index[50]
 
 

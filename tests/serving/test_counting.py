@@ -165,6 +165,18 @@ def test_more_people_than_the_model_tells_count_as_at_least_its_most_and_the_row
     assert counted.remarks[1] == said
 
 
+def test_columns_that_are_not_read_stop_nothing_whatever_they_hold_and_are_named_once() -> None:
+    expected = count(cells([0, 120, 310])).prediction.label.tolist()
+    counted = count(cells([0, 120, 310], lamp=["on", "", "bright"], note=["x", "y", ""], door=[0, 0, 0]))
+    assert counted.prediction.label.tolist() == expected
+    assert counted.remarks == ["not used: lamp, note, door", "the model needs no earlier rows (history_s 0)"]
+
+
+def test_a_column_that_may_be_one_of_the_model_under_a_wrong_name_is_asked_for() -> None:
+    with pytest.raises(InputError, match=r"^den\.csv: unknown column airs; did you mean air\? rename it"):
+        count(cells([0, 120], lamp=[0, 0]).rename(columns={"air": "airs"}))
+
+
 def test_the_summary_tells_the_hours_of_the_rows_with_people_at_the_logs_own_step() -> None:
     hour = [0] * 45 + [200] * 15
     assert count(cells(hour)).summary == "0.2 of 1.0 hours occupied, at most 2 people"
@@ -223,7 +235,8 @@ def test_a_setting_that_the_model_keeps_is_not_offered() -> None:
 def test_what_the_model_refuses_is_said_of_the_file() -> None:
     with pytest.raises(InputError, match=r"^den\.csv: missing column lamp, which the model was trained with"):
         count(cells([0, 1]), Estimator(needs=("air", "lamp")))
-    assert count(cells([0, 1], lamp=[0, 0]), Estimator(needs=("air", "lamp"))).truth is None
+    reads_all = Config(name="den", features="all", data=Data(max_gap=100))
+    assert count(cells([0, 1], lamp=[0, 0]), Estimator(needs=("air", "lamp"), config=reads_all)).truth is None
 
 
 def test_that_later_rows_were_looked_at_is_said() -> None:
@@ -240,7 +253,7 @@ def test_how_late_an_answer_is_and_which_rows_get_none_is_said(monkeypatch: pyte
     monkeypatch.setattr(estimator, "predict", late)
     remarks = count(cells([0, 1, 2]), estimator).remarks
     assert remarks[1] == "each count rests on later rows too, so that it is 300 s late"
-    assert remarks[2] == "the model is not sure enough to answer 2 of 3 rows (answered: False)"
+    assert remarks[2] == "2 of 3 rows are not answered (answered: False)"
 
 
 # How much history there is.
