@@ -213,7 +213,7 @@ def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_device
     assert len({other.key for other in [config, *others]}) == 5
 
 
-def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_balance_and_pretraining_unless_it_asks() -> None:
+def test_the_key_of_a_network_is_as_it_was_before_there_were_newer_options_unless_it_asks() -> None:
     model = LSTM(head="classification")
     old = Config(name="one", model=model).shown()
     for key in ("seed", "tracking", "explanation", "decoding", "calibration"):
@@ -226,6 +226,7 @@ def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_balance_and_p
         old["train"]["final"],
         old["train"]["device"],
         old["train"]["pretrain_rooms"],
+        old["train"]["sensor_dropout"],
         old["model"]["cell"],
         old["model"]["balanced"],
     )
@@ -235,7 +236,8 @@ def test_the_key_of_a_network_is_as_it_was_before_there_were_cells_balance_and_p
         assert Config(name="one", model=model, data=settings).key != key
     for change in ({"cell": "gru"}, {"balanced": True}):
         assert Config(name="one", model=model.model_copy(update=change)).key != key
-    assert Config(name="one", model=model, train=Train(pretrain_rooms=1)).key != key
+    for training in (Train(pretrain_rooms=1), Train(sensor_dropout=0.1)):
+        assert Config(name="one", model=model, train=training).key != key
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,9 @@ PARTS = ("plain", "pooled", "calibrated", *MODES, "pooled and filtered")
 GAP = 700  # the row before which the log pauses for an hour
 PASSES = 50  # of Monte-Carlo dropout
 
+WITH_DROPOUT = "with dropped sensors"
+"""Behind the name of a config: its networks learn to do without kinds of sensors."""
+
 SMALL: dict[str, dict[str, Any]] = {
     "lstm": {"layers": 1, "hidden": 4},
     "mlp_crf": {"hidden": [4], "sequence": 12},
@@ -53,6 +56,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 def small(name: str) -> Config:
     """Return a config as its file has it, but small, and on the simulated log."""
+    name, _, dropped = name.partition(" ")
     tree = read_yaml(ROOT / "configs" / name)
     tree.pop("search", None)
     for model in [tree["model"], *tree["model"].get("members", [])]:
@@ -61,6 +65,8 @@ def small(name: str) -> Config:
             model["mc_samples"] = PASSES
     if "train" in tree:
         tree["train"].update({"max_epochs": 1, "epoch_choices": None, "members": 2, "batch_size": 64, "device": "cpu"})
+    if dropped:
+        tree["train"]["sensor_dropout"] = 0.3
     return resolve(Config, {**tree, "name": "it", "data": DATA, "decoding": None, "calibration": None}, name)
 
 
@@ -144,6 +150,10 @@ CASES = [
     pytest.param(name, part, id=f"{name}-{part}")
     for name in sorted(FIRST.values())
     for part in (PARTS if takes_refinements(small(name)) else PARTS[:2])
+]
+CASES += [
+    pytest.param(f"{name} {WITH_DROPOUT}", "plain", id=f"{name}-{WITH_DROPOUT}")
+    for name in ("lstm_regression.yaml", "bnn.yaml", "mlp_crf.yaml")
 ]
 each_case = pytest.mark.parametrize(("name", "part"), CASES)
 
@@ -266,6 +276,14 @@ def test_rows_with_missing_readings_are_predicted_alike_or_not_answered(name: st
     estimator.save(tmp_path)
     loaded = predict(load_estimator(tmp_path), frame)
     pd.testing.assert_frame_equal(loaded.to_frame(), whole.to_frame(), check_exact=True)
+
+
+def test_networks_that_learned_with_dropped_sensors_answer_rows_that_lack_a_kind() -> None:
+    for name in ("lstm_regression.yaml", "bnn.yaml", "mlp_crf.yaml"):
+        dropped, plain = (predict(variant(each, "plain"), holed()) for each in (f"{name} {WITH_DROPOUT}", name))
+        assert dropped.is_answered[150:400].all()
+        assert not plain.is_answered[150:160].any()
+        assert not dropped.is_answered[560:600].any(), "rows that lack all kinds"
 
 
 @each_case
