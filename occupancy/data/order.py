@@ -31,7 +31,8 @@ def repeated(raw: pd.DataFrame, times: pd.Series[pd.Timestamp]) -> NDArray[np.bo
 def setback(times: pd.Series[pd.Timestamp], label: Callable[[int], str], clock: Clock | None) -> str | None:
     """Return what to say of a clock that was set back, so that a stretch of rows lies over earlier ones; or None.
 
-    To sort such rows would lay two stretches of time over each other.
+    To sort such rows would lay two stretches of time over each other. Rows of which the newest is the first may be
+    sorted.
 
     Args:
         times: (N,) times in the order of the rows, by row.
@@ -41,7 +42,7 @@ def setback(times: pd.Series[pd.Timestamp], label: Callable[[int], str], clock: 
     known = times.dropna()
     values = known.to_numpy()
     steps = np.diff(values) / np.timedelta64(1, "s")
-    for at in np.flatnonzero(steps < 0)[:10]:
+    for at in np.flatnonzero(steps < 0)[:10] if (steps > 0).any() else ():
         over = int((values[: at + 1] >= values[at + 1]).sum())
         under = int((values[at + 1 :] <= values[at]).sum())
         step = float(np.median(np.abs(steps)))

@@ -109,18 +109,31 @@ def test_what_does_not_pass_the_gate_is_answered_by_the_gates_line(
     post: Post, folder: Path, sensors: pd.DataFrame, kind: str
 ) -> None:
     for spoilt in (
-        sensors.drop(columns=CO2),
-        sensors.assign(humidity=40.0),
-        sensors.assign(Date="2024-01-01"),
+        sensors.drop(columns="Time"),
+        sensors.assign(Date="soon"),
         sensors.astype({CO2: object}).replace({CO2: {sensors.at[3, CO2]: "much"}}),
-        sensors.replace({CO2: {sensors.at[3, CO2]: np.nan}}),
-        sensors.replace({CO2: {sensors.at[3, CO2]: 1e308}}),
+        sensors.assign(**dict.fromkeys(sensors.columns.drop(["Date", "Time"]), np.nan)),
         sensors[::-1].reset_index(drop=True),
     ):
         with pytest.raises(ValueError, match=r"^the frame: ") as caught:
             ServedModel(folder / "saved").predict(spoilt)
         before_the_cells = str(caught.value).partition(": row ")[0]  # as which text they are shown depends on the form
         check_refused(send(post, spoilt, kind), before_the_cells)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_rows_without_a_usable_reading_of_a_sensor_are_counted_and_not_answered(
+    post: Post, sensors: pd.DataFrame, kind: str
+) -> None:
+    for spoilt in (
+        sensors.drop(columns=CO2),
+        sensors.assign(**{CO2: np.nan}),
+        sensors.assign(**{CO2: 1e308}),
+    ):
+        answer = send(post, spoilt, kind)
+        assert answer.status_code == 200
+        rows = answer.json()["predictions"]
+        assert [row["answered"] for row in rows] == [False] * len(sensors)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "csv"])
@@ -248,8 +261,8 @@ def test_the_door_is_installed_once(folder: Path) -> None:
 
 def test_used_from_python_a_refusal_is_mlflows_too(folder: Path, sensors: pd.DataFrame) -> None:
     loaded = mlflow.pyfunc.load_model(str(folder / "mlflow"))
-    with pytest.raises(mlflow.exceptions.MlflowException, match="missing") as caught:
-        loaded.predict(sensors.assign(**{CO2: np.nan}))
+    with pytest.raises(mlflow.exceptions.MlflowException, match="unreadable time") as caught:
+        loaded.predict(sensors.assign(Date="soon"))
     assert caught.value.error_code == "INVALID_PARAMETER_VALUE"
 
 

@@ -139,10 +139,47 @@ def test_light_is_not_asked_for_by_a_model_that_never_saw_it(served: ServedModel
     pd.testing.assert_frame_equal(served.predict(sensors.drop(columns=lights)), served.predict(sensors))
 
 
-def test_light_is_asked_for_by_a_model_that_learned_from_it(log: Log, sensors: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_model_that_learned_from_light_does_not_answer_without_any(
+    log: Log, sensors: pd.DataFrame, tmp_path: Path
+) -> None:
     model.save(fit(log, config_of(features="all")), UCI, tmp_path)
-    with pytest.raises(InputError, match="missing column S2_Light"):
-        ServedModel(tmp_path).predict(sensors.drop(columns="S2_Light"))
+    served = ServedModel(tmp_path)
+    assert "answered" not in served.predict(sensors)
+    lights = [column.name for column in UCI.of_kind("light")]
+    assert not served.predict(sensors.drop(columns=lights))["answered"].any()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frame: frame.drop(columns="S5_CO2"),
+        lambda frame: frame.assign(S5_CO2=np.nan),
+        lambda frame: frame.assign(S5_CO2="unavailable"),
+        lambda frame: frame.assign(S5_CO2=np.inf),
+        lambda frame: frame.assign(S5_CO2=1e308),
+    ],
+    ids=["no column", "no reading", "a word for none", "infinite", "too large"],
+)
+def test_rows_without_a_usable_reading_are_counted_and_not_answered(
+    served: ServedModel, sensors: pd.DataFrame, change: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
+    table = served.predict(change(sensors))
+    assert not table["answered"].any()
+    assert np.isfinite(table[COLUMNS[1:]].to_numpy(np.float64)).all()
+
+
+def test_a_sensor_that_is_gone_beside_others_of_its_kind_costs_no_answer(
+    served: ServedModel, sensors: pd.DataFrame
+) -> None:
+    whole, hole = served.predict(sensors), served.predict(sensors.drop(columns="S1_Temp"))
+    assert list(hole.columns) == COLUMNS
+    assert np.isfinite(hole[COLUMNS[1:]].to_numpy(np.float64)).all()
+    assert not hole["mean"].equals(whole["mean"])
+
+
+def test_dates_in_another_form_are_read(served: ServedModel, sensors: pd.DataFrame) -> None:
+    dashes = sensors.assign(Date=sensors["Date"].str.replace("/", "-"))
+    pd.testing.assert_frame_equal(served.predict(dashes), served.predict(sensors))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
@@ -162,13 +199,10 @@ def test_earlier_rows_serve_as_history_and_later_ones_do_not(served: ServedModel
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda frame: frame.drop(columns="S5_CO2"), "missing column S5_CO2"),
         (lambda frame: frame.drop(columns="Time"), "missing column Time"),
         (lambda frame: frame.rename(columns={"S1_Temp": "S1_Tmp"}), "unknown column S1_Tmp; did you mean S1_Temp"),
         (lambda frame: frame.assign(S1_Temp="warm"), r"not a number \(288\): row 0 S1_Temp 'warm'"),
-        (lambda frame: frame.assign(S1_Temp=np.nan), r"missing \(288\)"),
-        (lambda frame: frame.assign(S1_Temp=np.inf), r"infinite \(288\)"),
-        (lambda frame: frame.assign(Date="2024-01-01"), r"unreadable time \(288\).*data.time_format='%Y-%m-%d"),
+        (lambda frame: frame.assign(Date="soon"), r"unreadable time \(288\): row 0 Date Time 'soon"),
         (lambda frame: frame.iloc[::-1], r"unsorted time \(287\)"),
         (lambda frame: pd.concat([frame, frame.tail(1)]), r"duplicate time \(1\): row 288"),
         (lambda frame: frame.head(0), "has no rows"),
@@ -225,7 +259,7 @@ def test_a_saved_model_is_text_and_safe_weights(estimator: NetworkEstimator, tmp
 
 def test_a_cell_before_the_first_reading_does_not_see_the_future(log: Log, raw: pd.DataFrame, tmp_path: Path) -> None:
     config = config_of()
-    config = config.model_copy(update={"data": DATA.model_copy(update={"missing": "interpolate"})})
+    config = config.model_copy(update={"data": DATA.model_copy(update={"missing": "hold"})})
     model.save(fit(log, config), UCI, tmp_path)
     served = ServedModel(tmp_path)
     blank = raw.drop(columns="Room_Occupancy_Count").astype({"S5_CO2": object})
@@ -246,8 +280,8 @@ def test_a_frame_at_another_step_than_the_training_log_is_refused(served: Served
 def test_a_mistake_that_a_setting_would_mend_says_where_the_setting_can_be_given(
     served: ServedModel, sensors: pd.DataFrame
 ) -> None:
-    with pytest.raises(InputError, match=r"missing \(288\).*; only `python -m occupancy\.predict` takes data\.missing"):
-        served.predict(sensors.assign(S1_Temp=np.nan))
+    with pytest.raises(InputError, match=r"unreadable time .*; only `python -m occupancy\.predict` takes data\.time"):
+        served.predict(sensors.assign(Date="soon"))
 
 
 def test_a_mistake_that_would_take_a_setting_of_the_models_own_says_that_the_log_has_to_change(
@@ -397,7 +431,7 @@ ALTERATIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a step of 0": (
         lambda folder: edit(folder / "settings.json", lambda tree: tree["features"].update(step_s=0)),
-        "features.step_s: got 0, expected a number from 0.001 up to 1e+07",
+        "features.step_s: got 0 (int), expected a number from 0.001 up to 1e+07",
     ),
     "a short array": (
         lambda folder: edit(folder / "settings.json", lambda tree: tree["features"]["low"].pop()),
