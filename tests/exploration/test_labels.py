@@ -39,7 +39,8 @@ def test_the_length_of_a_run_leaves_gaps_out() -> None:
 def test_rows_without_a_count_are_in_no_run_and_are_told() -> None:
     made = subject(times(range(6)), [np.nan, 2, np.nan, 2, 0, np.nan], {"air": range(6)})
     runs = labels.runs_of(made)
-    assert (runs["count"].tolist(), runs["minutes"].tolist()) == ([2, 0], pytest.approx([2.0, 1.0]))
+    assert runs["count"].tolist() == [2, 0]
+    assert runs["minutes"].tolist() == pytest.approx([2.0, 1.0])
     said = labels.section(made).finding
     assert said.startswith("33% of the rows are of an empty room. The 3 rows are 2 runs of equal count, 1 of them")
     assert said.endswith("3 more rows without a count.")
