@@ -104,7 +104,7 @@ def decays(subject: Subject) -> list[Decay]:
     found = []
     for first, last in itertools.pairwise([*steps.tolist(), len(empty)]):
         # Only where people are recorded leaving: otherwise it is not known how long the room has been empty.
-        if empty[first] and not empty[first - 1] and seen[first] == seen[first - 1]:
+        if empty[first] and subject.counts[first - 1] > 0 and seen[first] == seen[first - 1]:
             fit = _fit(_hours(log.times[first:last]), co2[first:last] - outdoor)
             if fit is not None:
                 excess, rate, rows, bend = fit
@@ -122,7 +122,7 @@ def co2_of(subject: Subject) -> Floats:
 
 def _fit(hours: Floats, excess: Floats) -> tuple[float, float, int, float] | None:
     """Return excess at the start, rate per hour, number of rows, and bend; None if there is no decay to fit."""
-    start = float(np.nanmedian(excess[:5]))
+    start = float(pd.Series(excess[:5]).median())  # NaN without a reading
     if not start >= LEAST_PPM:
         return None
     gone = pd.Series(excess).rolling(5, min_periods=1).median().to_numpy() < LEFT * start

@@ -26,14 +26,12 @@ def section(subject: Subject) -> Section:
     """Return every sensor over the first 24 hours, below the count."""
     log = subject.log
     inside = int((log.times < log.times[0] + _DAY).sum())
+    known = subject.counts[:inside][log.labelled[:inside]] if subject.labelled else np.zeros(0)
+    of_them = "them" if len(known) == inside else f"the {len(known):,} with a count"
     return Section(
         "What do the sensors read over a day?",
         f"The first day has {several(inside, 'row')}, from {log.times[0]:%Y-%m-%d %H:%M}"
-        + (
-            f"; in {percent(float(np.mean(subject.counts[:inside] > 0)))} of them the room is occupied."
-            if subject.labelled
-            else "."
-        ),
+        + (f"; in {percent(float(np.mean(known > 0)))} of {of_them} the room is occupied." if len(known) else "."),
         ["Grey: the room is occupied." if subject.labelled else "The log has no counts to compare the readings with."],
         [Picture(partial(_draw_day, subject, slice(0, inside)), "the count and every sensor over the first day")],
         in_short=False,
@@ -51,7 +49,7 @@ def _draw_day(subject: Subject, rows: slice, width: float) -> Figure:
         counts = subject.counts[rows]
         x, people = step_lines(start, until, counts)
         axes[0].step(x, people, where="post", color=BLACK, linewidth=1.2, label="people")
-        axes[0].set_ylim(-0.3, max(counts.max(), 1) + 0.3)
+        axes[0].set_ylim(-0.3, np.nanmax([*counts, 1]) + 0.3)
         axes[0].yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
         for first, long in row_spans(counts > 0, start, until):
             for one in axes:

@@ -26,13 +26,16 @@ def section(subject: Subject) -> Section:
     if not subject.labelled:
         return Section(title, "The log has no counts, so this section and all others that need counts are left out.")
     runs = runs_of(subject)
-    share = pd.Series(subject.counts).value_counts(normalize=True).sort_index()
+    known = subject.counts[subject.log.labelled].astype(np.int64)
+    share = pd.Series(known).value_counts(normalize=True).sort_index()
+    blank = len(subject.counts) - len(known)
+    without = f" {several(blank, 'more row')} without a count." if blank else ""
     occupied = runs[runs["count"] > 0]
     last = f", with a median length of {occupied['minutes'].median():.3g} min" if len(occupied) else ""
     empty = percent(share.get(0, 0.0)).capitalize()
     finding = (
-        f"{empty} of the rows are of an empty room. The {several(len(subject.counts), 'row')} are "
-        f"{several(len(runs), 'run')} of equal count, {len(occupied)} of them with people{last}."
+        f"{empty} of the rows are of an empty room. The {several(len(known), 'row')} are "
+        f"{several(len(runs), 'run')} of equal count, {len(occupied)} of them with people{last}.{without}"
     )
     return Section(
         title,
@@ -50,14 +53,15 @@ def section(subject: Subject) -> Section:
 
 def runs_of(subject: Subject) -> pd.DataFrame:
     """Return each run of equal count in order: its ``count``, and its recorded ``minutes`` without gaps."""
-    counts = subject.counts
+    known = subject.log.labelled
+    counts = subject.counts[known].astype(np.int64)
     start, until = row_bounds(subject.log.times, subject.log.max_gap)
-    rows = pd.DataFrame({"count": counts, "minutes": (until - start) * 1440})
+    rows = pd.DataFrame({"count": counts, "minutes": (until - start)[known] * 1440})
     return rows.groupby(label_runs(counts)).agg({"count": "first", "minutes": "sum"})
 
 
 def _draw_balance(subject: Subject, share: pd.Series[float], width: float) -> Figure:
-    rows = share * len(subject.counts)
+    rows = share * subject.log.labelled.sum()
     title = "Share of rows with each count: the accuracy of always answering it"
     figure = titled_figure(3.4, title, width)
     axes = figure.subplots()

@@ -32,7 +32,7 @@ def delays(subject: Subject) -> Section | None:
     if len(subject.changing) == len(subject.varying) or not subject.varying or not log.step_s > 0:
         return None
     lag_s = _grid(log.step_s, EARLIEST_S, LATEST_S)
-    people = subject.counts.astype(np.float64)
+    people = subject.counts
     pairs = {name: (people, log.frame[name].to_numpy(np.float64)) for name in subject.varying}
     curves = lagged_correlations(log.times, pairs, lag_s).dropna(axis=1, how="all")
     if curves.empty:
@@ -79,9 +79,10 @@ def autocorrelation(subject: Subject) -> Section | None:
     near = curves[first].loc[log.step_s / 60]
     hour = curves[first].iloc[int(np.argmin(np.abs(curves.index - 60)))]
     later = "" if np.isnan(hour) else f", and of {hour:.2f} one hour later"
+    beside = "an unknown rank correlation" if np.isnan(near) else f"a rank correlation of {near:.3f}"
     return Section(
         "How similar are neighbouring rows?",
-        f"{told} has a rank correlation of {near:.3f} with itself one row later{later}.",
+        f"{told} has {beside} with itself one row later{later}.",
         [
             "If a curve begins near 1, each row is almost a copy of the row before. A random split would put one of "
             "them into training and the other into the test, so that every model looks good; therefore folds are cut "

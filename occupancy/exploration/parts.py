@@ -8,7 +8,7 @@ from functools import cached_property
 
 from matplotlib.figure import Figure
 
-from occupancy.arrays import Ints
+from occupancy.arrays import Floats
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log
 
@@ -51,10 +51,10 @@ class Subject:
         return [*([count] if changes else []), *self.varying]
 
     @property
-    def counts(self) -> Ints:
-        """The count at each row, (N,); only for a labelled log."""
+    def counts(self) -> Floats:
+        """The count at each row, (N,), NaN where it has none; only for a labelled log."""
         assert self.labelled, "an unlabelled log has no counts"
-        return self.log.frame[self.log.schema.count].to_numpy(dtype="int64")
+        return self.log.frame[self.log.schema.count].to_numpy(dtype="float64")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def separation(subject: Subject) -> pd.Series[float]:
     occupied = subject.counts > 0
     areas = pd.Series(dtype=np.float64)
     for name in subject.varying:
-        known = subject.log.frame[name].notna().to_numpy()
+        known = subject.log.frame[name].notna().to_numpy() & subject.log.labelled
         if 0 < occupied[known].sum() < known.sum():
             areas[name] = roc_auc_score(occupied[known], subject.log.frame[name][known])
     return areas.where(areas >= 0.5, 1 - areas).sort_values(ascending=False)
@@ -85,7 +85,7 @@ def _draw_distributions(subject: Subject, width: float) -> Figure:
 
 def _draw_one(axes: Axes, subject: Subject, column: Column) -> None:
     readings, counts = subject.log.frame[column.name].to_numpy(), subject.counts
-    found = [int(count) for count in np.unique(counts)]
+    found = [int(count) for count in np.unique(counts[~np.isnan(counts)])]
     values = {count: readings[(counts == count) & np.isfinite(readings)] for count in found}
     colours = [LABELS[count % len(LABELS)] for count in found]
     known = np.unique(readings[np.isfinite(readings)])

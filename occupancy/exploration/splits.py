@@ -23,7 +23,7 @@ def folds(subject: Subject) -> Section:
     title = "Which rows are for training, and which for test?"
     if not subject.folds:
         return Section(title, f"No folds are shown: {subject.scheme}", in_short=False)
-    classes = int(subject.counts.max()) + 1
+    classes = int(np.nanmax(subject.counts)) + 1
     rows = [_row(fold, part, classes) for fold in subject.folds for part in PARTS]
     tested = {fold.number: fold.labels(fold.test, classes) for fold in subject.folds}
     lacking = [

@@ -31,7 +31,7 @@ def open_subject(settings: Data) -> Subject:
     schema = load_schema(settings.log_schema)
     cells = read_settled([existing(source) for source in sources(settings)], schema, settings)
     raw, path = cells.frame, cells.where
-    labelled = schema.count in raw.columns
+    labelled = schema.count in raw.columns and not is_blank(raw[schema.count])
     blank = [name for name in schema.sensors if name in raw.columns and is_blank(raw[name])]
     patient = settings.model_copy(update={"missing": "hold", "max_missing": len(raw)})
     shown = partial(validate_cells, labelled=labelled)

@@ -34,7 +34,7 @@ def times(minutes: Sequence[float] | np.ndarray) -> pd.DatetimeIndex:
 
 def subject(
     at: pd.DatetimeIndex,
-    counts: Sequence[int] | np.ndarray | None,
+    counts: Sequence[float] | np.ndarray | None,
     readings: Mapping[str, Sequence[float] | np.ndarray],
     max_gap: float = 120.0,
     parts: Sequence[Sequence[str]] = (),
@@ -43,7 +43,7 @@ def subject(
 
     Args:
         at: (N,) times.
-        counts: (N,) people, if labelled.
+        counts: (N,) people, if labelled; NaN where a row has no count.
         readings: (N,) of each sensor by its name; others are not in the log.
         max_gap: seconds.
         parts: of each fold the part of each row.
@@ -52,7 +52,7 @@ def subject(
     missing = frame.isna()
     frame = frame.ffill()
     if counts is not None:
-        frame["people"] = np.asarray(counts, np.int64)
+        frame["people"] = np.asarray(counts)
     log = Log("made.csv", "made", SCHEMA, frame, missing, max_gap)
     masks = [[np.array(part) == name for name in ("train", "validation", "test")] for part in parts]
     folds = [Fold(number, log, *mask) for number, mask in enumerate(masks, start=1)]

@@ -125,6 +125,11 @@ ODD = {
     "constant sensors": (range(ROWS), np.arange(ROWS) % 3, {"air": [400.0] * ROWS, "lamp": [0.0] * ROWS}),
     "no sensors": (range(ROWS), np.arange(ROWS) % 3, {}),
     "first cells missing": (range(ROWS), np.arange(ROWS) // 20, {"air": [np.nan] * 20 + list(range(40))}),
+    "every third count": (
+        range(ROWS),
+        np.where(np.arange(ROWS) % 3, np.nan, np.arange(ROWS) // 20),
+        {"air": [np.nan] * 20 + list(range(40))},
+    ),
     "many people": (range(ROWS), np.arange(ROWS) // 6, {"air": np.arange(ROWS) % 7}),
 }
 

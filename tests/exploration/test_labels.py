@@ -36,6 +36,16 @@ def test_the_length_of_a_run_leaves_gaps_out() -> None:
     assert runs["minutes"].tolist() == pytest.approx([4.0, 1.0])
 
 
+def test_rows_without_a_count_are_in_no_run_and_are_told() -> None:
+    made = subject(times(range(6)), [np.nan, 2, np.nan, 2, 0, np.nan], {"air": range(6)})
+    runs = labels.runs_of(made)
+    assert runs["count"].tolist() == [2, 0]
+    assert runs["minutes"].tolist() == pytest.approx([2.0, 1.0])
+    said = labels.section(made).finding
+    assert said.startswith("33% of the rows are of an empty room. The 3 rows are 2 runs of equal count, 1 of them")
+    assert said.endswith("3 more rows without a count.")
+
+
 def test_an_unlabelled_log_says_so() -> None:
     found = labels.section(subject(times(range(3)), None, {"air": [1, 2, 3]}))
     assert found.finding.startswith("The log has no counts")
