@@ -1,4 +1,4 @@
-"""Missing readings of a log, told in a line: of which sensors, how many, and how long on end."""
+"""Missing readings of a log, told in a line or counted: of which sensors, how many, and how long on end."""
 
 from __future__ import annotations
 
@@ -25,6 +25,25 @@ def told(missing: pd.DataFrame, held: pd.DataFrame, step_s: float, limit: int) -
     if (holds := _listed(held, step_s)) is not None:
         lines.append(f"missing readings that hold the last one, for {limit:,} rows at most: {holds}")
     return lines
+
+
+def counted(missing: pd.DataFrame, held: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return by sensor with missing readings: the rows, how many are missing, the most on end, and how many are held.
+
+    Args:
+        missing: (N, sensors) which readings are missing.
+        held: (N, sensors) which of them hold an earlier one.
+    """
+    return {
+        str(name): {
+            "rows": len(cells),
+            "missing": int(cells.sum()),
+            "longest": longest_run(cells.to_numpy()),
+            "held": int(held[name].sum()),
+        }
+        for name, cells in missing.items()
+        if cells.any()
+    }
 
 
 def _listed(cells: pd.DataFrame, step_s: float) -> str | None:

@@ -5,6 +5,7 @@ It is also what an experiment is taken up from: a unit that was recorded before 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
@@ -18,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
+from occupancy.data.holes import counted
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.execution.unit import Failure, Outcome
@@ -41,6 +43,8 @@ from occupancy.tracking.run import (
 
 _KEY, _UNIT, _GROUP = "record_key", "unit_key", "group"
 _CONTEXT = "training and testing"
+HOLES = "holes.json"
+"""The file of a parent run that counts the missing readings of its log, if there are any."""
 EXPLANATION = "explanation"
 """The folder of a run's files that holds explanations."""
 
@@ -95,8 +99,10 @@ class Record:
         write(self.client, self.run_id, params=self._request.params)
         for name, text in self._request.files.items():
             self.client.log_text(self.run_id, text, name)
-        if self._request.log is not None:
-            log_dataset(self.client, self.run_id, self._request.log)
+        if (log := self._request.log) is not None:
+            log_dataset(self.client, self.run_id, log)
+            if missing := counted(log.missing, log.held):
+                self.client.log_text(self.run_id, json.dumps(missing, indent=2), HOLES)
 
     @_stored
     def read(self, runs: list[Run]) -> None:

@@ -222,7 +222,6 @@ def test_the_key_of_a_network_is_as_it_was_before_there_were_newer_options_unles
         del old["data"][key]
     old["data"]["missing"] = "refuse"  # which gives the same on every log that it took
     del (
-        old["train"]["sensor_dropout"],
         old["train"]["final"],
         old["train"]["device"],
         old["train"]["pretrain_rooms"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
@@ -26,10 +28,11 @@ from occupancy.data.table import Log
 from occupancy.errors import InputError, Interrupted
 from occupancy.execution.unit import Failure, Scores
 from occupancy.tracking import run as run_module
-from occupancy.tracking.record import open_record
+from occupancy.tracking.record import HOLES, open_record
 from occupancy.tracking.request import Job, Request
 from tests.execution.made_units import units_of
 from tests.experiments.made_experiments import tracking_apart
+from tests.models.made_visits import simulated
 from tests.places import ROOT
 
 GIVEN = Scores({"mse": 0.25, "f1": math.nan}, {"fit_s": 1.0}, 0, {"test": 9})
@@ -81,6 +84,25 @@ def test_a_record_is_a_parent_run_with_settings_files_and_tags_and_a_run_for_eac
             assert run.data.tags["mlflow.parentRunId"] == record.run_id
             assert run.data.metrics == {"validation_mse": 0.25, "fit_s": 1.0}
             assert run.info.run_name == f"fold {run.data.tags['fold']}"
+
+
+def test_the_parent_counts_the_missing_readings_of_its_log(client: MlflowClient, request_: Request) -> None:
+    whole = simulated()
+    missing = whole.missing.copy()
+    missing.iloc[[3, 4, 9], 0] = True
+    frame = whole.frame.copy()
+    frame.iloc[[4, 9], 0] = np.nan
+    with open_record(
+        dataclasses.replace(request_, log=dataclasses.replace(whole, frame=frame, missing=missing))
+    ) as one:
+        pass
+    text = mlflow.artifacts.load_text(f"{client.get_run(one.run_id).info.artifact_uri}/{HOLES}")
+    assert json.loads(text) == {
+        whole.missing.columns[0]: {"rows": len(frame), "missing": 3, "longest": 2, "held": 1},
+    }
+    with open_record(dataclasses.replace(request_, log=whole)) as other:
+        pass
+    assert [file.path for file in client.list_artifacts(other.run_id)] == ["config.yaml"]
 
 
 def test_the_parent_names_the_commit_of_the_code(client: MlflowClient, request_: Request) -> None:
