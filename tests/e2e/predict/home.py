@@ -149,7 +149,8 @@ def unlabelled(home: Home) -> str:
 
 
 def read(table: Path | io.StringIO) -> pd.DataFrame:
-    return pd.read_csv(table, float_precision="round_trip")
+    cells = pd.read_csv(table, float_precision="round_trip")
+    return cells.fillna({"health": ""}).astype({"health": object}) if "health" in cells else cells
 
 
 def counted(capsys: Capture, *arguments: str) -> tuple[pd.DataFrame, str]:

@@ -51,10 +51,11 @@ def test_the_test_rows_of_a_fold_get_what_the_training_recorded_for_them(
     expected = recorded(home, fold)
     same = table[table["time"].isin(expected["time"])].reset_index(drop=True)
     assert len(same) == 288
-    pd.testing.assert_frame_equal(same, expected.drop(columns="truth"), atol=1e-5)
+    assert (same["health"] == "").all()
+    pd.testing.assert_frame_equal(same.drop(columns="health"), expected.drop(columns="truth"), atol=1e-5)
     assert ("against Room_Occupancy_Count" in said) == labelled
     notes = [line for line in said.splitlines() if line.startswith("note")]
-    assert len(notes) == 1 + labelled
+    assert len(notes) == 2 + labelled
 
 
 def test_the_scores_are_those_of_the_table_against_the_counts(home: Home, desk: Path, capsys: Capture) -> None:
@@ -68,7 +69,7 @@ def test_the_scores_are_those_of_the_table_against_the_counts(home: Home, desk: 
 
 def test_settings_say_how_the_file_is_read(home: Home, desk: Path, capsys: Capture) -> None:
     log = log_of(home)
-    log["S1_Temp"] = log["S1_Temp"].mask(log.index.isin([100, 101]))
+    log["S1_Temp"] = log["S1_Temp"].mask(log.index == 100)
     log.to_csv("gaps.csv", index=False)
     log.assign(S1_Temp=log["S1_Temp"].ffill()).to_csv("held.csv", index=False)
     log.assign(Date=pd.to_datetime(log["Date"]).dt.strftime("%m/%d/%Y")).to_csv("american.csv", index=False)
@@ -88,12 +89,13 @@ def test_light_is_needed_by_the_model_that_learned_from_it_alone(home: Home, des
     other, _ = counted(capsys, *by_run, home.run, "--csv", dark)
     pd.testing.assert_frame_equal(one, other, check_exact=True)
     lit, _ = counted(capsys, *by_run, home.lit, "--csv", whole)
-    assert list(lit.columns) == COLUMNS
+    assert list(lit.columns) == [*COLUMNS, "health"]
     assert call(predict.main, *by_run, home.lit, "--csv", dark) == 2
     printed, said = capsys.readouterr()
     assert printed == ""
     assert said == (
-        f"occupancy predict: dark.csv: missing column {', '.join(LIGHTS)}, which the model was trained with; add it\n"
+        f"occupancy predict: dark.csv: has no reading of {', '.join(LIGHTS)}, which are all that the model reads; give "
+        "at least one of them under its name\n"
     )
 
 
@@ -137,7 +139,7 @@ def test_what_is_said_names_the_files_and_fits_a_screen_of_80_columns(
     _, whole = counted(capsys, *arguments, *names, "--format", "csv")
     assert "\nwrote    counts.csv, counts.png, standard output (864 rows)\n" in whole
     assert [line[:9] for line in whole.splitlines()] == [
-        f"{label:<9}" for label in ("model", "note", "note", "note", "wrote", "found")
+        f"{label:<9}" for label in ("model", "note", "note", "note", "note", "wrote", "found")
     ]
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)

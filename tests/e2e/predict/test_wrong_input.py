@@ -81,8 +81,8 @@ MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
         "room.csv: not a number (864): row 2 S1_Temp 'warm'",
     ),
     "log without a column": (
-        lambda home: changed(home, lambda frame: frame.drop(columns="S5_CO2")),
-        "room.csv: missing column S5_CO2; add it, or describe the log in a schema file (data.schema); a fitted model "
+        lambda home: changed(home, lambda frame: frame.drop(columns="Time")),
+        "room.csv: missing column Time; add it, or describe the log in a schema file (data.schema); a fitted model "
         "keeps its data.schema, so bring the log to what it was trained on",
     ),
     "log with a missing cell": (
