@@ -28,7 +28,7 @@ _DATES: tuple[str, ...] = (
     "%m-%d-%Y",
 )
 _DATES += ("%d.%m.%y", "%d-%m-%y", "%Y.%m.%d", "%d,%m,%Y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d %Y", "%b %d, %Y")
-_DATES += ("%B %d, %Y", "%Y%m%d", "%d-%b-%y", "%a %d %b %Y", "%a %b %d %Y")
+_DATES += ("%B %d, %Y", "%Y%m%d", "%d-%b-%y", "%a %d %b %Y", "%a %b %d %Y", "%y-%m-%d", "%y/%m/%d", "%y.%m.%d")
 _CLOCKS: tuple[str, ...] = (
     "%H:%M:%S",
     DAY_FRACTION,
@@ -193,6 +193,21 @@ def fitting(text: pd.Series[str], share: float = 1.0) -> list[str]:
     ordered = ordered or {name: longest for name, (_, longest) in found.items()}
     least = min(ordered.values())
     return [name for name, longest in ordered.items() if not longest > _FAR * max(least, 86_400.0)]
+
+
+def leaps(times: pd.Series[pd.Timestamp]) -> bool:
+    """Return whether most changes of the date lead to the same day of another month or year.
+
+    A log does not run so: the parts of its dates are taken for each other, such as the month for the day.
+
+    Args:
+        times: (N,) times in the order of the rows, NaT where a text is not read.
+    """
+    known = times.dropna()
+    days = known[known.dt.normalize().diff().fillna(pd.Timedelta(0)) != pd.Timedelta(0)].dt.day.to_numpy()
+    if not len(days):
+        return False
+    return bool((days == np.append(known.iloc[0].day, days[:-1])).mean() > 0.5)
 
 
 def _candidates(some: pd.Series[str], share: float) -> Iterator[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from occupancy.arrays import Ints, Rows, stretch_of
 from occupancy.data.clock import Clock, changes_within, run_on, to_utc
-from occupancy.data.time_formats import DAY_FRACTION, EPOCH_MS, EPOCH_S, ISO, Parsed, fitting, parse
+from occupancy.data.time_formats import DAY_FRACTION, EPOCH_MS, EPOCH_S, ISO, Parsed, fitting, leaps, parse
 from occupancy.errors import InputError
 
 
@@ -63,13 +63,15 @@ def recognise(text: pd.Series[str], zone: str | None = None) -> str:
         zone: the zone of the room; it decides nothing of the format, but has to fit the times.
 
     Raises:
-        InputError: if no format reads them all, or several do that give different times.
+        InputError: if no format reads them all, several do that give different times, or the one that does makes days
+            leap by months or years.
     """
     formats = fitting(text)
     if len(formats) != 1:
         shown = ", ".join(repr(cell) for cell in text.iloc[:3])
         what = "can be read in several ways" if formats else "are in no known format"
         raise InputError(f"the times ({shown}, ...) {what}; set data.time_format{suggest_format(text)}")
+    _refuse_leaps(text, parse(text, formats[0]).times, formats[0], lone=True)
     if zone is not None:
         parse_times(text, formats[0], zone)
     return formats[0]
@@ -81,7 +83,25 @@ def format_of(text: pd.Series[str], known: str | None) -> str:
     Raises:
         InputError: if no format reads them all, or several do that give different times.
     """
-    return known if known is not None and parse(text, known).times.notna().all() else recognise(text)
+    if known is None or (times := parse(text, known).times).hasnans:
+        return recognise(text)
+    _refuse_leaps(text, times, known)
+    return known
+
+
+def _refuse_leaps(text: pd.Series[str], times: pd.Series[pd.Timestamp], time_format: str, lone: bool = False) -> None:
+    """Refuse times (N,) whose days become months or years, if others can be meant or the format is only a guess."""
+    if not leaps(times):
+        return
+    others = [one for one in fitting(text) if one != time_format and not leaps(parse(text, one).times)]
+    if not others and not lone:
+        return
+    shown = ", ".join(repr(cell) for cell in text[times.dt.normalize().diff() != pd.Timedelta(0)].iloc[:3])
+    better = "=" + " or ".join(map(repr, others)) if others else " to the strptime format that they are written in"
+    raise InputError(
+        f"the times ({shown}, ...) leap by months or years from day to day when read as {time_format!r}"
+        f"{'' if others else ', the one known format that reads them'}; set data.time_format{better}"
+    )
 
 
 def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone: str | None) -> Times:
@@ -100,13 +120,15 @@ def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone:
     given = asked or usual
     parsed = None if given is None else parse(text, given)
     if parsed is not None and (asked or not parsed.times.hasnans):
+        if not asked:
+            _refuse_leaps(text, parsed.times, str(usual))
         return _placed(parsed, zone)
-    formats = fitting(text, share=_MOST)
+    formats = fitting(text) or fitting(text, share=_MOST)
     if len(formats) != 1:
-        if parsed is None:
-            recognise(text)
-        return _placed(parsed or parse(text, formats[0]), zone)
+        return _placed(parsed or parse(text, recognise(text)), zone)
     other = parse(text, formats[0])
+    if parsed is None or other.times.notna().sum() > parsed.times.notna().sum():
+        _refuse_leaps(text, other.times, formats[0], lone=True)
     if parsed is None or other.times.notna().sum() <= parsed.times.notna().sum():
         return _placed(parsed or other, zone)
     placed = _placed(other, zone)

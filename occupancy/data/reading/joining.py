@@ -18,7 +18,7 @@ from occupancy.data.order import setback
 from occupancy.data.reading.cells import Cells
 from occupancy.data.reading.long_form import GENERIC
 from occupancy.data.reading.odd_rows import time_columns
-from occupancy.data.time_formats import Parsed, fitting, in_iso, parse
+from occupancy.data.time_formats import Parsed, fitting, in_iso, leaps, parse
 from occupancy.data.times import falls, format_of, in_utc, joined_text
 from occupancy.errors import InputError
 
@@ -112,7 +112,8 @@ def _formats(texts: Sequence[pd.Series[str]], parts: Sequence[Cells], known: str
         if isinstance(one, str):
             formats.append(one)
             continue
-        fit = [other for other in sure if parse(text, other).times.notna().all()]
+        read = {other: parse(text, other).times for other in sure}
+        fit = [other for other, moments in read.items() if moments.notna().all() and not leaps(moments)]
         fit = fit or fitting(pd.concat(texts, ignore_index=True))
         if len(fit) != 1:
             raise InputError(f"{cells.files[0]}: {one}") from None
