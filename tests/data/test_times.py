@@ -117,7 +117,7 @@ def test_the_order_of_day_month_and_year_is_found_by_the_days_that_follow_each_o
 @pytest.mark.parametrize("written", ["%m.%d.%Y %H:%M", "%Y-%d-%m %H:%M", "%Y/%d/%m %H:%M"])
 def test_dates_in_an_order_that_is_not_known_are_refused_where_each_day_becomes_a_month(written: str) -> None:
     text = hourly("2024-03-02", written)
-    with pytest.raises(InputError, match="leap by months or years from day to day .* set data.time_format to"):
+    with pytest.raises(InputError, match=r"leap by months or years from day to day .* set data.time_format to"):
         recognise(text)
     with pytest.raises(InputError, match="leap by months"):
         read_times(text, None, None, None)
