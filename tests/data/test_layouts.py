@@ -249,3 +249,12 @@ def test_a_clock_that_never_changes_is_not_bent_by_a_zone_whose_clocks_do(tmp_pa
         assert f"clocks in Europe/Berlin go {way} on 2024-" in said
         (advised,) = re.findall(r"set data\.time_zone=([\w/+-]+)", said)
         assert (opened(rows, tmp_path, time_zone=advised).times == times).all()
+
+
+def test_a_unit_in_the_file_that_is_not_that_of_the_schema_is_refused(tmp_path: Path) -> None:
+    warm = [[f"{float(row[0]) * 1.8 + 32:.2f} °F", *row[1:]] for row in CELLS]
+    said = "column temperature is in °F, but the schema says degC; set unit: degF for it in the schema"
+    assert said in refused([HEADER, *lines(cells=warm)], tmp_path)
+    assert said in refused([HEADER, ",°F,ppm,,persons", *ROWS], tmp_path)
+    same = opened([HEADER, *lines(cells=[[f"{row[0]} °C", *row[1:]] for row in CELLS])], tmp_path)
+    assert same.frame["temperature"].tolist() == TRUTH["temperature"].tolist()
