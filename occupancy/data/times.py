@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from occupancy.arrays import Ints, Rows, stretch_of
 from occupancy.data.clock import Clock, changes_within, run_on, to_utc
-from occupancy.data.time_formats import DAY_FRACTION, EPOCH_MS, EPOCH_S, ISO, Parsed, fitting, leaps, parse
+from occupancy.data.time_formats import DAY_FRACTION, EPOCHS, ISO, Parsed, fitting, leaps, parse
 from occupancy.errors import InputError
 
 
@@ -45,7 +45,8 @@ def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = 
 
     Args:
         text: (N,) date and time of day, joined by a space.
-        time_format: a ``strptime`` format, which may end in ``day-fraction``; or ``iso``, ``epoch_s``, ``epoch_ms``.
+        time_format: a ``strptime`` format, which may end in ``day-fraction``; or ``iso``, ``epoch_s``
+            (``ms``, ``us``, ``ns``).
         time_zone: the zone of the room, see `occupancy.data.clock`; None: times without an offset are taken as they
             are, those with one as the wall clock that shows it.
 
@@ -56,7 +57,7 @@ def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = 
 
 
 def recognise(text: pd.Series[str], zone: str | None = None) -> str:
-    """Return the format that reads all texts: a ``strptime`` format, or ``iso``, ``epoch_s`` or ``epoch_ms``.
+    """Return the format that reads all texts: a ``strptime`` format, or ``iso``, or ``epoch_s`` and the like.
 
     Args:
         text: (N,) date and time of day, joined by a space, in the order of the file.
@@ -139,7 +140,8 @@ def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone:
 
 
 _MOST = 0.9  # of the texts: a few broken cells do not hide the format of the others
-_WORDS = {ISO: "as ISO 8601", EPOCH_S: "as seconds since 1970", EPOCH_MS: "as milliseconds since 1970"}
+_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
+_WORDS = {ISO: "as ISO 8601"} | {name: f"as {unit} since 1970" for name, unit in zip(EPOCHS, _UNITS, strict=True)}
 _IN_UTC = (
     "times are in UTC, so that hours and days are those of UTC; set data.time_zone to the zone of the room (such as "
     "Europe/Berlin)"

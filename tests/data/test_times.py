@@ -102,6 +102,44 @@ def test_of_several_formats_those_that_sort_the_log_are_suggested() -> None:
     assert suggest_format(back_and_forth) == "='%m/%d/%Y %H:%M:%S' or '%d/%m/%Y %H:%M:%S'"
 
 
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("01/02/2024 03:00:00 PM +0100", "%m/%d/%Y %I:%M:%S %p %z"),
+        ("01/02/2024 03:00 PM+01:00", "%m/%d/%Y %I:%M %p%z"),
+        ("2024-01-02 15.00+0100", "%Y-%m-%d %H.%M%z"),
+    ],
+)
+def test_an_offset_behind_any_time_of_day_is_kept(text: str, time_format: str) -> None:
+    assert parsed(text, time_format) == pd.Timestamp("2024-01-02 15:00")
+
+
+def test_an_offset_that_is_not_at_the_end_is_refused() -> None:
+    with pytest.raises(InputError, match="%z has to be at its end"):
+        parsed("+0100 2024-01-02 15:00", "%z %Y-%m-%d %H:%M")
+    with pytest.raises(InputError, match=re.escape("the offset of '2024-01-02 15:00+01:00:30' is none of")):
+        parsed("2024-01-02 15:00+01:00:30", "%Y-%m-%d %H:%M%z")
+
+
+@pytest.mark.parametrize(("digits", "name"), [(0, "epoch_s"), (3, "epoch_ms"), (6, "epoch_us"), (9, "epoch_ns")])
+@pytest.mark.parametrize("broken", [[], ["?"]])
+def test_seconds_since_1970_and_parts_of_them_are_recognised_and_read(
+    digits: int, name: str, broken: list[str]
+) -> None:
+    seconds = [1_706_000_000 + 30 * number for number in range(20)]
+    text = pd.Series([f"{second}{'0' * digits}" for second in seconds])
+    assert recognise(text) == name
+    times = parse_times(pd.Series([*text, *broken]), name)
+    assert times[:20].tolist() == [pd.Timestamp(second, unit="s") for second in seconds]
+    assert times[20:].isna().all()
+    assert read_times(pd.Series([*text, *broken]), None, "%Y-%m-%d %H:%M", None).times.notna().sum() == 20
+
+
+def test_parts_of_a_second_are_kept() -> None:
+    assert parsed("1706000000123456", "epoch_us") == pd.Timestamp("2024-01-23 08:53:20.123456")
+    assert parsed("1706000000123456000", "epoch_ns") == pd.Timestamp("2024-01-23 08:53:20.123456")
+
+
 def hourly(begin: str, time_format: str, days: int = 5) -> pd.Series[str]:
     return pd.Series(pd.date_range(begin, periods=24 * days, freq="h").strftime(time_format))
 

@@ -23,7 +23,7 @@ from occupancy.data.times import falls, format_of, in_utc, joined_text
 from occupancy.errors import InputError
 
 _RESOLVED = "resolved"  # times of a wall clock that a zone has put in order, and that are to be written in UTC
-_EPOCH = re.compile(r"\s*\d{10}(?:\d{3})?(?:\.\d+)?\s*")  # a whole time; a column of 0.5 beside it is a sensor's
+_EPOCH = re.compile(r"\s*\d{10}(?:\d{3}){0,3}(?:\.\d+)?\s*")  # a whole time; a column of 0.5 beside it is a sensor's
 _CLOCK = re.compile(r"\s*\d{1,2}:\d\d.*|\s*0?\.\d+\s*")
 
 
