@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from occupancy.arrays import Ints, Rows, stretch_of
 from occupancy.data.clock import Clock, changes_within, run_on, to_utc
 from occupancy.data.time_formats import DAY_FRACTION, EPOCHS, ISO, Parsed, fitting, leaps, parse
-from occupancy.errors import InputError
+from occupancy.errors import InputError, shortened
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,7 @@ def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = 
 
     Args:
         text: (N,) date and time of day, joined by a space.
-        time_format: a ``strptime`` format, which may end in ``day-fraction``; or ``iso``, ``epoch_s``
-            (``ms``, ``us``, ``ns``).
+        time_format: a ``strptime`` format, which may end in ``day-fraction``; or ``iso``, ``epoch_s`` and the like.
         time_zone: the zone of the room, see `occupancy.data.clock`; None: times without an offset are taken as they
             are, those with one as the wall clock that shows it.
 
@@ -56,18 +55,21 @@ def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = 
     return _placed(parse(text, time_format), time_zone).times
 
 
-def recognise(text: pd.Series[str], zone: str | None = None) -> str:
+def recognise(text: pd.Series[str], zone: str | None = None, label: Callable[[int], str] = "row {}".format) -> str:
     """Return the format that reads all texts: a ``strptime`` format, or ``iso``, or ``epoch_s`` and the like.
 
     Args:
         text: (N,) date and time of day, joined by a space, in the order of the file.
         zone: the zone of the room; it decides nothing of the format, but has to fit the times.
+        label: how messages call the row of a position.
 
     Raises:
         InputError: if no format reads them all, several do that give different times, or the one that does makes days
             leap by months or years.
     """
     formats = fitting(text)
+    if not formats and len(most := fitting(text, share=_MOST)) == 1:
+        raise InputError(_unread(text, most[0], label))
     if len(formats) != 1:
         shown = ", ".join(repr(cell) for cell in text.iloc[:3])
         what = "can be read in several ways" if formats else "are in no known format"
@@ -78,16 +80,32 @@ def recognise(text: pd.Series[str], zone: str | None = None) -> str:
     return formats[0]
 
 
-def format_of(text: pd.Series[str], known: str | None) -> str:
+def _unread(text: pd.Series[str], time_format: str, label: Callable[[int], str]) -> str:
+    places = np.flatnonzero(parse(text, time_format).times.isna())
+    cells = ", ".join(f"{label(int(place))} {shortened(text.iloc[place])}" for place in places[:_LISTED])
+    return f"unreadable time ({len(places)}): {cells}; correct the time, or delete the row"
+
+
+def format_of(text: pd.Series[str], known: str | None, label: Callable[[int], str]) -> str:
     """Return the format that reads all texts (N,): the known one if it does, or the one that is recognised.
+
+    Args:
+        text: (N,) date and time of day, joined by a space, in the order of the file.
+        known: the format of the settings or the schema.
+        label: how messages call the row of a position.
 
     Raises:
         InputError: if no format reads them all, or several do that give different times.
     """
-    if known is None or (times := parse(text, known).times).hasnans:
-        return recognise(text)
-    _refuse_leaps(text, times, known)
-    return known
+    if known is None:
+        return recognise(text, label=label)
+    times = parse(text, known).times
+    if not times.hasnans:
+        _refuse_leaps(text, times, known)
+        return known
+    if times.notna().mean() >= _MOST and not fitting(text):
+        raise InputError(_unread(text, known, label))
+    return recognise(text, label=label)
 
 
 def _refuse_leaps(text: pd.Series[str], times: pd.Series[pd.Timestamp], time_format: str, lone: bool = False) -> None:
@@ -139,6 +157,7 @@ def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone:
     return replace(placed, notes=(what, *placed.notes))
 
 
+_LISTED = 10  # cells that a message names
 _MOST = 0.9  # of the texts: a few broken cells do not hide the format of the others
 _UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 _WORDS = {ISO: "as ISO 8601"} | {name: f"as {unit} since 1970" for name, unit in zip(EPOCHS, _UNITS, strict=True)}
@@ -200,10 +219,7 @@ def _shown(offset_s: float) -> str:
 
 
 def suggest_format(text: pd.Series[str]) -> str:
-    """Return the end of a message that names the formats that fit all texts, or says what to do if none fits.
-
-    If several formats fit, only those that give sorted times are named, since a log is recorded in order.
-    """
+    """Return the end of a message that names the formats that fit all texts, or says what to do if none fits."""
     formats = fitting(text) or fitting(text, share=_MOST)
     if not formats:
         return f" to a strptime format ({DAY_FRACTION} is a fraction of a day), or correct the cells"

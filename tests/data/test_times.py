@@ -169,7 +169,10 @@ def test_dates_in_an_order_that_is_not_known_are_refused_where_each_day_becomes_
 def test_a_format_of_the_schema_that_makes_days_leap_is_refused_with_the_better_one(right: str, schema: str) -> None:
     text = hourly("2024-03-02", f"{right} %H:%M")
     said = f"when read as '{schema} %H:%M'; set data.time_format='{right} %H:%M'"
-    for read in (lambda: read_times(text, None, f"{schema} %H:%M", None), lambda: format_of(text, f"{schema} %H:%M")):
+    for read in (
+        lambda: read_times(text, None, f"{schema} %H:%M", None),
+        lambda: format_of(text, f"{schema} %H:%M", str),
+    ):
         with pytest.raises(InputError, match=re.escape(said)):
             read()
     assert read_times(text, f"{schema} %H:%M", None, None).times.notna().all()  # who asks for it gets it

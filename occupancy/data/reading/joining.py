@@ -101,9 +101,9 @@ def _time_columns(cells: Cells) -> tuple[str, ...]:
 def _formats(texts: Sequence[pd.Series[str]], parts: Sequence[Cells], known: str | None) -> list[str]:
     """Return the format of the times of each file. Where a file leaves a choice, the others decide."""
     found: list[str | InputError] = []
-    for text in texts:
+    for text, cells in zip(texts, parts, strict=True):
         try:
-            found.append(format_of(text, known))
+            found.append(format_of(text, known, cells.label))
         except InputError as error:
             found.append(error)
     sure = {one for one in found if isinstance(one, str)}
@@ -112,13 +112,17 @@ def _formats(texts: Sequence[pd.Series[str]], parts: Sequence[Cells], known: str
         if isinstance(one, str):
             formats.append(one)
             continue
-        read = {other: parse(text, other).times for other in sure}
-        fit = [other for other, moments in read.items() if moments.notna().all() and not leaps(moments)]
-        fit = fit or fitting(pd.concat(texts, ignore_index=True))
+        fit = _steady(text, sorted(sure)) or _steady(text, fitting(pd.concat(texts, ignore_index=True)))
         if len(fit) != 1:
             raise InputError(f"{cells.files[0]}: {one}") from None
         formats += fit
     return formats
+
+
+def _steady(text: pd.Series[str], formats: Sequence[str]) -> list[str]:
+    """Return the formats that read all texts (N,) as times without leaps of months."""
+    read = {one: parse(text, one).times for one in formats}
+    return [one for one, times in read.items() if not times.hasnans and not leaps(times)]
 
 
 def _place(cells: Cells, times: tuple[str, ...], text: pd.Series[str], time_format: str, zone: str | None) -> _Part:

@@ -175,7 +175,7 @@ def _in_time(
     text: pd.Series[str], sensor: pd.Series[str], rows: Ints, zone: str | None, time_format: str | None
 ) -> tuple[pd.Series[str], pd.Series[pd.Timestamp]]:
     """Return the times of the readings as text, and as what they are to be sorted by, (N,)."""
-    parsed = parse(text, format_of(text, time_format))
+    parsed = parse(text, format_of(text, time_format, lambda place: f"row {rows[place]}"))
     if parsed.offset_s is not None or parsed.zulu:
         return text, parsed.times
     if zone is None:
