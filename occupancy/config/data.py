@@ -64,8 +64,9 @@ class Data(Section):
     """Longest time in seconds between two rows of one recording. After a longer gap a new recording begins, and nothing
     looks back across it."""
     time_format: Format | None = None
-    """Format of the times, as ``strptime`` reads it (``%d.%m.%Y %H:%M``), or ``iso``, ``epoch_s``, ``epoch_ms``; null:
-    the format of the schema, or where that does not read them, the one that they are in, if only one can be meant."""
+    """Format of the times, as ``strptime`` reads it (``%d.%m.%Y %H:%M``), or ``iso``, ``epoch_s``, ``epoch_ms``,
+    ``epoch_us``, ``epoch_ns``; null: the format of the schema, or where that does not read them, the one that they are
+    in, if only one can be meant."""
     time_zone: Annotated[str, Field(max_length=100), PRINTABLE] | None = None
     """The time zone of the room by its IANA name, such as ``Europe/Berlin``. Times with an offset or in UTC (also
     seconds since 1970) become local times of this zone, and local times that occur twice or never, when clocks go back

@@ -52,8 +52,8 @@ class Schema(Section):
     """The columns that hold the time; their cells are joined by a space."""
     time_format: Format | None = None
     """The ``strptime`` format of the time; ``day-fraction`` in it is a fraction of a day; ``iso`` reads ISO 8601 with
-    or without fractions and offsets, ``epoch_s`` and ``epoch_ms`` seconds and milliseconds since 1970. null: it is
-    recognised."""
+    or without fractions and offsets, ``epoch_s``, ``epoch_ms``, ``epoch_us`` and ``epoch_ns`` seconds, milliseconds,
+    microseconds and nanoseconds since 1970. null: it is recognised."""
     columns: Annotated[list[Column], Field(min_length=1, max_length=5000)]
     """The sensors."""
     count: ColumnName

@@ -16,6 +16,7 @@ from occupancy.config import Data
 from occupancy.data import holes
 from occupancy.data.cells import TIME, hold, problems_of, usable
 from occupancy.data.clock import Clock
+from occupancy.data.kinds import scale_of
 from occupancy.data.labels import hold_counts, read_counts
 from occupancy.data.numbers import to_numbers
 from occupancy.data.order import repeated
@@ -135,6 +136,7 @@ def validate_cells(cells: Cells, schema: Schema, settings: Data, labelled: bool 
         InputError: as `validate`; the message also says how the file was read, where that was not as it stands.
     """
     name, where = ", ".join(file.name for file in cells.files), cells.where
+    _check_units(cells, schema)
     try:
         log = validate(cells.frame, schema, settings, name, labelled, in_use, where=where, label=cells.label)
     except InputError as error:
@@ -143,6 +145,17 @@ def validate_cells(cells: Cells, schema: Schema, settings: Data, labelled: bool 
         raise InputError(f"{error} (how the file was read: {'; '.join(cells.notes)})") from None
     lines = None if log.lines is None or cells.of is not None else cells.rows[log.lines]
     return replace(log, notes=(*cells.notes, *log.notes), lines=lines)
+
+
+def _check_units(cells: Cells, schema: Schema) -> None:
+    for column in schema.columns:
+        written = cells.units.get(column.name, "")
+        said, meant = scale_of(column.kind, written), scale_of(column.kind, column.unit)
+        if said and meant and said != meant:
+            raise InputError(
+                f"{cells.where}: column {column.name} is in {written}, but the schema says {column.unit}; set "
+                f"unit: {said.unit} for it in the schema, or write its readings in {column.unit}"
+            )
 
 
 def validate(

@@ -14,7 +14,9 @@ import pandas as pd
 from occupancy.errors import InputError
 
 DAY_FRACTION = "day-fraction"  # time of day in spreadsheets: 0.5 is noon
-ISO, EPOCH_S, EPOCH_MS = "iso", "epoch_s", "epoch_ms"
+ISO, EPOCH_S, EPOCH_MS, EPOCH_US, EPOCH_NS = "iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns"
+EPOCHS = {EPOCH_S: 1, EPOCH_MS: 1_000, EPOCH_US: 1_000_000, EPOCH_NS: 1_000_000_000}
+"""How many units a second has, by the format of numbers that count them since 1970."""
 
 _DATES: tuple[str, ...] = (
     "%Y/%m/%d",
@@ -28,7 +30,7 @@ _DATES: tuple[str, ...] = (
     "%m-%d-%Y",
 )
 _DATES += ("%d.%m.%y", "%d-%m-%y", "%Y.%m.%d", "%d,%m,%Y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d %Y", "%b %d, %Y")
-_DATES += ("%B %d, %Y", "%Y%m%d", "%d-%b-%y", "%a %d %b %Y", "%a %b %d %Y")
+_DATES += ("%B %d, %Y", "%Y%m%d", "%d-%b-%y", "%a %d %b %Y", "%a %b %d %Y", "%y-%m-%d", "%y/%m/%d", "%y.%m.%d")
 _CLOCKS: tuple[str, ...] = (
     "%H:%M:%S",
     DAY_FRACTION,
@@ -45,7 +47,7 @@ _ISO = re.compile(
     r"\s*(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?)(?:\s?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?\s*",
     re.IGNORECASE,
 )
-_END = re.compile(r".*:\d\d(?:\.\d+)?\s?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)\s*", re.IGNORECASE)
+_END = re.compile(r"(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)\s*$", re.IGNORECASE)
 _OFFSETS = {"Z": "Z", "UTC": "Z", "GMT": "Z"}
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE = re.compile(
@@ -53,13 +55,13 @@ _DATE = re.compile(
     rf"{_MONTH} \d{{1,2}},? \d{{4}}|(?:19|20)\d{{6}})(?:[T ,-].*)?",
     re.IGNORECASE,
 )
-_EPOCH = re.compile(r"[12]\d{9}(?:\.\d+)?|[12]\d{12}(?:\.0*)?")
+_EPOCH = re.compile(r"[12]\d{9}(?:\.\d+)?|[12]\d{12}(?:\d{3}){0,2}(?:\.0*)?")
 _SAMPLE = 400
 _FAR = 5.0  # times as far as the other reading of the same dates
 
 
 def looks_like_a_time(text: str) -> bool:
-    """Return whether a cell begins with a date, or holds seconds or milliseconds since 1970."""
+    """Return whether a cell begins with a date, or holds seconds or parts of them since 1970."""
     text = text.strip()
     return bool(_DATE.fullmatch(text) or _EPOCH.fullmatch(text))
 
@@ -88,21 +90,31 @@ def parse(text: pd.Series[str], time_format: str) -> Parsed:
     """
     if time_format == ISO:
         return _parse_iso(text)
-    if time_format in {EPOCH_S, EPOCH_MS}:
-        return Parsed(_parse_epoch(text, 1 if time_format == EPOCH_S else 1000), zulu=True)
+    if time_format in EPOCHS:
+        return Parsed(_parse_epoch(text, EPOCHS[time_format]), zulu=True)
     try:
         if "%" not in time_format:  # for some words, such as "mixed", pandas would guess the format
             raise ValueError("it has no directive")
         if "%z" in time_format:
-            ends = [match and match[1] for match in map(_END.fullmatch, text)]
-            return _with_offsets(pd.to_datetime(text, format=time_format, errors="coerce", utc=True), ends, text.index)
+            return _parse_with_end(text, time_format)
         times = _parse_fixed(text, time_format).astype("datetime64[ns]")
     except (ValueError, re.error) as error:
         raise InputError(
             f"time_format: got {time_format!r}, expected a strptime format such as '%Y-%m-%d %H:%M:%S', or {ISO}, "
-            f"{EPOCH_S} or {EPOCH_MS} ({error})"
+            f"{', '.join(EPOCHS)} ({error})"
         ) from None
     return Parsed(times, zulu=time_format.endswith("Z") and not time_format.endswith("%Z"))
+
+
+def _parse_with_end(text: pd.Series[str], time_format: str) -> Parsed:
+    if not time_format.rstrip().endswith("%z"):
+        raise ValueError("%z has to be at its end")
+    utc = pd.to_datetime(text, format=time_format, errors="coerce", utc=True)
+    ends = [match and match[1] for match in map(_END.search, text)]
+    lost = text[utc.notna() & np.array([end is None for end in ends], bool)]
+    if len(lost):
+        raise ValueError(f"the offset of {lost.iloc[0]!r} is none of Z, UTC, +01, +0100 and +01:00")
+    return _with_offsets(utc, ends, text.index)
 
 
 def _parse_iso(text: pd.Series[str]) -> Parsed:
@@ -138,9 +150,7 @@ def _parse_epoch(text: pd.Series[str], per_second: int) -> pd.Series[pd.Timestam
     number = pd.to_numeric(text, errors="coerce")
     number = number.where(number.abs() < 9e9 * per_second)
     whole = np.floor(number.fillna(0.0) / per_second)  # whole seconds and the rest, so that no digit is lost
-    rest = ((number.fillna(0.0) / per_second - whole) * 1e6).round()
-    if per_second == 1000:
-        rest = (number.fillna(0.0) - whole * 1000) * 1000
+    rest = (number.fillna(0.0) - whole * per_second) * (1e6 / per_second)
     times: pd.Series[pd.Timestamp]
     times = pd.to_datetime(whole.astype("int64"), unit="s") + pd.to_timedelta(rest.round().astype("int64"), unit="us")
     return times.where(number.notna()).astype("datetime64[ns]")
@@ -195,12 +205,28 @@ def fitting(text: pd.Series[str], share: float = 1.0) -> list[str]:
     return [name for name, longest in ordered.items() if not longest > _FAR * max(least, 86_400.0)]
 
 
+def leaps(times: pd.Series[pd.Timestamp]) -> bool:
+    """Return whether most changes of the date lead to the same day of another month or year.
+
+    A log does not run so: the parts of its dates are taken for each other, such as the month for the day.
+
+    Args:
+        times: (N,) times in the order of the rows, NaT where a text is not read.
+    """
+    known = times.dropna()
+    days = known[known.dt.normalize().diff().fillna(pd.Timedelta(0)) != pd.Timedelta(0)].dt.day.to_numpy()
+    if not len(days):
+        return False
+    return bool((days == np.append(known.iloc[0].day, days[:-1])).mean() > 0.5)
+
+
 def _candidates(some: pd.Series[str], share: float) -> Iterator[str]:
     if some.str.fullmatch(_ISO).mean() >= share:
         yield ISO
         return
     if some.str.strip().str.fullmatch(_EPOCH).mean() >= share:
-        yield EPOCH_S if some.str.strip().str.split(".").str[0].str.len().median() == 10 else EPOCH_MS
+        digits = some.str.strip().str.split(".").str[0].str.len().median()
+        yield next((name for name, units in EPOCHS.items() if digits <= len(str(units)) + 9), EPOCH_NS)
         return
     dates = [date for date in _DATES if _begins(some, date) >= share]
     for date, clock, join in itertools.product(dates, _CLOCKS, _JOINED):

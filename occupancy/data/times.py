@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from occupancy.arrays import Ints, Rows, stretch_of
 from occupancy.data.clock import Clock, changes_within, run_on, to_utc
-from occupancy.data.time_formats import DAY_FRACTION, EPOCH_MS, EPOCH_S, ISO, Parsed, fitting, parse
-from occupancy.errors import InputError
+from occupancy.data.time_formats import DAY_FRACTION, EPOCHS, ISO, Parsed, fitting, leaps, parse
+from occupancy.errors import InputError, shortened
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = 
 
     Args:
         text: (N,) date and time of day, joined by a space.
-        time_format: a ``strptime`` format, which may end in ``day-fraction``; or ``iso``, ``epoch_s``, ``epoch_ms``.
+        time_format: a ``strptime`` format, which may end in ``day-fraction``; or ``iso``, ``epoch_s`` and the like.
         time_zone: the zone of the room, see `occupancy.data.clock`; None: times without an offset are taken as they
             are, those with one as the wall clock that shows it.
 
@@ -55,33 +55,72 @@ def parse_times(text: pd.Series[str], time_format: str, time_zone: str | None = 
     return _placed(parse(text, time_format), time_zone).times
 
 
-def recognise(text: pd.Series[str], zone: str | None = None) -> str:
-    """Return the format that reads all texts: a ``strptime`` format, or ``iso``, ``epoch_s`` or ``epoch_ms``.
+def recognise(text: pd.Series[str], zone: str | None = None, label: Callable[[int], str] = "row {}".format) -> str:
+    """Return the format that reads all texts: a ``strptime`` format, or ``iso``, or ``epoch_s`` and the like.
 
     Args:
         text: (N,) date and time of day, joined by a space, in the order of the file.
         zone: the zone of the room; it decides nothing of the format, but has to fit the times.
+        label: how messages call the row of a position.
 
     Raises:
-        InputError: if no format reads them all, or several do that give different times.
+        InputError: if no format reads them all, several do that give different times, or the one that does makes days
+            leap by months or years.
     """
     formats = fitting(text)
+    if not formats and len(most := fitting(text, share=_MOST)) == 1:
+        raise InputError(_unread(text, most[0], label))
     if len(formats) != 1:
         shown = ", ".join(repr(cell) for cell in text.iloc[:3])
         what = "can be read in several ways" if formats else "are in no known format"
         raise InputError(f"the times ({shown}, ...) {what}; set data.time_format{suggest_format(text)}")
+    _refuse_leaps(text, parse(text, formats[0]).times, formats[0], lone=True)
     if zone is not None:
         parse_times(text, formats[0], zone)
     return formats[0]
 
 
-def format_of(text: pd.Series[str], known: str | None) -> str:
+def _unread(text: pd.Series[str], time_format: str, label: Callable[[int], str]) -> str:
+    places = np.flatnonzero(parse(text, time_format).times.isna())
+    cells = ", ".join(f"{label(int(place))} {shortened(text.iloc[place])}" for place in places[:_LISTED])
+    return f"unreadable time ({len(places)}): {cells}; correct the time, or delete the row"
+
+
+def format_of(text: pd.Series[str], known: str | None, label: Callable[[int], str]) -> str:
     """Return the format that reads all texts (N,): the known one if it does, or the one that is recognised.
+
+    Args:
+        text: (N,) date and time of day, joined by a space, in the order of the file.
+        known: the format of the settings or the schema.
+        label: how messages call the row of a position.
 
     Raises:
         InputError: if no format reads them all, or several do that give different times.
     """
-    return known if known is not None and parse(text, known).times.notna().all() else recognise(text)
+    if known is None:
+        return recognise(text, label=label)
+    times = parse(text, known).times
+    if not times.hasnans:
+        _refuse_leaps(text, times, known)
+        return known
+    if times.notna().mean() >= _MOST and not fitting(text):
+        raise InputError(_unread(text, known, label))
+    return recognise(text, label=label)
+
+
+def _refuse_leaps(text: pd.Series[str], times: pd.Series[pd.Timestamp], time_format: str, lone: bool = False) -> None:
+    """Refuse times (N,) whose days become months or years, if others can be meant or the format is only a guess."""
+    if not leaps(times):
+        return
+    others = [one for one in fitting(text) if one != time_format and not leaps(parse(text, one).times)]
+    if not others and not lone:
+        return
+    shown = ", ".join(repr(cell) for cell in text[times.dt.normalize().diff() != pd.Timedelta(0)].iloc[:3])
+    better = "=" + " or ".join(map(repr, others)) if others else " to the strptime format that they are written in"
+    raise InputError(
+        f"the times ({shown}, ...) leap by months or years from day to day when read as {time_format!r}"
+        f"{'' if others else ', the one known format that reads them'}; set data.time_format{better}"
+    )
 
 
 def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone: str | None) -> Times:
@@ -100,13 +139,15 @@ def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone:
     given = asked or usual
     parsed = None if given is None else parse(text, given)
     if parsed is not None and (asked or not parsed.times.hasnans):
+        if not asked:
+            _refuse_leaps(text, parsed.times, str(usual))
         return _placed(parsed, zone)
-    formats = fitting(text, share=_MOST)
+    formats = fitting(text) or fitting(text, share=_MOST)
     if len(formats) != 1:
-        if parsed is None:
-            recognise(text)
-        return _placed(parsed or parse(text, formats[0]), zone)
+        return _placed(parsed or parse(text, recognise(text)), zone)
     other = parse(text, formats[0])
+    if parsed is None or other.times.notna().sum() > parsed.times.notna().sum():
+        _refuse_leaps(text, other.times, formats[0], lone=True)
     if parsed is None or other.times.notna().sum() <= parsed.times.notna().sum():
         return _placed(parsed or other, zone)
     placed = _placed(other, zone)
@@ -116,8 +157,10 @@ def read_times(text: pd.Series[str], asked: str | None, usual: str | None, zone:
     return replace(placed, notes=(what, *placed.notes))
 
 
+_LISTED = 10  # cells that a message names
 _MOST = 0.9  # of the texts: a few broken cells do not hide the format of the others
-_WORDS = {ISO: "as ISO 8601", EPOCH_S: "as seconds since 1970", EPOCH_MS: "as milliseconds since 1970"}
+_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
+_WORDS = {ISO: "as ISO 8601"} | {name: f"as {unit} since 1970" for name, unit in zip(EPOCHS, _UNITS, strict=True)}
 _IN_UTC = (
     "times are in UTC, so that hours and days are those of UTC; set data.time_zone to the zone of the room (such as "
     "Europe/Berlin)"
@@ -176,10 +219,7 @@ def _shown(offset_s: float) -> str:
 
 
 def suggest_format(text: pd.Series[str]) -> str:
-    """Return the end of a message that names the formats that fit all texts, or says what to do if none fits.
-
-    If several formats fit, only those that give sorted times are named, since a log is recorded in order.
-    """
+    """Return the end of a message that names the formats that fit all texts, or says what to do if none fits."""
     formats = fitting(text) or fitting(text, share=_MOST)
     if not formats:
         return f" to a strptime format ({DAY_FRACTION} is a fraction of a day), or correct the cells"

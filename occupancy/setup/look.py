@@ -49,7 +49,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     frame = cells.frame
     time = find_times(frame, answers.time)
     text = joined_text(frame, time)
-    time_format = answers.time_format or recognise(text)
+    time_format = answers.time_format or recognise(text, label=cells.label)
     moments = read_times(text, time_format, None, answers.time_zone)
     zone = settle_zone(moments.clock, answers.time_zone)
     columns, people, rhythm = _understand(cells, time, moments, answers)

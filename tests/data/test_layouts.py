@@ -11,6 +11,7 @@ import pytest
 
 from occupancy.config import Data
 from occupancy.data.clock import with_offset
+from occupancy.data.reading.files import read_file
 from occupancy.data.source import open_log
 from occupancy.data.table import Log, read_log
 from occupancy.errors import InputError, InputWarning
@@ -249,3 +250,30 @@ def test_a_clock_that_never_changes_is_not_bent_by_a_zone_whose_clocks_do(tmp_pa
         assert f"clocks in Europe/Berlin go {way} on 2024-" in said
         (advised,) = re.findall(r"set data\.time_zone=([\w/+-]+)", said)
         assert (opened(rows, tmp_path, time_zone=advised).times == times).all()
+
+
+def test_a_unit_in_the_file_that_is_not_that_of_the_schema_is_refused(tmp_path: Path) -> None:
+    warm = [[f"{float(row[0]) * 1.8 + 32:.2f} °F", *row[1:]] for row in CELLS]
+    said = "column temperature is in °F, but the schema says degC; set unit: degF for it in the schema"
+    assert said in refused([HEADER, *lines(cells=warm)], tmp_path)
+    assert said in refused([HEADER, ",°F,ppm,,persons", *ROWS], tmp_path)
+    same = opened([HEADER, *lines(cells=[[f"{row[0]} °C", *row[1:]] for row in CELLS])], tmp_path)
+    assert same.frame["temperature"].tolist() == TRUTH["temperature"].tolist()
+
+
+@pytest.mark.parametrize("time", ["", "n/a", "?"])
+@pytest.mark.parametrize("above", [[], ["Station: office,,,,"]])
+@pytest.mark.parametrize("below", [[], [",degC,ppm,,persons"]])
+def test_a_first_row_without_its_time_is_no_header(
+    time: str, above: list[str], below: list[str], tmp_path: Path
+) -> None:
+    spoiled = time + ROWS[0][ROWS[0].index(",") :]
+    said = refused([*above, HEADER, *below, spoiled, *ROWS[1:]], tmp_path)
+    row = 2 + len(above) + len(below)
+    assert f"unreadable time (1): row {row} when '{time}'; correct the time, or delete the row" in said
+
+
+def test_a_header_of_numbers_below_a_title_stays_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["Sensors of the office,,,", "time,1,2,3", "2024-01-22 10:00,20,21,22"]))
+    assert [*read_file(path, 1_000_000).frame.columns] == ["time", "1", "2", "3"]

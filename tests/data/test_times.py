@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occupancy.data.times import label_runs, parse_times, recordings, suggest_format
+from occupancy.data.times import format_of, label_runs, parse_times, read_times, recognise, recordings, suggest_format
 from occupancy.errors import InputError
 
 
@@ -100,6 +100,96 @@ def test_of_several_formats_those_that_sort_the_log_are_suggested() -> None:
     assert suggest_format(days[:1]) == "='%m/%d/%Y %H:%M:%S' or '%d/%m/%Y %H:%M:%S'"
     back_and_forth = pd.Series(["03/01/2018 10:00:00", "02/02/2018 10:00:00", "01/03/2018 10:00:00", *days])
     assert suggest_format(back_and_forth) == "='%m/%d/%Y %H:%M:%S' or '%d/%m/%Y %H:%M:%S'"
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format"),
+    [
+        ("01/02/2024 03:00:00 PM +0100", "%m/%d/%Y %I:%M:%S %p %z"),
+        ("01/02/2024 03:00 PM+01:00", "%m/%d/%Y %I:%M %p%z"),
+        ("2024-01-02 15.00+0100", "%Y-%m-%d %H.%M%z"),
+    ],
+)
+def test_an_offset_behind_any_time_of_day_is_kept(text: str, time_format: str) -> None:
+    assert parsed(text, time_format) == pd.Timestamp("2024-01-02 15:00")
+
+
+def test_an_offset_that_is_not_at_the_end_is_refused() -> None:
+    with pytest.raises(InputError, match="%z has to be at its end"):
+        parsed("+0100 2024-01-02 15:00", "%z %Y-%m-%d %H:%M")
+    with pytest.raises(InputError, match=re.escape("the offset of '2024-01-02 15:00+01:00:30' is none of")):
+        parsed("2024-01-02 15:00+01:00:30", "%Y-%m-%d %H:%M%z")
+
+
+@pytest.mark.parametrize(("digits", "name"), [(0, "epoch_s"), (3, "epoch_ms"), (6, "epoch_us"), (9, "epoch_ns")])
+@pytest.mark.parametrize("broken", [[], ["?"]])
+def test_seconds_since_1970_and_parts_of_them_are_recognised_and_read(
+    digits: int, name: str, broken: list[str]
+) -> None:
+    seconds = [1_706_000_000 + 30 * number for number in range(20)]
+    text = pd.Series([f"{second}{'0' * digits}" for second in seconds])
+    assert recognise(text) == name
+    times = parse_times(pd.Series([*text, *broken]), name)
+    assert times[:20].tolist() == [pd.Timestamp(second, unit="s") for second in seconds]
+    assert times[20:].isna().all()
+    assert read_times(pd.Series([*text, *broken]), None, "%Y-%m-%d %H:%M", None).times.notna().sum() == 20
+
+
+def test_parts_of_a_second_are_kept() -> None:
+    assert parsed("1706000000123456", "epoch_us") == pd.Timestamp("2024-01-23 08:53:20.123456")
+    assert parsed("1706000000123456000", "epoch_ns") == pd.Timestamp("2024-01-23 08:53:20.123456")
+
+
+def hourly(begin: str, time_format: str, days: int = 5) -> pd.Series[str]:
+    return pd.Series(pd.date_range(begin, periods=24 * days, freq="h").strftime(time_format))
+
+
+@pytest.mark.parametrize("date", ["%y-%m-%d", "%y/%m/%d", "%y.%m.%d", "%d-%m-%y", "%d.%m.%y", "%d/%m/%Y", "%m/%d/%Y"])
+@pytest.mark.parametrize("begin", ["2024-02-10", "2024-03-02", "2012-11-05", "2023-12-30"])
+def test_the_order_of_day_month_and_year_is_found_by_the_days_that_follow_each_other(date: str, begin: str) -> None:
+    text = hourly(begin, f"{date} %H:%M")
+    times = read_times(text, None, None, None).times
+    assert times.tolist() == pd.date_range(begin, periods=120, freq="h").tolist()
+
+
+@pytest.mark.parametrize("written", ["%m.%d.%Y %H:%M", "%Y-%d-%m %H:%M", "%Y/%d/%m %H:%M"])
+def test_dates_in_an_order_that_is_not_known_are_refused_where_each_day_becomes_a_month(written: str) -> None:
+    text = hourly("2024-03-02", written)
+    with pytest.raises(InputError, match=r"leap by months or years from day to day .* set data.time_format to"):
+        recognise(text)
+    with pytest.raises(InputError, match="leap by months"):
+        read_times(text, None, None, None)
+    begin = pd.Timestamp("2024-03-02")
+    assert read_times(text, written, None, None).times.tolist()[:25][-1] == begin + pd.Timedelta("1D")
+
+
+@pytest.mark.parametrize(
+    ("right", "schema"), [("%m/%d/%Y", "%d/%m/%Y"), ("%d/%m/%Y", "%m/%d/%Y"), ("%y-%m-%d", "%d-%m-%y")]
+)
+def test_a_format_of_the_schema_that_makes_days_leap_is_refused_with_the_better_one(right: str, schema: str) -> None:
+    text = hourly("2024-03-02", f"{right} %H:%M")
+    said = f"when read as '{schema} %H:%M'; set data.time_format='{right} %H:%M'"
+    for read in (
+        lambda: read_times(text, None, f"{schema} %H:%M", None),
+        lambda: format_of(text, f"{schema} %H:%M", str),
+    ):
+        with pytest.raises(InputError, match=re.escape(said)):
+            read()
+    assert read_times(text, f"{schema} %H:%M", None, None).times.notna().all()  # who asks for it gets it
+
+
+def test_a_log_of_firsts_of_months_is_read_as_the_schema_says() -> None:
+    text = pd.Series(
+        ["01.02.2024 10:00", "01.03.2024 10:00", "01.04.2024 10:00", "15.04.2024 10:00", "16.04.2024 10:00"]
+    )
+    assert read_times(text, None, "%d.%m.%Y %H:%M", None).times.iloc[1] == pd.Timestamp("2024-03-01 10:00")
+
+
+def test_of_formats_that_read_most_times_the_one_that_reads_all_is_taken() -> None:
+    days = pd.date_range("2024-01-01", periods=13, freq="D")
+    text = pd.Series([*days.strftime("%m/%d/%Y")]).repeat(24).reset_index(drop=True)
+    text = text + [f" {hour:02d}:00" for hour in range(24)] * 13
+    assert read_times(text, None, None, None).times.iloc[-1] == pd.Timestamp("2024-01-13 23:00")
 
 
 def test_where_no_format_fits_it_is_said_what_one_is() -> None:

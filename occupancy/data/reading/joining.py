@@ -18,12 +18,12 @@ from occupancy.data.order import setback
 from occupancy.data.reading.cells import Cells
 from occupancy.data.reading.long_form import GENERIC
 from occupancy.data.reading.odd_rows import time_columns
-from occupancy.data.time_formats import Parsed, fitting, in_iso, parse
+from occupancy.data.time_formats import Parsed, fitting, in_iso, leaps, parse
 from occupancy.data.times import falls, format_of, in_utc, joined_text
 from occupancy.errors import InputError
 
 _RESOLVED = "resolved"  # times of a wall clock that a zone has put in order, and that are to be written in UTC
-_EPOCH = re.compile(r"\s*\d{10}(?:\d{3})?(?:\.\d+)?\s*")  # a whole time; a column of 0.5 beside it is a sensor's
+_EPOCH = re.compile(r"\s*\d{10}(?:\d{3}){0,3}(?:\.\d+)?\s*")  # a whole time; a column of 0.5 beside it is a sensor's
 _CLOCK = re.compile(r"\s*\d{1,2}:\d\d.*|\s*0?\.\d+\s*")
 
 
@@ -101,9 +101,9 @@ def _time_columns(cells: Cells) -> tuple[str, ...]:
 def _formats(texts: Sequence[pd.Series[str]], parts: Sequence[Cells], known: str | None) -> list[str]:
     """Return the format of the times of each file. Where a file leaves a choice, the others decide."""
     found: list[str | InputError] = []
-    for text in texts:
+    for text, cells in zip(texts, parts, strict=True):
         try:
-            found.append(format_of(text, known))
+            found.append(format_of(text, known, cells.label))
         except InputError as error:
             found.append(error)
     sure = {one for one in found if isinstance(one, str)}
@@ -112,12 +112,17 @@ def _formats(texts: Sequence[pd.Series[str]], parts: Sequence[Cells], known: str
         if isinstance(one, str):
             formats.append(one)
             continue
-        fit = [other for other in sure if parse(text, other).times.notna().all()]
-        fit = fit or fitting(pd.concat(texts, ignore_index=True))
+        fit = _steady(text, sorted(sure)) or _steady(text, fitting(pd.concat(texts, ignore_index=True)))
         if len(fit) != 1:
             raise InputError(f"{cells.files[0]}: {one}") from None
         formats += fit
     return formats
+
+
+def _steady(text: pd.Series[str], formats: Sequence[str]) -> list[str]:
+    """Return the formats that read all texts (N,) as times without leaps of months."""
+    read = {one: parse(text, one).times for one in formats}
+    return [one for one, times in read.items() if not times.hasnans and not leaps(times)]
 
 
 def _place(cells: Cells, times: tuple[str, ...], text: pd.Series[str], time_format: str, zone: str | None) -> _Part:

@@ -21,6 +21,7 @@ _MARGIN = 0.2  # share of lines by which a less telling separator has to be bett
 _SEP = re.compile(r'\s*"?sep=(.)"?\s*', re.IGNORECASE)
 _END = re.compile(r"\r\n|\r|\n")
 _BRACKETS = re.compile(r"(?P<name>.*\S)\s*(?:\[(?P<square>[^\]]+)\]|\((?P<round>[^)]+)\))\s*")
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
 _PROCESSES = {"ts", "rn", "smp", "avg", "min", "max", "std", "tot", "med", "-", "1", "n/a", "unitless", "none"}
 _OTHER_UNITS = {"people", "persons", "person", "count", "h", "s", "min", "utc", "bool", "string", "datetime", "iso"}
 _OTHER_UNITS |= {
@@ -126,7 +127,7 @@ def _from_table(table: dict[int, list[str]], lines: Sequence[str], separator: st
         elif not over:
             raise InputError(_no_header(first, table, path))
         else:
-            header = next((number for number in reversed(over) if not _is_below_names(table[number])), over[0])
+            header, first = _header_and_first(table, over, first)
     names = [name.strip().removeprefix("\ufeff").strip() for name in table[header]]
     if first in table:
         names = _with_nameless(names, [cells for number, cells in table.items() if number >= first])
@@ -134,6 +135,30 @@ def _from_table(table: dict[int, list[str]], lines: Sequence[str], separator: st
     below = [number for number in numbers if header < number < first]
     units = _units(names, [table[number] for number in below])
     return Layout(separator, tuple(names), header, first, units, _notes(table, header, below))
+
+
+def _header_and_first(table: dict[int, list[str]], over: Sequence[int], first: int) -> tuple[int, int]:
+    """Return the line of the header, and of the first row, which may lack its time.
+
+    Args:
+        table: the cells of each line.
+        over: the lines above `first` that are about as wide.
+        first: the first line that holds a time.
+    """
+    named = next((number for number in over if _could_be_names(table[number])), first)
+    readings = [number for number in over if number > named and _are_numbers(table[number])]
+    names = [number for number in over if number not in readings and not _is_below_names(table[number])]
+    header = names[-1] if names else over[0]
+    return header, next((number for number in readings if number > header), first)
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return sum(map(bool, map(_NUMBER.fullmatch, filled))) > len(filled) / 2
+
+
+def _could_be_names(cells: Sequence[str]) -> bool:
+    return all(cell.strip() and not _NUMBER.fullmatch(cell.strip()) for cell in cells)
 
 
 def _first_row(table: dict[int, list[str]]) -> int | None:

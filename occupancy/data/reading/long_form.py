@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Ints
 from occupancy.data.blanks import is_blank_text
+from occupancy.data.kinds import KINDS
 from occupancy.data.order import setback
 from occupancy.data.time_formats import in_iso, parse
 from occupancy.data.times import falls, format_of, in_utc
@@ -145,7 +147,7 @@ def pivot(
         The frame, the line of the first reading of each of its rows, units by column, and notes.
 
     Raises:
-        InputError: if the times can't be read.
+        InputError: if the times can't be read, or the unit of a sensor changes.
     """
     sensor = frame[form.names[0]].astype(str).str.strip()
     for name in form.names[1:]:
@@ -166,14 +168,14 @@ def pivot(
     wide = pd.DataFrame({name: pd.Categorical(cells) for name, cells in columns.items()})
     again = len(frame) - len(set(zip(place.tolist(), number.tolist(), strict=True)))
     unused = [str(name) for name in frame.columns if name not in {form.time, *form.names, form.value, form.unit}]
-    return wide, rows[order][starts], _units(frame, sensor, form), [_note(form, [*columns][1:], again, unused)]
+    return wide, rows[order][starts], _units(frame, rows, sensor, form), [_note(form, [*columns][1:], again, unused)]
 
 
 def _in_time(
     text: pd.Series[str], sensor: pd.Series[str], rows: Ints, zone: str | None, time_format: str | None
 ) -> tuple[pd.Series[str], pd.Series[pd.Timestamp]]:
     """Return the times of the readings as text, and as what they are to be sorted by, (N,)."""
-    parsed = parse(text, format_of(text, time_format))
+    parsed = parse(text, format_of(text, time_format, lambda place: f"row {rows[place]}"))
     if parsed.offset_s is not None or parsed.zulu:
         return text, parsed.times
     if zone is None:
@@ -199,9 +201,24 @@ def _note(form: LongForm, names: Sequence[str], again: int, unused: Sequence[str
     return f"each row is one reading ({columns}): read as one column for each sensor ({shown}){twice}{left}"
 
 
-def _units(frame: pd.DataFrame, sensor: pd.Series[str], form: LongForm) -> dict[str, str]:
+def _units(frame: pd.DataFrame, rows: Ints, sensor: pd.Series[str], form: LongForm) -> dict[str, str]:
+    """Return the unit of each sensor that has one; readings in two units can't be one column."""
     if form.unit is None:
         return {}
-    pairs = pd.DataFrame({"sensor": sensor, "unit": frame[form.unit].astype(str).str.strip()}).drop_duplicates()
+    unit = frame[form.unit].astype(str).str.strip()
+    pairs = pd.DataFrame({"sensor": sensor.to_numpy(), "unit": unit.to_numpy(), "row": rows})
+    pairs = pairs.drop_duplicates(["sensor", "unit"])
     pairs = pairs[~pairs["unit"].map(is_blank_text)]
-    return {str(name): str(units.iloc[0]) for name, units in pairs.groupby("sensor")["unit"] if len(units) == 1}
+    for name, group in pairs.groupby("sensor"):
+        others = group[~group["unit"].map(partial(_same_unit, group["unit"].iloc[0]))]
+        if len(others):
+            raise InputError(
+                f"{name}: its unit changes from {group['unit'].iloc[0]} to {others['unit'].iloc[0]} at row "
+                f"{others['row'].iloc[0]}; write its readings in one unit, or give the sensor two names"
+            )
+    return {str(name): str(units.iloc[0]) for name, units in pairs.groupby("sensor")["unit"]}
+
+
+def _same_unit(one: str, two: str) -> bool:
+    scales = [scale for facts in KINDS.values() for scale in (facts.scale(one),) if scale]
+    return one.lower() == two.lower() or any(facts.scale(two) in scales for facts in KINDS.values())

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from occupancy.data.blanks import is_blank_text
+from occupancy.data.kinds import KINDS
 from occupancy.data.reading.layout import UNITS
 
 _COMMA = re.compile(
@@ -77,13 +78,26 @@ def _grouped(cells: pd.Series[Any]) -> bool:
     return (
         bool(pointed)
         and all(_THOUSANDS.fullmatch(cell) for cell in pointed)
-        and any(len(cell.strip("+-")) == 3 for cell in whole)
         and all(_PLAIN.fullmatch(cell) for cell in whole)
+        and _reach_thousands(whole, len(values))
         and (any(cell.endswith("0") for cell in pointed) or len(pointed) >= _MANY)
     )
 
 
+def _reach_thousands(whole: Sequence[str], of: int) -> bool:
+    """Return whether whole numbers are those just below the thousands of a column, and no errors of its sensor.
+
+    Args:
+        whole: the different whole numbers of the column.
+        of: how many different numbers it has.
+    """
+    hundreds = [number for cell in whole if (number := int(cell)) >= 100 and number not in _SENTINELS]
+    return bool(hundreds) and (max(hundreds) >= _NEAR or len(hundreds) >= max(_FEW, of * _SHARE))
+
+
 _MOST, _MANY = 2_000, 20
+_NEAR, _FEW, _SHARE = 900, 3, 0.05
+_SENTINELS = {error for facts in KINDS.values() for error in facts.sentinels} | {999.0}
 
 
 def _cut_units(frame: pd.DataFrame, odd: dict[str, dict[str, str]]) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
@@ -129,8 +143,8 @@ def _mapping(cells: pd.Series[Any], odd: dict[str, str], comma: bool, point: boo
 def _mixed(cells: pd.Series[Any]) -> bool:
     """Return whether a column has whole numbers of three digits beside those with commas: 987 and 1,234."""
     values = [text.strip() for text in cells.cat.categories[:_MOST]]
-    whole = [text for text in values if text.isdigit()]
-    return bool(whole) and all(len(text) <= 3 for text in whole) and any(len(text) == 3 for text in whole)
+    whole = [text for text in values if text.isdecimal()]
+    return all(len(text) <= 3 for text in whole) and _reach_thousands(whole, len(values))
 
 
 def _from_comma(text: str) -> str | None:
