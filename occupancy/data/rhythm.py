@@ -25,8 +25,10 @@ _USUAL_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _NS = 1_000_000_000
 
 
-def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
-    """Return readings on the grid of ``data.step``, each by the rule of its kind (`occupancy.data.kinds`).
+def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return readings on the grid of ``data.step``, and which of the sensors' cells were read before their step.
+
+    Each is made by the rule of its kind (`occupancy.data.kinds`).
 
     A row at time t uses readings after t - step up to t, and where there are none the last one before, unless it is
     older than ``data.max_age`` or the age of its kind. A sensor of a kind that rests, and that is only written when it
@@ -51,17 +53,18 @@ def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFr
             f"{MOST_ROWS:,} at most; give a longer step"
         )
     grid = np.arange(first, last + 1) * step
-    values, fresh = {}, np.zeros(len(grid), bool)
+    values, carried, fresh = {}, {}, np.zeros(len(grid), bool)
     for column in schema.columns:
         if column.name in readings:
             series = _Series.of(times, readings[column.name], grid, step)
             values[column.name], young = _by_rule(series, column, settings)
+            carried[column.name] = (series.since == series.right) & ~np.isnan(values[column.name])
             fresh |= young
     if schema.count in readings:
         series = _Series.of(times, readings[schema.count], grid, step)
         values[schema.count] = series.last(series.since < series.right)
     index = pd.DatetimeIndex(grid, name=readings.index.name)
-    return pd.DataFrame(values, index)[fresh]
+    return pd.DataFrame(values, index)[fresh], pd.DataFrame(carried, index)[fresh]
 
 
 class _Series:

@@ -31,7 +31,7 @@ NONE = float("nan")
 def gridded(seconds: Any, settings: Any = None, **columns: Any) -> pd.DataFrame:
     index = pd.DatetimeIndex(START + pd.to_timedelta(list(seconds), unit="s"), name="time")
     readings = pd.DataFrame({name: np.asarray(values, float) for name, values in columns.items()}, index)
-    return on_grid(readings, ROOM, Data(source="room.csv", **{"step": 60, **(settings or {})}))
+    return on_grid(readings, ROOM, Data(source="room.csv", **{"step": 60, **(settings or {})}))[0]
 
 
 def seconds_of(frame: pd.DataFrame) -> list[float]:
