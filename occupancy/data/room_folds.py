@@ -82,7 +82,7 @@ def cut_within(log: Log, where: str) -> Fold:
     trained = round(TRAINED * whole)
     learned = round((1 - VALIDATED) * trained)
     parts = rows < learned, (rows >= learned) & (rows < trained), rows >= trained
-    labelled = log.labelled_in(np.select(parts, [1, 2], 3))
+    labelled = log.labelled_in(np.select(parts, [1, 2, 3]))
     train, validation, test = (part & labelled for part in parts)
     if not (train.any() and validation.any() and test.any()):
         named = "rows" if whole == len(rows) else "rows with a count"

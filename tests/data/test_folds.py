@@ -429,7 +429,7 @@ def test_nothing_of_test_rows_is_carried_into_training_rows(settings: dict[str, 
     times = pd.date_range("2024-01-01 10:00", periods=40, freq="60s")
     minute = np.arange(len(times))
     read = (minute < 19) | (minute > 24)  # the sensor falls silent before the end of the test rows
-    counted = minute % 3 == 0 if "hold_counts" in settings else minute >= 0
+    counted = minute % 3 == 1 if "hold_counts" in settings else minute >= 0
     scheme = scheme_of(train=minutes((0, 10), (20, 40)), validation=minutes((5, 8)), test=minutes((10, 20)))
     found = []
     for warmer, more in ((0, 0), (100, 2)):
@@ -449,7 +449,8 @@ def test_nothing_of_test_rows_is_carried_into_training_rows(settings: dict[str, 
         if "step" in settings:
             assert not log.missing["warm"].iloc[20], "the grid carries the reading on"
         if "hold_counts" in settings:
-            assert log.labelled.all()
-            assert where(fold.train) == [*range(5), 9, *range(21, 40)], "8 and 20 hold a count of another part"
+            assert log.labelled[1:].all()
+            assert where(fold.train) == [*range(1, 5), *range(22, 40)], "8, 9, 20 and 21 hold counts of other parts"
+            assert where(fold.validation) == [7]
     pd.testing.assert_frame_equal(found[0][0], found[1][0])
     assert found[0][1].tolist() == found[1][1].tolist()
