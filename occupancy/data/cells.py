@@ -124,7 +124,7 @@ def _tolerated(settings: Data, in_use: bool) -> set[str]:
         tolerated |= {"infinite", "too large"} if settings.missing != "refuse" else set()
     if settings.missing == "refuse" or in_use:
         tolerated |= {"sensor without a reading"}
-    return tolerated | ({"duplicate time"} if settings.step is not None else set())
+    return tolerated
 
 
 def _failed(table: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
@@ -185,11 +185,24 @@ def _checks(table: pd.DataFrame, schema: Schema, settings: Data) -> pa.DataFrame
         nullable=False,
         required=False,
         checks=[
-            pa.Check(lambda times: ~times.duplicated(), error="duplicate time"),
+            pa.Check(
+                lambda times: ~(times.duplicated() if settings.step is None else _contradictions(table)),
+                error="duplicate time",
+            ),
             pa.Check(lambda times: times >= times.cummax(), error="unsorted time"),
         ],
     )
     return pa.DataFrameSchema(columns)
+
+
+def _contradictions(table: pd.DataFrame) -> pd.Series[bool]:
+    """Return which rows (N,) fill a cell in another way than one of the same time before them."""
+    again = table[TIME].duplicated()
+    shared = table[table[TIME].duplicated(keep=False) & table[TIME].notna()]
+    if shared.empty:
+        return again & False
+    other = (shared.groupby(TIME).transform("nunique") > 1).any(axis=1)
+    return again & other.reindex(table.index, fill_value=False)
 
 
 def usable(cells: pd.Series[float]) -> pd.Series[bool]:

@@ -128,16 +128,18 @@ class Fold:
 
         A model that still reads a test row gets NaN, so it fails and leaks nothing. Counts become floats, which
         can be NaN. A cell that holds an earlier reading holds the last one of its own part again, because the reading
-        that it held may be from a test row.
+        that it held may be from a test row; one that a grid carries from another part is NaN.
         """
         log = self.log
         frame = log.frame.astype(np.float64)
         hidden = self.seen(self.test)
         held = log.held
+        parts = np.select([self.seen(self.train), self.seen(self.validation), hidden], [1, 2, 3], 0)
         frame.loc[hidden] = np.nan
+        for name in [] if log.carried is None else log.carried.columns.intersection(log.missing.columns):
+            frame.loc[log.borrowed(name, parts), name] = np.nan
         refilled = log.missing.columns[held.any()]
         if len(refilled):
-            parts = np.select([self.seen(self.train), self.seen(self.validation), hidden], [1, 2, 3], 0)
             runs = np.cumsum(np.diff(parts, prepend=parts[:1]) != 0)
             groups = runs * len(frame) + recordings(log.times, log.max_gap)
             readings = frame[refilled].mask(held[refilled])
@@ -166,7 +168,7 @@ def final_fold(folds: Sequence[Fold]) -> Fold:
     last = folds[-1]
     used = np.logical_or.reduce([part for fold in folds for part in (fold.train, fold.validation, fold.test)])
     nothing, history = np.zeros_like(last.test), [fold.unlabelled for fold in folds if fold.unlabelled is not None]
-    unlabelled = np.logical_or.reduce(history) if history else None
+    unlabelled = np.logical_or.reduce(history) & ~used if history else None
     train = used & ~last.validation
     return dataclasses.replace(last, number=len(folds) + 1, train=train, test=nothing, unlabelled=unlabelled)
 
@@ -219,7 +221,8 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
     for problem in _overlaps(times):
         raise InputError(f"{where}: {problem}; a row can be in only one part")
     inside = {part: _rows_in(log.times, getattr(times, part)) for part in PARTS}
-    labelled = log.labelled
+    numbers = np.select([inside["validation"], inside["train"], inside["test"]], [1, 2, 3], 0)
+    labelled = log.labelled_in(numbers)
     rows = {part: mask & labelled for part, mask in inside.items()}
     outside = rows["validation"] & ~rows["train"]
     if outside.any():
@@ -238,9 +241,12 @@ def _cut_one(number: int, log: Log, scheme: Scheme, times: Times) -> Fold:
                 f"{where}: {part} has no rows; the log runs from {log.times[0]} to {log.times[-1]}, "
                 f"so give {part} an interval in it"
             )
-    return check_labels(
-        Fold(number, log, **rows, unlabelled=log.unlabelled(np.logical_or.reduce([*inside.values()]))), where
-    )
+    return check_labels(Fold(number, log, **rows, unlabelled=rest_of(numbers > 0, labelled)), where)
+
+
+def rest_of(rows: Rows, labelled: Rows) -> Rows | None:
+    """Return which of some rows (N,) are not among those with a count (N,); None if all rows have one."""
+    return None if labelled.all() else rows & ~labelled
 
 
 def check_labels(fold: Fold, where: str) -> Fold:

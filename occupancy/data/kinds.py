@@ -15,9 +15,8 @@ import numpy as np
 from occupancy.arrays import Floats
 from occupancy.config import Kind
 
-Rule = Literal["last", "any", "mean", "increase"]
-"""How the readings of one step of a grid become one: the last one, 1 if any is above 0, their mean, or by how much a
-counter has grown."""
+Rule = Literal["last", "any", "mean"]
+"""How the readings of one step of a grid become one: the last one, 1 if any is above 0, or their mean."""
 
 
 @dataclass(frozen=True)

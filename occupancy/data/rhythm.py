@@ -17,7 +17,7 @@ from occupancy.errors import InputError
 
 MOST_ROWS = 20_000_000  # of a grid: a smaller step would not fit into memory
 ON_CHANGE_S = 86_400.0  # how long a sensor holds that is only written when it changes
-ON_CHANGE = 0.95  # share of readings that differ from the one before, from which a sensor is written on change
+ON_CHANGE = 0.95  # share of readings that differ from the one before, from which a sensor may be written on change
 FEWEST = 10  # readings that show this, and rows that are a stretch at another step
 OFF, APART = 0.5, 0.25  # by which share of the usual step a step is irregular, and those of a stretch are others
 IRREGULAR = 0.05  # share of irregular steps from which a log is not regular
@@ -25,13 +25,15 @@ _USUAL_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _NS = 1_000_000_000
 
 
-def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFrame:
-    """Return readings on the grid of ``data.step``, each by the rule of its kind (`occupancy.data.kinds`).
+def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return readings on the grid of ``data.step``, and which of the sensors' cells were read before their step.
+
+    Each is made by the rule of its kind (`occupancy.data.kinds`).
 
     A row at time t uses readings after t - step up to t, and where there are none the last one before, unless it is
     older than ``data.max_age`` or the age of its kind. A sensor of a kind that rests, and that is only written when it
-    changes, holds for a day. Rows at which no sensor has a reading are left out, so that a pause stays a gap. A count
-    holds within its step, and for ``data.hold_counts``.
+    changes, holds for a day: one whose readings all differ and come at irregular times. Rows at which no sensor has a
+    reading are left out, so that a pause stays a gap. A count is that of its step.
 
     Args:
         readings: (N, columns) on sorted times, NaN where a reading or a count is missing.
@@ -51,18 +53,18 @@ def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> pd.DataFr
             f"{MOST_ROWS:,} at most; give a longer step"
         )
     grid = np.arange(first, last + 1) * step
-    values, fresh = {}, np.zeros(len(grid), bool)
+    values, carried, fresh = {}, {}, np.zeros(len(grid), bool)
     for column in schema.columns:
         if column.name in readings:
             series = _Series.of(times, readings[column.name], grid, step)
             values[column.name], young = _by_rule(series, column, settings)
+            carried[column.name] = (series.since == series.right) & ~np.isnan(values[column.name])
             fresh |= young
     if schema.count in readings:
         series = _Series.of(times, readings[schema.count], grid, step)
-        within = series.since < series.right
-        values[schema.count] = series.last(within | (series.age_s <= (settings.hold_counts or 0.0)))
+        values[schema.count] = series.last(series.since < series.right)
     index = pd.DatetimeIndex(grid, name=readings.index.name)
-    return pd.DataFrame(values, index)[fresh]
+    return pd.DataFrame(values, index)[fresh], pd.DataFrame(carried, index)[fresh]
 
 
 class _Series:
@@ -73,10 +75,16 @@ class _Series:
         right: (N,) how many readings come up to each row.
         since: (N,) how many readings come up to a step before it.
         age_s: (N,) seconds since the last reading; infinite before the first.
+        on_change: whether the sensor is only written when it changes. A sensor of fine resolution that is written at
+            regular times changes with every reading too.
     """
 
-    def __init__(self, values: NDArray[Any], right: Ints, since: Ints, age_s: Floats) -> None:
+    def __init__(self, at: Ints, values: NDArray[Any], right: Ints, since: Ints, age_s: Floats) -> None:
         self.readings, self.right, self.since, self.age_s = values, right, since, age_s
+        self.on_change = False
+        if len(values) > FEWEST and (np.diff(values) != 0).mean() >= ON_CHANGE:
+            quarter, half, three_quarters = np.quantile(np.diff(at), [0.25, 0.5, 0.75])
+            self.on_change = bool(three_quarters - quarter > OFF * half)
 
     @classmethod
     def of(cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int) -> _Series:
@@ -85,7 +93,7 @@ class _Series:
         right = np.searchsorted(at, grid, "right")
         age_s = np.full(len(grid), np.inf)
         age_s[right > 0] = (grid - at[right.clip(1) - 1])[right > 0] / _NS if len(at) else np.inf
-        return cls(values, right, np.searchsorted(at, grid - step, "right"), age_s)
+        return cls(at, values, right, np.searchsorted(at, grid - step, "right"), age_s)
 
     def last(self, held: Rows) -> Floats:
         """Return the last reading at the rows (N,) at which it is held, NaN at others."""
@@ -104,9 +112,8 @@ def _by_rule(series: _Series, column: Column, settings: Data) -> tuple[Floats, R
     facts, values = KINDS[column.kind], series.readings
     limit_s = facts.max_age_s if settings.max_age is None else settings.max_age
     young = series.age_s <= limit_s
-    held = young
-    if facts.rests and settings.max_age is None and len(values) > FEWEST and (np.diff(values) != 0).mean() >= ON_CHANGE:
-        held = series.age_s <= ON_CHANGE_S
+    on_change = facts.rests and settings.max_age is None and series.on_change
+    held = series.age_s <= ON_CHANGE_S if on_change else young
     found, count = series.last(held), series.right - series.since
     if facts.rule == "any":
         return np.where(count > 0, series.within((values > 0).astype(np.float64)) > 0, found > 0).astype(
@@ -114,9 +121,6 @@ def _by_rule(series: _Series, column: Column, settings: Data) -> tuple[Floats, R
         ) + 0 * found, young
     if facts.rule == "mean":
         return np.where(count > 0, series.within(values) / count.clip(1), found) + 0 * found, young
-    if facts.rule == "increase":
-        rise = np.diff(found, prepend=np.nan)
-        return np.where(rise >= 0, rise, np.nan), young
     return found, young
 
 

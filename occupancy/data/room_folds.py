@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from occupancy.config import LEAVE_ROOMS_OUT, Data
-from occupancy.data.folds import Fold, check_labels, cut, load_scheme
+from occupancy.data.folds import Fold, check_labels, cut, load_scheme, rest_of
 from occupancy.data.table import Log
 from occupancy.errors import InputError
 
@@ -40,7 +40,7 @@ def leave_rooms_out(log: Log, folds: int) -> list[Fold]:
         train, chosen, tested = (
             np.repeat(part, sizes) & log.labelled for part in (~test & ~validation, validation, test)
         )
-        fold = Fold(group + 1, log, train, chosen, tested, log.unlabelled(np.ones(len(log.frame), bool)))
+        fold = Fold(group + 1, log, train, chosen, tested, rest_of(np.ones(len(log.frame), bool), log.labelled))
         found.append(check_labels(fold, f"folds {LEAVE_ROOMS_OUT}: fold {fold.number}"))
     return found
 
@@ -82,9 +82,9 @@ def cut_within(log: Log, where: str) -> Fold:
     trained = round(TRAINED * whole)
     learned = round((1 - VALIDATED) * trained)
     parts = rows < learned, (rows >= learned) & (rows < trained), rows >= trained
-    train, validation, test = (part & log.labelled for part in parts)
+    labelled = log.labelled_in(np.select(parts, [1, 2, 3]))
+    train, validation, test = (part & labelled for part in parts)
     if not (train.any() and validation.any() and test.any()):
         named = "rows" if whole == len(rows) else "rows with a count"
         raise InputError(f"{where}: has {whole} {named}, too few for training, validation and test; give a longer log")
-    unlabelled = log.unlabelled(np.ones(len(rows), bool))
-    return check_labels(Fold(1, log, train, validation, test, unlabelled), where)
+    return check_labels(Fold(1, log, train, validation, test, rest_of(np.ones(len(rows), bool), labelled)), where)

@@ -62,6 +62,8 @@ class Log:
         clock: how its times stand to UTC; None if nothing says it.
         notes: what was skipped or converted when it was read, a line each.
         lines: (N,) the line of each row in its file; None if it has none of its own, or there are several files.
+        carried: (N, columns) which cells are from the last row before them that has one of its own, because the log is
+            on a grid or counts hold; None if there are none.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Log:
     clock: Clock | None = None
     notes: tuple[str, ...] = ()
     lines: Ints | None = None
+    carried: pd.DataFrame | None = None
 
     @property
     def times(self) -> pd.DatetimeIndex:
@@ -95,9 +98,21 @@ class Log:
         """Which rows have a count, (N,)."""
         return self.frame[self.schema.count].notna().to_numpy()
 
-    def unlabelled(self, rows: Rows) -> Rows | None:
-        """Return which of some rows (N,) have no count, (N,); None if all of the log have one."""
-        return None if self.labelled.all() else rows & ~self.labelled
+    def labelled_in(self, parts: Ints) -> Rows:
+        """Return which rows have a count that is not from a row of another part, (N,); see `borrowed`."""
+        return self.labelled & ~self.borrowed(self.schema.count, parts)
+
+    def borrowed(self, column: str, parts: Ints) -> Rows:
+        """Return which cells of a column are carried from a row of another part, (N,), by the part of each row (N,)."""
+        if self.carried is None or column not in self.carried:
+            return np.zeros(len(parts), bool)
+        carried = self.carried[column].to_numpy()
+        own = self.frame[column].notna().to_numpy() & ~carried
+        if column in self.missing:
+            own &= ~self.missing[column].to_numpy()
+        source = np.maximum.accumulate(np.where(own, np.arange(len(own)), 0))
+        found: Rows = carried & (parts[source] != parts)
+        return found
 
     @cached_property
     def digest(self) -> str:
@@ -267,17 +282,22 @@ def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, label
     readings = readings.where(readings.apply(usable))
     if labelled:
         readings[schema.count] = frame[schema.count]
+    carried = None
     if settings.step is not None:
-        readings = on_grid(readings, schema, settings)
+        readings, carried = on_grid(readings, schema, settings)
     missing = readings[sensors].isna()
     if settings.missing == "hold" and missing.any(axis=None):
         recording = recordings(pd.DatetimeIndex(readings.index), settings.max_gap)
         readings[sensors] = hold(readings[sensors], recording, settings.max_missing)
     if labelled:
-        readings[schema.count] = hold_counts(readings[schema.count], settings.max_gap, settings.hold_counts)
+        counts = readings[schema.count]
+        readings[schema.count] = hold_counts(counts, settings.max_gap, settings.hold_counts)
+        if (held := counts.isna() & readings[schema.count].notna()).any():
+            carried = pd.DataFrame(index=readings.index) if carried is None else carried
+            carried[schema.count] = held
         if readings[schema.count].notna().all():
             readings[schema.count] = readings[schema.count].astype(np.int64)
-    return Log(name, schema.name, schema, readings, missing, settings.max_gap)
+    return Log(name, schema.name, schema, readings, missing, settings.max_gap, carried=carried)
 
 
 def _notes(log: Log, settings: Data) -> Iterator[str]:

@@ -52,7 +52,8 @@ def keep_model(result: Fitted) -> dict[str, bytes]:
         folder = Path(name)
         fold, config = result.fold, result.estimator.config
         learned = fold.train | fold.validation if config.learns_validation else fold.train
-        profile = learn(fold.log, learned, [column.name for column in columns_read(config, fold.log.schema)])
+        read = [column.name for column in columns_read(config, fold.log.schema)]
+        profile = learn(fold.log, fold.seen(learned), read)  # rows without a count, too, show what the sensors read
         save(result.estimator, fold.log.schema, folder, profile)
         files = (path for path in sorted(folder.rglob("*")) if path.is_file())
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

@@ -88,7 +88,7 @@ def learn(log: Log, rows: Rows, read: Collection[str]) -> Profile:
         read: the names of the sensors that it reads.
     """
     own = dataclasses.replace(log, frame=log.frame[rows], missing=log.missing[rows], lines=None)
-    scene = Scene.of(own)
+    scene = Scene.of(own, step_s=log.step_s if log.step_s > 0 else 0.0)
     signs = learn_signs(scene)
     people = np.zeros(0) if scene.people is None else scene.people[~np.isnan(scene.people)]
     motion = scene.of_kind("motion")

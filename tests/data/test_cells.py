@@ -439,3 +439,12 @@ def test_rows_in_no_order_are_refused(gate: Gate) -> None:
 def test_a_count_column_is_ignored_where_no_label_is_asked_for(gate: Gate) -> None:
     log = gate.read(with_cells("people", {7: "unknown", 8: "", 9: "-4"}), labelled=False)
     assert list(log.frame.columns) == ["warm", "air", "lamp"]
+
+
+def test_on_a_grid_rows_of_one_time_may_add_to_each_other_but_not_contradict(gate: Gate) -> None:
+    day, clock, *rest = SOUND[6].split(",")
+    parts = [f"{day},{clock},{rest[0]}" + "," * (len(rest) - 1), f"{day},{clock}," + ",".join(["", *rest[1:]])]
+    assert gate.read([*SOUND[:6], *parts, *SOUND[7:]], step="60s").frame.notna().all(axis=None)
+    other = f"{day},{clock},{float(rest[0]) + 9}" + "," * (len(rest) - 1)
+    said = gate.refuse([*SOUND[:7], other, *SOUND[7:]], step="60s")
+    assert said.startswith(f"FILE: duplicate time (1): row 8 day clock '{day} {clock}'; delete one of the rows")

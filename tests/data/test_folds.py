@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from occupancy.arrays import Rows
+from occupancy.config import Data
 from occupancy.data.folds import Scheme, Times, cut, digest_of, final_fold, load_scheme
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log
+from occupancy.data.table import Log, validate
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.sensors import Features
 
@@ -418,3 +420,37 @@ def test_the_final_model_learns_the_rows_of_all_folds_and_none_that_were_left_ou
     assert where(final.validation) == [4, 5]
     assert where(final.test) == []
     assert final.number == 3
+
+
+@pytest.mark.parametrize(
+    "settings", [{"hold_counts": 300}, {"step": 60}, {"step": 60, "hold_counts": 300, "missing": "hold"}]
+)
+def test_nothing_of_test_rows_is_carried_into_training_rows(settings: dict[str, Any]) -> None:
+    times = pd.date_range("2024-01-01 10:00", periods=40, freq="60s")
+    minute = np.arange(len(times))
+    read = (minute < 19) | (minute > 24)  # the sensor falls silent before the end of the test rows
+    counted = minute % 3 == 1 if "hold_counts" in settings else minute >= 0
+    scheme = scheme_of(train=minutes((0, 10), (20, 40)), validation=minutes((5, 8)), test=minutes((10, 20)))
+    found = []
+    for warmer, more in ((0, 0), (100, 2)):
+        tested = (minute >= 10) & (minute < 20)
+        cells = pd.DataFrame(
+            {
+                "time": times.strftime("%Y-%m-%d %H:%M:%S"),
+                "warm": np.where(read, minute + warmer * tested, np.nan),
+                "people": np.where(counted, minute % 2 + more * tested, np.nan),
+            }
+        )
+        log = validate(cells, MINUTES, Data(source="minutes.csv", max_gap=120, **settings), "minutes")
+        with warnings.catch_warnings(action="ignore", category=InputWarning):
+            (fold,) = cut(log, scheme)
+        sealed = fold.sealed()
+        found.append((sealed.log.frame[fold.seen(fold.train)], fold.counts(fold.train)))
+        if "step" in settings:
+            assert not log.missing["warm"].iloc[20], "the grid carries the reading on"
+        if "hold_counts" in settings:
+            assert log.labelled[1:].all()
+            assert where(fold.train) == [*range(1, 5), *range(22, 40)], "8, 9, 20 and 21 hold counts of other parts"
+            assert where(fold.validation) == [7]
+    pd.testing.assert_frame_equal(found[0][0], found[1][0])
+    assert found[0][1].tolist() == found[1][1].tolist()

@@ -31,7 +31,7 @@ NONE = float("nan")
 def gridded(seconds: Any, settings: Any = None, **columns: Any) -> pd.DataFrame:
     index = pd.DatetimeIndex(START + pd.to_timedelta(list(seconds), unit="s"), name="time")
     readings = pd.DataFrame({name: np.asarray(values, float) for name, values in columns.items()}, index)
-    return on_grid(readings, ROOM, Data(source="room.csv", **{"step": 60, **(settings or {})}))
+    return on_grid(readings, ROOM, Data(source="room.csv", **{"step": 60, **(settings or {})}))[0]
 
 
 def seconds_of(frame: pd.DataFrame) -> list[float]:
@@ -64,21 +64,28 @@ def test_motion_is_any_in_the_step_and_sound_the_mean() -> None:
 
 
 def test_a_sensor_that_is_written_on_change_holds_for_hours() -> None:
-    changes = np.arange(20) * 1800.0
-    often = np.arange(0, changes[-1], 300.0)
-    seconds = sorted({*changes, *often})
-    moved = [(place // 1800) % 2 if place in changes else NONE for place in seconds]
+    changes = np.cumsum([300.0, 5400.0, 900.0, 9000.0] * 5)
+    seconds = np.arange(0, changes[-1] + 1, 300.0)
+    state = np.searchsorted(changes, seconds, "right") % 2
+    moved = np.where(np.isin(seconds, changes), state, NONE)
     frame = gridded(seconds, {"step": 300}, moved=moved, loud=[1.0] * len(seconds))
-    assert frame["moved"].tolist() == [(place // 1800) % 2 for place in seconds_of(frame)]
+    np.testing.assert_array_equal(frame["moved"], [NONE, *state[1:]])
 
 
-def test_a_count_holds_within_its_step_and_as_long_as_is_said() -> None:
-    seconds = [0, 30, 70, 130, 190, 250]
-    people = [1, NONE, NONE, 2, NONE, NONE]
-    columns = {"loud": [1.0] * 6, "people": people}
-    np.testing.assert_array_equal(gridded(seconds, **columns)["people"], [1, NONE, NONE, 2, NONE, NONE])
-    held = gridded(seconds, {"hold_counts": 60}, **columns)
-    np.testing.assert_array_equal(held["people"], [1, 1, NONE, 2, NONE, NONE])
+def test_a_fine_sensor_that_is_written_regularly_and_falls_out_holds_no_longer_than_its_kind() -> None:
+    seconds = np.arange(0, 20 * 3600, 60.0)
+    warm = 20 + np.arange(len(seconds)) / 100
+    warm[120:900] = NONE
+    frame = gridded(seconds, warm=warm, loud=[1.0] * len(seconds))
+    last = seconds[119]
+    expected = [last < place <= last + 3600 or place in seconds[~np.isnan(warm)] for place in seconds]
+    assert frame["warm"].notna().tolist() == expected
+
+
+def test_a_count_is_that_of_its_step_however_long_counts_hold() -> None:
+    columns = {"loud": [1.0] * 6, "people": [1, NONE, NONE, 2, NONE, NONE]}
+    frame = gridded([0, 30, 70, 130, 190, 250], {"hold_counts": 600}, **columns)
+    np.testing.assert_array_equal(frame["people"], [1, NONE, NONE, 2, NONE, NONE])
 
 
 def test_later_readings_change_no_earlier_row_of_the_grid() -> None:
