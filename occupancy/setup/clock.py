@@ -18,6 +18,7 @@ from occupancy.setup.names import words_of
 
 _SAMPLE = 200  # cells of a column that are looked at
 _SHARED, _MOST_ROOMS, _FEWEST_ROWS = 0.2, 200, 20  # share of times that are there twice; rooms, and rows of each
+_MOST_SHARED = 0.5  # of the dates, from which a time of day must be in another column
 _MOST = 0.9  # share of them that must look like a time
 _DATE = r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}|\w{3,9}\.? \d{1,2},? \d{4}|\d{1,2}[- ]\w{3,9}[- ,]+\d{2,4})"
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[aApP]\.?[mM]\.?)?"
@@ -109,6 +110,26 @@ def check_one_room(rest: pd.DataFrame, times: pd.DatetimeIndex) -> None:
                 f"the file has rows of several rooms or devices at one time: column {name}: {listed}; write a file "
                 "each, and give those of one room"
             )
+
+
+def check_times(times: pd.DatetimeIndex) -> None:
+    """Check that rows have times of their own.
+
+    Args:
+        times: (N,) times.
+
+    Raises:
+        InputError: if all rows have one time, or most share a date without a time of day.
+    """
+    if len(times) == 1:
+        raise InputError("the log has one row with a time, expected two or more; give the whole log")
+    days = bool((times == times.normalize()).all()) and times.duplicated().mean() >= _MOST_SHARED
+    if days or times.nunique() == 1:
+        said = "all rows have one time" if times.nunique() == 1 else "rows have dates without a time of day"
+        raise InputError(
+            f"{said}, such as {times[0]}, expected a time for each; name the column of the time of day too, such as "
+            "'time=[Date, Time]'"
+        )
 
 
 @dataclass(frozen=True)
