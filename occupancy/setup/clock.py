@@ -124,8 +124,9 @@ def check_times(times: pd.DatetimeIndex) -> None:
     if len(times) == 1:
         raise InputError("the log has one row with a time, expected two or more; give the whole log")
     days = bool((times == times.normalize()).all()) and times.duplicated().mean() >= _MOST_SHARED
-    if days or times.nunique() == 1:
-        said = "all rows have one time" if times.nunique() == 1 else "rows have dates without a time of day"
+    alike = bool((times == times[0]).all())
+    if days or alike:
+        said = "all rows have one time" if alike else "rows have dates without a time of day"
         raise InputError(
             f"{said}, such as {times[0]}, expected a time for each; name the column of the time of day too, such as "
             "'time=[Date, Time]'"
