@@ -51,7 +51,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     text = joined_text(frame, time)
     time_format = answers.time_format or recognise(text)
     moments = read_times(text, time_format, None, answers.time_zone)
-    zone = settle_zone(moments.clock, answers.time_zone)
+    zone = settle_zone(moments.clock, answers.time_zone, moments.changing)
     columns, people, rhythm = _understand(cells, time, moments, answers)
     schema = schema_of(name, time, time_format, columns, people, answers)
     data = _data(paths, schema, people, rhythm, zone, answers)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from occupancy.data.clock import Clock
+from occupancy.data.times import read_times
 from occupancy.errors import InputError
 from occupancy.setup.clock import check_times, find_times, own_zone, settle_zone
 
@@ -89,3 +90,14 @@ def test_rows_without_times_of_their_own_are_refused_with_what_to_name(days: lis
 def test_a_log_of_one_row_is_refused() -> None:
     with pytest.raises(InputError, match="one row with a time, expected two or more"):
         check_times(pd.DatetimeIndex(["2024-01-31 10:00"]))
+
+
+@pytest.mark.parametrize(("first", "hours"), [("+01:00", "+1 h"), ("+00:00", "+0 h")])
+def test_an_offset_that_changes_is_to_be_checked_until_the_zone_is_told(first: str, hours: str) -> None:
+    text = pd.Series([f"2024-03-30 10:00:00{first}", "2024-04-01 10:00:00+02:00"])
+    moments = read_times(text, "iso", None, None)
+    zone = settle_zone(moments.clock, None, moments.changing)
+    assert f"all are read {hours} from UTC, as the first" in zone.check
+    assert "time_zone=Europe/Berlin" in zone.check
+    told = read_times(text, "iso", None, "Europe/Berlin")
+    assert settle_zone(told.clock, "Europe/Berlin", told.changing).check == ""
