@@ -74,10 +74,10 @@ def test_a_column_that_was_asked_for_must_hold_counts() -> None:
 
 @pytest.mark.parametrize("name", ["count", "people", "sensor.people_count"])
 def test_a_negative_number_for_unknown_is_named_with_its_rows(name: str) -> None:
-    cells = [-1, 0, 2, -1, 1]
+    cells: dict[str, Sequence[object]] = {name: [-1, 0, 2, -1, 1]}
     with pytest.raises(InputError, match=rf"column {name} holds -1 in 2 rows, .*; empty these cells"):
-        found(co2=[400] * 5, **{name: cells})
-    healed = found(co2=[400] * 5, **{name: ["" if cell < 0 else cell for cell in cells]})
+        found(None, co2=[400] * 5, **cells)
+    healed = found(None, co2=[400] * 5, **{name: ["", 0, 2, "", 1]})
     assert (healed.name, healed.most, healed.share) == (name, 2, 0.6)
 
 
