@@ -37,13 +37,19 @@ class Clock:
         Args:
             times: (N,) times of the log.
         """
-        fixed = times.tz_localize(timezone(timedelta(seconds=self.offset_s)))
-        return fixed.tz_convert(self.zone) if self.zone else fixed
+        if self.zone is None:
+            return times.tz_localize(timezone(timedelta(seconds=self.offset_s)))
+        return (times - pd.Timedelta(seconds=self.offset_s)).tz_localize("UTC").tz_convert(self.zone)
 
 
 def with_offset(times: pd.DatetimeIndex, clock: Clock | None) -> pd.DatetimeIndex:
     """Return the times as people are to see them: with their offset from UTC where that is known, (N,)."""
     return times if clock is None else clock.on_the_wall(times)
+
+
+def wall_times(times: pd.DatetimeIndex, clock: Clock | None) -> pd.DatetimeIndex:
+    """Return the times of the wall clock without their offsets, (N,): the same but for a change of clocks."""
+    return times if clock is None or clock.zone is None else clock.on_the_wall(times).tz_localize(None)
 
 
 def run_on(utc: pd.Series[pd.Timestamp], zone: str) -> tuple[pd.Series[pd.Timestamp], Clock]:

@@ -7,13 +7,14 @@ import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from occupancy.config import EACH_ROOM, LEAVE_ROOMS_OUT, Data
+from occupancy.data.clock import Clock
 from occupancy.data.folds import Fold
 from occupancy.data.room_folds import cut_within
 from occupancy.data.schema import Schema, load_schema
@@ -243,8 +244,16 @@ def _places(logs: Mapping[str, Log], max_gap: float, volumes: Mapping[str, float
                 "year 2262, the last that pandas can store; give a smaller data.max_gap, fewer rooms, shorter logs, or "
                 "data.folds=each_room"
             ) from None
-        yield Place(name, row, row + len(log.frame), weeks * _WEEK, volumes[name])
+        shift = weeks * _WEEK
+        yield Place(name, row, row + len(log.frame), shift, volumes[name], _moved(log.clock, shift))
         row += len(log.frame)
+
+
+def _moved(clock: Clock | None, shift: pd.Timedelta) -> Clock | None:
+    """Return how times that were moved stand to UTC; None if their zone is not known."""
+    if clock is None or clock.zone is None:
+        return None
+    return replace(clock, offset_s=clock.offset_s + shift.total_seconds())
 
 
 def _listed(names: list[str]) -> str:

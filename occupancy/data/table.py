@@ -15,7 +15,7 @@ from occupancy.arrays import Ints, Rows
 from occupancy.config import Data
 from occupancy.data import holes
 from occupancy.data.cells import TIME, hold, problems_of, usable
-from occupancy.data.clock import Clock
+from occupancy.data.clock import Clock, wall_times
 from occupancy.data.kinds import scale_of
 from occupancy.data.labels import hold_counts, read_counts
 from occupancy.data.numbers import to_numbers
@@ -37,6 +37,7 @@ class Place:
         end: the row after its last row.
         shift: how much its times were moved to later: whole weeks, so that hour and weekday stay the same.
         volume_m3: its volume; None if it is not known.
+        clock: how its times, so moved, stand to UTC; None if its zone is not known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Place:
     end: int
     shift: pd.Timedelta
     volume_m3: float | None = None
+    clock: Clock | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,12 @@ class Log:
     def times(self) -> pd.DatetimeIndex:
         """Time of each row, (N,)."""
         return pd.DatetimeIndex(self.frame.index)
+
+    @cached_property
+    def wall(self) -> pd.DatetimeIndex:
+        """Time of the wall clock in its room at each row, (N,), without a zone; see `Clock`."""
+        parts = [wall_times(self.times[place.first : place.end], place.clock) for place in self.rooms]
+        return parts[0].append(parts[1:]) if parts else wall_times(self.times, self.clock)
 
     @cached_property
     def step_s(self) -> float:

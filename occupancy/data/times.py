@@ -24,12 +24,14 @@ class Times:
         clock: how they stand to UTC; None if nothing says it.
         notes: what people must know of how they were read.
         falling: whether the newest row is the first.
+        changing: whether their written offset from UTC changes, and all are read with that of the first.
     """
 
     times: pd.Series[pd.Timestamp]
     clock: Clock | None = None
     notes: tuple[str, ...] = ()
     falling: bool = False
+    changing: bool = False
 
 
 def joined_text(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series[str]:
@@ -187,12 +189,12 @@ def _placed(parsed: Parsed, zone: str | None) -> Times:
     known = offsets.dropna()
     first = known.iloc[-1 if falling else 0] if len(known) else 0.0
     notes: tuple[str, ...] = ()
-    if (known != first).any():
+    if changing := bool((known != first).any()):
         notes = (
             f"the times' offset from UTC changes, and all are read with that of the first, {_shown(first)}; set "
             "data.time_zone to the zone of the room (such as Europe/Berlin)",
         )
-    return Times(times + pd.Timedelta(seconds=first), Clock(first), notes, falling)
+    return Times(times + pd.Timedelta(seconds=first), Clock(first), notes, falling, changing)
 
 
 def in_utc(wall: pd.Series[pd.Timestamp], zone: str) -> pd.Series[pd.Timestamp]:

@@ -18,6 +18,7 @@ from occupancy.errors import InputError
 from occupancy.explanation.sensors import groups_of, sensors_of
 from occupancy.metrics import score
 from occupancy.models.estimator import Estimator
+from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction
 
 KIND, SENSOR = "kind", "sensor"
@@ -72,7 +73,7 @@ def _changes(
     frame, truth = log.frame.drop(columns=log.schema.count), fold.counts(fold.test)
     changes = []
     for order in orders:
-        moved = estimator.predict(permuted(frame, columns, fold.test, order), fold.test, fold.test)
+        moved = predict_by_room(estimator, permuted(frame, columns, fold.test, order), fold.test, log, fold.test)
         scores = score([(moved, truth)], log.max_gap)
         changes.append((scores["mse"] - plain["mse"], plain["f1_macro"] - scores["f1_macro"]))
     (mse, f1), (mse_std, f1_std) = np.mean(changes, axis=0), np.std(changes, axis=0)

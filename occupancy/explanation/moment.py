@@ -152,7 +152,8 @@ def _coalition_values(estimator: Estimator, log: Log, window: Ints, ends: Ints, 
         kept = [coalition[len(groups) - 1 - player] for coalition in coalitions]
         keeps[:, sensors.columns.get_indexer(pd.Index(columns))] = np.array(kept)[:, None]
     laid = np.where(keeps[:, None, None, :], present, absent).reshape(-1, len(window), sensors.shape[1])
-    means = _predict_windows(estimator, laid, log.times[window], sensors.columns, log.max_gap)
+    times = log.times[window] + (log.wall[window][-1] - log.times[window][-1])  # a model with a clock sees its hour
+    means = _predict_windows(estimator, laid, times, sensors.columns, log.max_gap)
     return np.asarray(means.reshape(len(coalitions), len(ends)).mean(axis=1))
 
 

@@ -9,10 +9,11 @@ import pandas as pd
 
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config
+from occupancy.data.clock import wall_times
 from occupancy.data.folds import Fold
 from occupancy.data.times import step_of
 from occupancy.models.base import OneStepEstimator
-from occupancy.models.estimator import read_settings
+from occupancy.models.estimator import CLOCK, read_settings
 from occupancy.prediction import Prediction, from_probabilities
 
 DAYS, HOURS = 7, 24
@@ -50,7 +51,7 @@ class MajorityEstimator(OneStepEstimator):
 
 
 class ClockEstimator(OneStepEstimator):
-    """Predicts for a row the label shares of the learned rows at its hour of the week.
+    """Predicts for a row the label shares of the learned rows at its hour of the week, by the clock on the wall.
 
     Additive smoothing pulls the shares of an hour on one weekday towards those of the hour on any day, these towards
     those of all rows, and these towards equal shares.
@@ -69,7 +70,7 @@ class ClockEstimator(OneStepEstimator):
     def _fit(self, fold: Fold) -> None:
         """Count labels by hour in a fold's rows."""
         learned = self.learned(fold)
-        times = fold.log.times[learned]
+        times = fold.log.wall[learned]
         labels = np.zeros((DAYS, HOURS, self.classes))
         np.add.at(labels, (times.dayofweek, times.hour, fold.counts(learned)), 1)
         prior_rows = self.settings.prior_s / step_of(fold.log.times[fold.seen(learned)], fold.log.max_gap)
@@ -80,7 +81,8 @@ class ClockEstimator(OneStepEstimator):
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame by their times; its sensors are not used."""
         times = pd.DatetimeIndex(frame.index)[rows]
-        return from_probabilities(times, self.shares[times.dayofweek, times.hour][None])
+        wall = wall_times(times, frame.attrs.get(CLOCK))
+        return from_probabilities(times, self.shares[wall.dayofweek, wall.hour][None])
 
     def save(self, folder: Path) -> None:
         """Write the table as JSON into a folder."""

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Rows
+from occupancy.data.clock import Clock
 from occupancy.data.table import Log
-from occupancy.models.estimator import VOLUME, Estimator
+from occupancy.models.estimator import CLOCK, VOLUME, Estimator
 from occupancy.prediction import Prediction, join
 
 
@@ -26,20 +27,22 @@ def predict_by_room(
         past: (N,) rows that a model with memory may run over; None for all.
     """
     if not log.rooms:
-        return estimator.predict(frame, rows, past)
+        return estimator.predict(_in_room(frame, None, log.clock), rows, past)
     ends = [place.end for place in log.rooms]
     room = np.searchsorted(ends, log.times.get_indexer(pd.DatetimeIndex(frame.index)), side="right")
     wanted = np.unique(room[rows])
     bounds = zip(np.searchsorted(room, wanted), np.searchsorted(room, wanted, side="right"), strict=True)
     spans = [slice(first, end) for first, end in bounds]
-    parts = (_in_room(frame.iloc[at], log.rooms[number].volume_m3) for number, at in zip(wanted, spans, strict=True))
+    places = [log.rooms[number] for number in wanted]
+    parts = (_in_room(frame.iloc[at], one.volume_m3, one.clock) for one, at in zip(places, spans, strict=True))
     return join(
         estimator.predict(part, rows[at], None if past is None else past[at])
         for part, at in zip(parts, spans, strict=True)
     )
 
 
-def _in_room(part: pd.DataFrame, volume_m3: float | None) -> pd.DataFrame:
-    """Return the rows of a room, which say its volume if that is known."""
-    part.attrs[VOLUME] = volume_m3
+def _in_room(frame: pd.DataFrame, volume_m3: float | None, clock: Clock | None) -> pd.DataFrame:
+    """Return the rows of a room, which say its volume and its clock if they are known."""
+    part = frame.copy(deep=False)
+    part.attrs |= {VOLUME: volume_m3, CLOCK: clock}
     return part

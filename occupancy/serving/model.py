@@ -22,6 +22,7 @@ from occupancy.health.profile import FILE, Profile, read_profile
 from occupancy.models import load_estimator
 from occupancy.models.estimator import SETTINGS, Estimator, read_settings
 from occupancy.models.inputs import columns_read
+from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction
 from occupancy.serving.cells import check_types
 from occupancy.serving.checksums import check_sums, seal
@@ -86,7 +87,7 @@ class ServedModel:
         findings, held = examine(log, self.profile, read), held_for_long(log, read)
         log = believed(log, findings)
         sensors = log.frame.drop(columns=self.schema.count, errors="ignore")
-        prediction = without(estimator.predict(sensors, np.ones(len(sensors), bool)), held)
+        prediction = without(predict_by_room(estimator, sensors, np.ones(len(sensors), bool), log), held)
         is_calibrated = estimator.config.calibration is not None
         return log, answerable(prediction, findings, log, read, is_calibrated, estimator.history_s), findings
 

@@ -54,7 +54,8 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.setup.answers import Answers  # noqa: PLC0415
 
     paths = [Path(text) for text in options.files if "=" not in text or Path(text).is_file()]
-    given = [text for text in options.files if "=" in text and not Path(text).is_file()]
+    # Notes name the keys of training, such as data.time_zone, which mean the same here.
+    given = [text.lstrip().removeprefix("data.") for text in options.files if "=" in text and not Path(text).is_file()]
     answers = resolve(Answers, {}, COMMAND_LINE, parse_overrides(given))
     if not paths:
         raise InputError("got no file, expected the files of a log; occupancy setup FILE... --out FOLDER")

@@ -18,6 +18,8 @@ from occupancy.setup.names import words_of
 
 _SAMPLE = 200  # cells of a column that are looked at
 _SHARED, _MOST_ROOMS, _FEWEST_ROWS = 0.2, 200, 20  # share of times that are there twice; rooms, and rows of each
+_TELL = "give its zone, such as time_zone=Europe/Berlin"
+_MOST_SHARED = 0.5  # of the dates, from which a time of day must be in another column
 _MOST = 0.9  # share of them that must look like a time
 _DATE = r"(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}|\w{3,9}\.? \d{1,2},? \d{4}|\d{1,2}[- ]\w{3,9}[- ,]+\d{2,4})"
 _CLOCK = r"\d{1,2}:\d{2}(:\d{2})?([.,]\d+)?( ?[aApP]\.?[mM]\.?)?"
@@ -111,6 +113,27 @@ def check_one_room(rest: pd.DataFrame, times: pd.DatetimeIndex) -> None:
             )
 
 
+def check_times(times: pd.DatetimeIndex) -> None:
+    """Check that rows have times of their own.
+
+    Args:
+        times: (N,) times.
+
+    Raises:
+        InputError: if all rows have one time, or most share a date without a time of day.
+    """
+    if len(times) == 1:
+        raise InputError("the log has one row with a time, expected two or more; give the whole log")
+    days = bool((times == times.normalize()).all()) and times.duplicated().mean() >= _MOST_SHARED
+    alike = bool((times == times[0]).all())
+    if days or alike:
+        said = "all rows have one time" if alike else "rows have dates without a time of day"
+        raise InputError(
+            f"{said}, such as {times[0]}, expected a time for each; name the column of the time of day too, such as "
+            "'time=[Date, Time]'"
+        )
+
+
 @dataclass(frozen=True)
 class Zone:
     """The zone of the times of a log.
@@ -126,17 +149,26 @@ class Zone:
     check: str = ""
 
 
-def settle_zone(clock: Clock | None, asked: str | None) -> Zone:
-    """Return the zone for times that stand to UTC as a clock says; None: nothing says it."""
+def settle_zone(clock: Clock | None, asked: str | None, changing: bool = False) -> Zone:
+    """Return the zone of times.
+
+    Args:
+        clock: how they stand to UTC; None: nothing says it.
+        asked: the zone that the user told.
+        changing: whether their written offset from UTC changes.
+    """
     if asked is not None:
         return Zone(asked, f"{asked}, as asked")
     if clock is None:
         return Zone(None, "not written; times are taken as local")
+    hours = f"{clock.offset_s / 3600:+g} h from UTC"
+    if changing:
+        said = f"the times' offset from UTC changes, and all are read {hours}, as the first, so later hours are wrong"
+        return Zone(None, f"{hours}, as the first row has it", f"{said}; for those of the room {_TELL}")
     if clock.offset_s:
-        hours = f"{clock.offset_s / 3600:+g} h from UTC"
         return Zone(None, f"{hours}, as written; local time is that")
     own = own_zone()
-    remedy = "if the room is elsewhere, give its zone, such as time_zone=Europe/Berlin"
+    remedy = f"if the room is elsewhere, {_TELL}"
     if own is None:
         said = "times are in UTC, so hours and days are those of UTC"
         return Zone(None, "UTC", f"{said}; {remedy}")

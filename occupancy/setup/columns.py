@@ -68,7 +68,7 @@ def understand(name: str, unit: str, values: Values) -> Column:
     words = words_of(bare(name))
     written, suffix = unit or unit_in(name), words.rpartition(" ")[2]
     if (reason := _unusable(words, values)) is not None:
-        return Column(name, "ignored", "other", "", reason)
+        return Column(name, "ignored", "other", "", reason, _lost(words, values))
     kind, word, scale = _kind_of(words, written, suffix, values)
     seen = _unit_of(kind, words, scale, written, values)
     against = reason_against(words)
@@ -92,6 +92,18 @@ def _unusable(words: str, values: Values) -> str | None:
     if values.counts_rows and (words in _ROW_NUMBERS or words.startswith(("unnamed", "column"))):
         return "row numbers"
     return None
+
+
+def _lost(words: str, values: Values) -> str:
+    """Return what to say of a column that is left out as text though it may be a sensor; empty if it is none."""
+    named = kinds_in(words)
+    written = next((word for word in values.words if any(sign.isdigit() for sign in word)), None)
+    if not named or written is None or reason_against(words) is not None:
+        return ""
+    return (
+        f"its name says {named[0][0]}, but its cells, such as {written[:20]!r}, are no numbers as written, so it "
+        "is left out; write plain numbers with a decimal point, such as 20.5"
+    )
 
 
 def _kind_of(words: str, written: str, suffix: str, values: Values) -> tuple[Kind, str, Scale | None]:

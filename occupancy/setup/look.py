@@ -23,7 +23,7 @@ from occupancy.data.times import Times, joined_text, read_times, recognise
 from occupancy.errors import InputWarning
 from occupancy.setup.answers import Answers
 from occupancy.setup.choice import Choice, choose
-from occupancy.setup.clock import Zone, check_one_room, find_times, settle_zone
+from occupancy.setup.clock import Zone, check_one_room, check_times, find_times, settle_zone
 from occupancy.setup.columns import Column
 from occupancy.setup.documents import schema_text, scheme_tree
 from occupancy.setup.folds import Parts, plan_folds
@@ -51,7 +51,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     text = joined_text(frame, time)
     time_format = answers.time_format or recognise(text, label=cells.label)
     moments = read_times(text, time_format, None, answers.time_zone)
-    zone = settle_zone(moments.clock, answers.time_zone)
+    zone = settle_zone(moments.clock, answers.time_zone, moments.changing)
     columns, people, rhythm = _understand(cells, time, moments, answers)
     schema = schema_of(name, time, time_format, columns, people, answers)
     data = _data(paths, schema, people, rhythm, zone, answers)
@@ -84,6 +84,7 @@ def _understand(
     rest = cells.frame.drop(columns=list(time)).iloc[order]
     times = pd.DatetimeIndex(moments.times.iloc[order])
     check_one_room(rest, times)
+    check_times(times)
     numbers = {str(name): numbers_of(rest[name]) for name in rest.columns}
     values = {name: values_of(rest[name], numbers[name]) for name in numbers}
     people = find_people(rest, values, answers.count)

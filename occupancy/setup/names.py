@@ -10,6 +10,7 @@ from occupancy.config import Kind
 from occupancy.data.kinds import KINDS
 
 _WHOLE = 5  # a shorter word must stand alone: "temp" is no part of "attempt"
+_DOMAIN = re.compile(r"^sensor\.")  # of Home Assistant: says nothing; "binary_sensor." does
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=\d)(?=[A-Z][a-z])")
 _BRACKETS = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\}")
 _AFTER_COMMA = re.compile(r",\s*([^,;()\[\]]{1,12})$")
@@ -115,8 +116,9 @@ def reason_against(words: str) -> Reason | None:
     return next((reason for reason, pattern in REASONS if re.search(rf"\b(?:{pattern})\b", words)), None)
 
 
-def people_in(words: str) -> int:
-    """Return how surely words name the number of people: 2, 1, or 0 for not at all."""
+def people_in(name: str) -> int:
+    """Return how surely a name says the number of people: 2, 1, or 0 for not at all."""
+    words = words_of(bare(_DOMAIN.sub("", name)))
     if re.search(rf"\b(?:{_SURE_PEOPLE})\d*\b", words) and not _NO_PEOPLE.search(words):
         return 2
     return int(bool(re.search(rf"\b(?:{_LIKELY_PEOPLE})\d*\b", words)) and not _NO_PEOPLE.search(words))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,28 +69,47 @@ def find_people(text: pd.DataFrame, values: Mapping[str, Values], asked: str | N
     """
     if asked is not None and asked not in text.columns:
         raise InputError(f"count: got {shortened(asked)}, expected a column: {', '.join(map(str, text.columns))}")
-    sure = {name: people_in(words_of(bare(name))) for name in text.columns if name in values}
+    sure = {name: people_in(name) for name in text.columns if name in values}
     wanted = [asked] if asked is not None else [name for name, points in sure.items() if points]
     rounds = {name: name == asked or sure[name] > 1 for name in wanted}
     found = {name: one for name in wanted if (one := _counts(text[name], rounds[name])) is not None}
-    if not found and asked is not None:
-        words = ", ".join(map(repr, values[asked].words)) or values[asked].range()
-        raise InputError(
-            f"count: column {asked} holds {words}, expected whole numbers of people from 0 to {MOST_PEOPLE}"
-        )
+    unread = [name for name in wanted if rounds[name] or not found]
+    spoiled = "" if any(rounds[name] for name in found) else _spoiled(text, unread)
     if not found:
-        raise InputError(
-            "no column says how many people are in, which training needs; name it with count=COLUMN, or add one to the "
-            f"file, blank where the number is not known; the columns are {', '.join(map(str, text.columns))}"
-        )
+        raise _refusal(text, values, asked, spoiled)
     best = max(found, key=lambda name: (sure[name] + (found[name][1] > 1), found[name][2]))
     labels, most, share = found[best]
     others = tuple(name for name in text.columns if sure.get(name) and name != best)
     capped = any(_OR_MORE.fullmatch(word.lower()) for word in labels)
     by_name = "named by you" if asked is not None else words_of(bare(best))
-    return People(
-        best, labels, most, capped, share, by_name, _doubt(best, labels, asked is not None or sure[best] > 1), others
+    doubt = _doubt(best, labels, asked is not None or sure[best] > 1)
+    if spoiled:
+        doubt = f"{doubt}; {spoiled}, so it is not taken: empty these cells if it is what people counted"
+    return People(best, labels, most, capped, share, by_name, doubt, others)
+
+
+def _refusal(text: pd.DataFrame, values: Mapping[str, Values], asked: str | None, spoiled: str) -> InputError:
+    """Return what to tell where no column holds counts, see `find_people`."""
+    expected = f"expected whole numbers of people from 0 to {MOST_PEOPLE}"
+    if spoiled:
+        return InputError(f"count: {spoiled}, {expected}; empty these cells, so that these rows have no count")
+    if asked is not None:
+        words = ", ".join(map(repr, values[asked].words)) or values[asked].range()
+        return InputError(f"count: column {asked} holds {words}, {expected}")
+    return InputError(
+        "no column says how many people are in, which training needs; name it with count=COLUMN, or add one to the "
+        f"file, blank where the number is not known; the columns are {', '.join(map(str, text.columns))}"
     )
+
+
+def _spoiled(text: pd.DataFrame, names: Sequence[str]) -> str:
+    """Return which column would hold counts but for negative numbers, as stand for unknown; empty if none would."""
+    for name in names:
+        cells = text[name].astype(str).str.strip()
+        negative = cells.map(lambda word: (_number(word) or 0) < 0)
+        if negative.any() and _counts(cells[~negative], True) is not None:
+            return f"column {name} holds {cells[negative].iloc[0]} in {int(negative.sum()):,} rows"
+    return ""
 
 
 def _doubt(name: str, labels: Mapping[str, int], is_sure: bool) -> str:

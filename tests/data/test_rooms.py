@@ -100,6 +100,16 @@ def test_rooms_lie_one_after_another_with_their_own_readings_hours_and_weekdays(
         np.testing.assert_array_equal(log.frame.iloc[place.first : place.end], alone.frame)
 
 
+def test_each_room_has_the_clock_of_its_own_wall_though_its_times_are_moved(folder: Path) -> None:
+    log = open_rooms(settings(folder, time_zone="Europe/Berlin"))
+    for place in log.rooms:
+        alone = read_log(folder / place.name, UCI, settings(folder, time_zone="Europe/Berlin"))
+        assert place.clock is not None
+        assert alone.clock is not None
+        moved = place.clock.on_the_wall(log.times[place.first : place.end])
+        assert moved.equals(alone.clock.on_the_wall(alone.times))
+
+
 def test_rooms_have_their_own_volume_or_that_of_the_schema(folder: Path) -> None:
     names = [path.name for path in sorted(folder.glob("*.csv"))]
     given = settings(folder, volumes={names[1]: 30.0})

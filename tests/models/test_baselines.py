@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config, Data, Majority, MassBalance, RandomForest, Room, Simulation, Train
+from occupancy.data.clock import Clock as WallClock
 from occupancy.data.folds import Fold, cut, load_scheme
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
@@ -27,6 +28,7 @@ from occupancy.models.baselines import ClockEstimator, MajorityEstimator
 from occupancy.models.estimator import SETTINGS, Estimator
 from occupancy.models.forest import ForestEstimator
 from occupancy.models.mass_balance import MassBalanceEstimator
+from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction
 from tests.counted import Counted
 
@@ -335,3 +337,31 @@ def test_the_majority_gives_every_row_the_shares_of_the_learned_labels() -> None
     np.testing.assert_allclose(prediction.probs, np.tile([3 / 7, 4 / 7, 0], (8, 1)))
     assert (prediction.label == 1).all()
     assert estimator.parameters == 3
+
+
+def berlin(day: str, first_hour: str, counts: list[int]) -> Log:
+    """Return a log of hourly rows whose times run on from an hour of winter time in Berlin."""
+    times = pd.date_range(f"{day} {first_hour}", periods=len(counts), freq="h", name="time")
+    frame = pd.DataFrame({"warm": 20.0, "people": counts}, times)
+    clock = WallClock(3600.0, "Europe/Berlin")
+    return Log("small", "small", SMALL, frame, frame[["warm"]].isna(), 4000.0, clock=clock)
+
+
+def test_the_clock_learns_and_predicts_by_the_hours_on_the_wall_when_clocks_change() -> None:
+    # Clocks go forward at 02:00 on Sunday, 31 March 2024: the tenth row, at 09:00 in winter time, is at 10:00.
+    log = berlin("2024-03-31", "00:00", [0] * 9 + [1] + [0] * 6)
+    rows = np.arange(16)
+    fold = Fold(1, log, rows < 14, rows == 14, rows == 15)
+    estimator = fit(Clock(prior_s=1.0), fold.sealed(), data=Data(max_count=1))
+    summer = pd.DataFrame(index=pd.DatetimeIndex(["2024-04-07 09:00", "2024-04-07 10:00"]))
+    np.testing.assert_allclose(predicted(estimator, summer).probs[:, 1].round(2), [0, 1])  # times on the wall
+    winter = dataclasses.replace(log, frame=log.frame.shift(freq="7D"), missing=log.missing.shift(freq="7D"))
+    prediction = predict_by_room(estimator, winter.frame[["warm"]], rows < 16, winter)  # times that run on
+    assert np.flatnonzero(prediction.probs[:, 1] > 0.5).tolist() == [9]
+    assert prediction.times.equals(winter.times)
+
+
+def test_the_clock_takes_times_without_a_zone_as_they_are() -> None:
+    log = small_fold().log
+    assert log.wall.equals(log.times)
+    assert dataclasses.replace(log, clock=WallClock(3600.0)).wall.equals(log.times)

@@ -10,9 +10,10 @@ import pytest
 
 from occupancy.arrays import Rows
 from occupancy.config import Config
+from occupancy.data.clock import Clock
 from occupancy.data.folds import Fold
 from occupancy.data.table import Log, Place
-from occupancy.models.estimator import VOLUME
+from occupancy.models.estimator import CLOCK, VOLUME
 from occupancy.models.postprocess.out_of_fold import left_out, out_of_fold
 from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction
@@ -37,17 +38,20 @@ class Witness(Told):
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         CALLS.append((pd.DatetimeIndex(frame.index), rows, past))
         VOLUMES.append(frame.attrs[VOLUME])
+        CLOCKS.append(frame.attrs[CLOCK])
         return super().predict(frame, rows, past)
 
 
 CALLS: list[tuple[pd.DatetimeIndex, Rows, Rows | None]] = []
 VOLUMES: list[float | None] = []
+CLOCKS: list[Clock | None] = []
 
 
 @pytest.fixture(autouse=True)
 def _no_calls() -> None:
     CALLS.clear()
     VOLUMES.clear()
+    CLOCKS.clear()
 
 
 @pytest.mark.parametrize("with_past", [True, False])
@@ -92,7 +96,19 @@ def test_rows_that_a_model_left_out_are_predicted_room_by_room_and_are_a_decoder
     probs = out_of_fold(config_of(), fold.sealed(), groups, make)
     np.testing.assert_allclose(probs[fold.train], PROBS[fold.train])
     assert len(CALLS) == 2
-    assert VOLUMES == [30.0, 90.0]
+    assert VOLUMES == [30.0, None]  # of the first two rooms, which are learned
     for times, rows, past in CALLS:
         assert len(times) == rows.sum() == ROOM
         np.testing.assert_array_equal(past, rows)
+
+
+def test_each_room_says_its_own_clock_by_which_the_log_knows_the_hours_on_its_wall() -> None:
+    log = house()
+    clocks = [None, Clock(3600.0, "Europe/Berlin"), Clock(0.0, "Asia/Tokyo")]
+    rooms = [dataclasses.replace(room, clock=clock) for room, clock in zip(log.rooms, clocks, strict=True)]
+    log = dataclasses.replace(log, rooms=tuple(rooms))
+    predict_by_room(Witness(config_of()), sensors(log), np.ones(3 * ROOM, bool), log)
+    assert clocks == CLOCKS
+    later = [pd.Timedelta(hours, "h") for hours in (0, 0, 9)]  # Tokyo's clock, in the place of UTC
+    for place, hours in zip(log.rooms, later, strict=True):
+        assert log.wall[place.first : place.end].equals(log.times[place.first : place.end] + hours)

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from occupancy.data.clock import Clock
+from occupancy.data.times import read_times
 from occupancy.errors import InputError
-from occupancy.setup.clock import find_times, own_zone, settle_zone
+from occupancy.setup.clock import check_times, find_times, own_zone, settle_zone
 
 
 def table(**columns: list[Any]) -> pd.DataFrame:
@@ -71,3 +72,32 @@ def test_an_offset_that_is_written_needs_no_zone_and_a_zone_that_is_told_is_take
     assert (settle_zone(Clock(28_800.0), None).name, settle_zone(Clock(28_800.0), None).check) == (None, "")
     assert settle_zone(Clock(0.0), "Europe/Berlin").name == "Europe/Berlin"
     assert settle_zone(None, None).name is None
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (["2024-01-31"] * 3, "all rows have one time"),
+        (["2024-01-30"] * 3 + ["2024-01-31"] * 3, "without a time of day"),
+    ],
+)
+def test_rows_without_times_of_their_own_are_refused_with_what_to_name(days: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=rf"{said}.*name the column of the time of day too, such as"):
+        check_times(pd.DatetimeIndex(days))
+    check_times(pd.DatetimeIndex(days) + pd.to_timedelta(range(len(days)), unit="min"))
+
+
+def test_a_log_of_one_row_is_refused() -> None:
+    with pytest.raises(InputError, match="one row with a time, expected two or more"):
+        check_times(pd.DatetimeIndex(["2024-01-31 10:00"]))
+
+
+@pytest.mark.parametrize(("first", "hours"), [("+01:00", "+1 h"), ("+00:00", "+0 h")])
+def test_an_offset_that_changes_is_to_be_checked_until_the_zone_is_told(first: str, hours: str) -> None:
+    text = pd.Series([f"2024-03-30 10:00:00{first}", "2024-04-01 10:00:00+02:00"])
+    moments = read_times(text, "iso", None, None)
+    zone = settle_zone(moments.clock, None, moments.changing)
+    assert f"all are read {hours} from UTC, as the first" in zone.check
+    assert "time_zone=Europe/Berlin" in zone.check
+    told = read_times(text, "iso", None, "Europe/Berlin")
+    assert settle_zone(told.clock, "Europe/Berlin", told.changing).check == ""

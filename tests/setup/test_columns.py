@@ -106,3 +106,20 @@ def test_a_sensor_that_never_changes_is_named_as_doubtful() -> None:
 
 def test_errors_in_a_few_cells_hide_no_unit() -> None:
     assert understood("co2", [*spread(400, 900), -1, 65535, "error"]).unit == "ppm"
+
+
+@pytest.mark.parametrize("cell", ["20,989", "21.5 oC ?", "0x1A"])
+def test_a_sensor_that_is_left_out_as_text_is_to_be_checked(cell: str) -> None:
+    seen = understood("Room temperature", [cell] * 50)
+    assert seen.role == "ignored"
+    assert f"its name says temperature, but its cells, such as {cell!r}, are no numbers" in seen.check
+    assert understood("Room temperature", ["20.989", "21.5"] * 25).role == "sensor"
+
+
+@pytest.mark.parametrize("name", ["remark 2", "outdoor temperature", "temperature_battery"])
+def test_text_of_no_sensor_of_the_room_is_left_out_without_a_word(name: str) -> None:
+    assert understood(name, ["20,989", "21,200"]).check == ""
+
+
+def test_words_under_the_name_of_a_sensor_are_no_lost_readings() -> None:
+    assert understood("co2_level", ["good", "poor"] * 20).check == ""

@@ -107,6 +107,13 @@ def test_what_the_user_tells_is_taken(office: tuple[Path, Export]) -> None:
     assert found.data["max_count"] == "12+"
 
 
+def test_a_key_is_taken_as_notes_of_training_name_it(
+    office: tuple[Path, Export], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["setup", str(office[0]), "data.time_zone=Asia/Tokyo", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"]["time_zone"] == "Asia/Tokyo"
+
+
 def test_a_key_that_is_no_answer_is_refused_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["setup", "a.csv", "timezone=UTC"]) == 2
     assert "did you mean time_zone?" in capsys.readouterr().err

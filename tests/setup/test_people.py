@@ -70,3 +70,19 @@ def test_without_any_the_columns_are_listed_with_the_remedy() -> None:
 def test_a_column_that_was_asked_for_must_hold_counts() -> None:
     with pytest.raises(InputError, match=r"column co2 holds .*, expected whole numbers of people"):
         found(asked="co2", co2=[-400, 501])
+
+
+@pytest.mark.parametrize("name", ["count", "people", "sensor.people_count"])
+def test_a_negative_number_for_unknown_is_named_with_its_rows(name: str) -> None:
+    cells: dict[str, Sequence[object]] = {name: [-1, 0, 2, -1, 1]}
+    with pytest.raises(InputError, match=rf"column {name} holds -1 in 2 rows, .*; empty these cells"):
+        found(None, co2=[400] * 5, **cells)
+    healed = found(None, co2=[400] * 5, **{name: ["", 0, 2, "", 1]})
+    assert (healed.name, healed.most, healed.share) == (name, 2, 0.6)
+
+
+def test_presence_in_the_place_of_such_a_count_is_said_so() -> None:
+    people = found(presence=[0, 1, 1], people=[0, -1, 3])
+    assert people.name == "presence"
+    assert "column people holds -1 in 1 rows, so it is not taken: empty these cells" in people.check
+    assert found(presence=[0, 1, 1], people=[0, "", 3]).name == "people"
