@@ -75,7 +75,7 @@ def _words(listed: str) -> tuple[str, ...]:
     return tuple(listed.split(", "))
 
 
-_ERRORS = (-1.0, -127.0, -999.0, -9999.0, 9999.0, 32767.0, 65535.0)  # of buses and converters, whatever they measure
+ERRORS = (-1.0, -127.0, -999.0, -9999.0, 9999.0, 32767.0, 65535.0)  # of buses and converters, whatever they measure
 _BINARY = Scale("0 or 1", 0, 1, 1, ("0/1", "on/off", "bool", "boolean", "binary"))
 _SHARE = ("percent", "pct", "% open", "%rh", "% rh", "rh", "rh%", "rh %", "% r.h.", "%rf", "% rf", "% r.f.", "prozent")
 
@@ -91,7 +91,7 @@ KINDS: Mapping[Kind, Facts] = {
         600,
         rests=True,
         words=_words("temperature, temperatur, temperatura, temp, tmp, tair, t air, t in, celsius, fahrenheit"),
-        sentinels=(*_ERRORS, 85.0),  # a DS18B20 reads 85 degC before its first conversion
+        sentinels=(*ERRORS, 85.0),  # a DS18B20 reads 85 degC before its first conversion
     ),
     "light": Facts(
         (Scale("lux", 0, 150_000, 1, ("lx", "lumen/m2")), Scale("V", 0, 24, 0.01, ("volt", "volts"))),
@@ -104,7 +104,7 @@ KINDS: Mapping[Kind, Facts] = {
             "eclairement, beleuchtung, helligkeit, verlichting, lichtsterkte, light, licht, lux, "
             "lumiere, luz"
         ),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "sound": Facts(
         (
@@ -120,7 +120,7 @@ KINDS: Mapping[Kind, Facts] = {
             "spl, laeq, schallpegel, schall, geraeusch, gerausch, lautstaerke, lautstarke, geluid, "
             "bruit, ruido"
         ),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "co2": Facts(
         (
@@ -140,7 +140,7 @@ KINDS: Mapping[Kind, Facts] = {
             "dioxyde de carbone",
             "koolstofdioxide",
         ),
-        sentinels=(*_ERRORS, 0.0),
+        sentinels=(*ERRORS, 0.0),
     ),
     "co2_slope": Facts((), "last", 1800, 120, rests=False, words=("co2 slope",)),
     "motion": Facts(
@@ -153,7 +153,7 @@ KINDS: Mapping[Kind, Facts] = {
             "motion, pir, movement, bewegung, bewegungsmelder, beweging, mouvement, movimiento, "
             "presence sensor, mmwave, radar"
         ),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "humidity": Facts(
         (
@@ -169,7 +169,7 @@ KINDS: Mapping[Kind, Facts] = {
             "relative humidity, humidity, humid, luftfeuchtigkeit, luftfeuchte, feuchtigkeit, "
             "feuchte, vochtigheid, humidite, humedad, rel hum, hum, rh, hygro"
         ),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "voc": Facts(
         (
@@ -183,7 +183,7 @@ KINDS: Mapping[Kind, Facts] = {
         120,
         rests=False,
         words=_words("tvoc, voc, vocs, volatile, iaq, air quality, airquality, luftqualitat, luftqualitaet"),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "pressure": Facts(
         (
@@ -198,7 +198,7 @@ KINDS: Mapping[Kind, Facts] = {
         1,
         rests=False,
         words=_words("barometric, baromatic, barometer, pressure, luftdruck, druck, luchtdruk, pression, presion"),
-        sentinels=(*_ERRORS, 0.0),
+        sentinels=(*ERRORS, 0.0),
     ),
     "door": Facts(
         (_BINARY, Scale("events", 0, 1e6, 1, ("count", "counts"))),
@@ -207,7 +207,7 @@ KINDS: Mapping[Kind, Facts] = {
         1,
         rests=True,
         words=_words("door, contact, opening, tuer, tur, deur, porte, puerta"),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "power": Facts(
         (
@@ -219,7 +219,7 @@ KINDS: Mapping[Kind, Facts] = {
         1,
         rests=False,
         words=("active power", "power", "watt", "leistung", "vermogen", "puissance", "potencia"),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "devices": Facts(
         (Scale("devices", 0, 100_000, 1, ("clients", "stations", "count", "connections")),),
@@ -231,7 +231,7 @@ KINDS: Mapping[Kind, Facts] = {
             "connected devices, devices, device count, clients, client count, stations, wifi, wi fi, "
             "wlan, bluetooth, ble, geraete, gerate"
         ),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "ventilation": Facts(
         (
@@ -251,7 +251,7 @@ KINDS: Mapping[Kind, Facts] = {
             "vent, vav, damper, fan speed, fan, ahu, window contact, window, fensterkontakt, "
             "fenster, fenetre, ventana, raam"
         ),
-        sentinels=_ERRORS,
+        sentinels=ERRORS,
     ),
     "other": Facts((), "last", 3600, 60, rests=False, words=()),
 }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Data
+from occupancy.data.kinds import ERRORS
 from occupancy.data.numbers import STATES, in_each
 from occupancy.data.schema import Schema
 from occupancy.data.times import recordings
@@ -19,10 +20,11 @@ _NUMBERS = {**{word: number for number, word in enumerate(_WORDS)}, **dict.fromk
 _OPEN = re.compile(r"\s*(\d{1,4})\s*\+\s*")
 
 
-def read_counts(cells: pd.Series[Any], schema: Schema, settings: Data) -> pd.Series[float]:
-    """Return the counts in a column (N,), NaN where a cell is blank or none that can be read.
+def read_counts(cells: pd.Series[Any], schema: Schema, settings: Data) -> tuple[pd.Series[float], str]:
+    """Return the counts in a column (N,), NaN where a cell is blank or none that can be read, and what is to be said.
 
-    Words mean what ``labels`` of the schema says. ``12+`` is 12 where counts are capped at 12, and larger counts are.
+    Words mean what ``labels`` of the schema says. ``12+`` is 12 where counts are capped at 12, and larger counts are,
+    but for the numbers that tell an error.
 
     Args:
         cells: (N,) text or numbers.
@@ -40,7 +42,12 @@ def read_counts(cells: pd.Series[Any], schema: Schema, settings: Data) -> pd.Ser
         return text.map(words).astype(np.float64).fillna(exact)
 
     counts = pd.Series(in_each(cells, read), cells.index)
-    return counts.clip(upper=settings.max_count).where(counts.abs() < np.inf, counts) if settings.cap_counts else counts
+    above = (counts > settings.max_count) & (counts < np.inf) & ~counts.isin(ERRORS)
+    if not settings.cap_counts or not above.any():
+        return counts, ""
+    most = settings.max_count
+    said = f"{above.sum():,} counts above {most}, up to {counts[above].max():g}, count as {most}"
+    return counts.mask(above, most), said
 
 
 def on_words(cells: pd.Series[Any], settings: Data) -> str:

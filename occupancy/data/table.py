@@ -212,26 +212,30 @@ def validate(
     _check_shape(raw, where)
     raw = raw.loc[:, [not schema.ignores(str(name)) for name in raw.columns]].reset_index(drop=True)
     raw, times = _with_times(raw, schema, settings, where, label)
-    table = _in_numbers(raw, times, schema, settings, labelled)
+    table, capped = _in_numbers(raw, times, schema, settings, labelled)
     clock = None if times is None else times.clock
     if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
     log = check_step(_build(table, schema, settings, name, labelled, in_use), where)
-    said = () if in_use else _notes(log, settings)  # in use, what the model reads and learned from decides
+    # In use, what the model reads and learned from decides.
+    said = () if in_use else filter(None, (capped, *_notes(log, settings)))
     notes = (*(() if times is None else times.notes), *said)
     lines = table.index.to_numpy() if label is not None and settings.step is None else None
     return replace(log, clock=clock, notes=notes, lines=lines)
 
 
-def _in_numbers(raw: pd.DataFrame, times: Times | None, schema: Schema, settings: Data, labelled: bool) -> pd.DataFrame:
-    kinds = {column.name: column.kind for column in schema.columns}
+def _in_numbers(
+    raw: pd.DataFrame, times: Times | None, schema: Schema, settings: Data, labelled: bool
+) -> tuple[pd.DataFrame, str]:
+    """Return the cells as numbers and times, and what is to be said of counts."""
+    said, kinds = "", {column.name: column.kind for column in schema.columns}
     present = [name for name in schema.sensors if name in raw.columns]
     table = pd.DataFrame({name: to_numbers(raw[name], kinds[name]) for name in present}, index=raw.index)
     if labelled and schema.count in raw.columns:
-        table[schema.count] = read_counts(raw[schema.count], schema, settings)
+        table[schema.count], said = read_counts(raw[schema.count], schema, settings)
     if times is not None:
         table[TIME] = times.times
-    return table
+    return table, said
 
 
 def _with_times(
@@ -300,9 +304,9 @@ def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, label
     if labelled:
         counts = readings[schema.count]
         readings[schema.count] = hold_counts(counts, settings.max_gap, settings.hold_counts)
-        if (held := counts.isna() & readings[schema.count].notna()).any():
-            carried = pd.DataFrame(index=readings.index) if carried is None else carried
-            carried[schema.count] = held
+        if settings.hold_counts is not None:
+            held = (counts.isna() & readings[schema.count].notna()).to_frame(schema.count)
+            carried = pd.concat([held] if carried is None else [carried, held], axis=1)
         if readings[schema.count].notna().all():
             readings[schema.count] = readings[schema.count].astype(np.int64)
     return Log(name, schema.name, schema, readings, missing, settings.max_gap, carried=carried)
