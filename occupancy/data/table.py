@@ -89,7 +89,7 @@ class Log:
     def wall(self) -> pd.DatetimeIndex:
         """Time of the wall clock in its room at each row, (N,), without a zone; see `Clock`."""
         parts = [wall_times(self.times[place.first : place.end], place.clock) for place in self.rooms]
-        return parts[0].append(parts[1:]) if parts else wall_times(self.times, self.clock)
+        return pd.DatetimeIndex(parts[0].append(parts[1:])) if parts else wall_times(self.times, self.clock)
 
     @cached_property
     def step_s(self) -> float:
