@@ -23,10 +23,10 @@ from joblib import Parallel, delayed
 from occupancy.arrays import Rows
 from occupancy.config import Data, Room, Simulation
 from occupancy.data.folds import cut, load_scheme
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI
 from occupancy.data.simulation import simulate_rooms
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.errors import InputWarning
 from occupancy.health.examine import examine
 from occupancy.health.finding import lines

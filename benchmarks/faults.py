@@ -26,10 +26,10 @@ import pandas as pd
 from occupancy.config import Config
 from occupancy.config.parsing import load_config
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.room_folds import folds_of
 from occupancy.data.schema import Schema
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
 from occupancy.execution.fold import one_thread
 from occupancy.health.effects import answerable, believed, is_useless

@@ -25,7 +25,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from occupancy.data.table import Log
+    from occupancy.data.log import Log
 
 # On busy cores any deadline fails now and then. `make proofs` chooses its profile by --hypothesis-profile.
 settings.register_profile("tests", deadline=None, max_examples=25)

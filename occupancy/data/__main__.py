@@ -24,7 +24,7 @@ from occupancy.errors import InputError, InputWarning
 
 if TYPE_CHECKING:
     from occupancy.config import Data
-    from occupancy.data.table import Log
+    from occupancy.data.log import Log
 
 LISTED_GAPS = 10
 

@@ -24,7 +24,7 @@ from occupancy.config import Name, Section
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.data.cells import hold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import recordings
 from occupancy.errors import InputError, InputWarning, shortened
 

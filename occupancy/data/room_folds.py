@@ -6,7 +6,7 @@ import numpy as np
 
 from occupancy.config import LEAVE_ROOMS_OUT, Data
 from occupancy.data.folds import Fold, check_labels, cut, load_scheme, rest_of
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 
 FOLDS = 4

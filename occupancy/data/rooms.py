@@ -16,9 +16,10 @@ import pandas as pd
 from occupancy.config import EACH_ROOM, LEAVE_ROOMS_OUT, Data
 from occupancy.data.clock import Clock
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log, Place
 from occupancy.data.room_folds import cut_within
 from occupancy.data.schema import Schema, load_schema
-from occupancy.data.table import Log, Place, read_log
+from occupancy.data.table import read_log
 from occupancy.data.times import STEP_TOLERANCE
 from occupancy.errors import InputError, InputWarning, escaped
 

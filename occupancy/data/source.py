@@ -11,10 +11,11 @@ import numpy as np
 
 from occupancy.config import Data
 from occupancy.data.download import Unreachable, find_uci
+from occupancy.data.log import Log
 from occupancy.data.rooms import open_rooms
 from occupancy.data.schema import UCI, load_schema
 from occupancy.data.simulation import simulate
-from occupancy.data.table import Log, check_step, read_log
+from occupancy.data.table import check_step, read_log
 from occupancy.errors import InputError, InputWarning
 
 SIMULATED = "simulated"

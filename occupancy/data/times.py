@@ -210,9 +210,8 @@ def falls(times: pd.Series[pd.Timestamp]) -> bool:
 
 
 def _on_changes(utc: pd.Series[pd.Timestamp], zone: str, clock: Clock) -> tuple[str, ...]:
-    if not changes_within(utc, zone):
-        return ()
-    return (f"clocks change within the log; its times run on from the first row's ({_shown(clock.offset_s)})",)
+    said = f"clocks change within the log; its times run on from the first row's ({_shown(clock.offset_s)})"
+    return (said,) if changes_within(utc, zone) else ()
 
 
 def _shown(offset_s: float) -> str:

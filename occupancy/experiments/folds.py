@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from occupancy.data.folds import final_fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.execution.unit import Failure, Outcome, Scores, Unit
 from occupancy.experiments import report
 from occupancy.experiments.experiment import Experiment

@@ -9,10 +9,10 @@ from typing import Any
 
 from occupancy.config import EACH_ROOM, Config, Data
 from occupancy.data.folds import PARTS, Fold, digest_of
+from occupancy.data.log import Log
 from occupancy.data.room_folds import folds_of
 from occupancy.data.rooms import stored_rooms
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.execution.unit import Source, code_version
 from occupancy.experiments.screening import refuse, screen

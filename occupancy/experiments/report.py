@@ -17,7 +17,7 @@ from occupancy.arrays import Rows
 from occupancy.cli.format import heading, jsonable, plain_lines, plain_table, shown
 from occupancy.config import Config, Tracking
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
 from occupancy.models.inputs import columns_unused

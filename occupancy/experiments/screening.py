@@ -11,7 +11,7 @@ import numpy as np
 from occupancy.arrays import Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log, Place
+from occupancy.data.log import Log, Place
 from occupancy.errors import InputError, InputWarning
 from occupancy.health.effects import believed
 from occupancy.health.examine import examine

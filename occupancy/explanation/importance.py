@@ -12,7 +12,7 @@ import pandas as pd
 from occupancy.arrays import Ints, Rows
 from occupancy.config import Explanation
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import recordings
 from occupancy.errors import InputError
 from occupancy.explanation.sensors import groups_of, sensors_of

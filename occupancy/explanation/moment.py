@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import recordings, stretches
 from occupancy.errors import InputError
 from occupancy.explanation.sensors import Groups, groups_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from occupancy.config import Kind
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.features.sensors import columns_of
 
 Groups = dict[str, tuple[str, ...]]

@@ -8,7 +8,7 @@ from functools import partial
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.words import listed, several, short
 from occupancy.health.examine import examine

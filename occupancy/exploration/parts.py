@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from occupancy.arrays import Floats
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 
 
 @dataclass(frozen=True)

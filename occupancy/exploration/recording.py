@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import steps_of
 from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.words import duration, several

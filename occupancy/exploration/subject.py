@@ -9,9 +9,10 @@ from functools import partial
 from occupancy.config import Data
 from occupancy.data.cells import is_blank
 from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.log import Log
 from occupancy.data.schema import Schema, load_schema
 from occupancy.data.source import NAMES, SIMULATED, existing, open_log, sources, tell
-from occupancy.data.table import Log, read_settled, validate_cells
+from occupancy.data.table import read_settled, validate_cells
 from occupancy.errors import InputError
 from occupancy.exploration.parts import Subject
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from occupancy.arrays import Rows
 from occupancy.config import CENTRED, PHYSICS, Kind
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.features.physics import PhysicsFeatures
 from occupancy.features.sensors import Features
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
 from occupancy.config import CENTRED, Kind
 from occupancy.data import rolling
+from occupancy.data.log import Log
 from occupancy.data.rolling import by_stretch, samples_of
-from occupancy.data.table import Log
 from occupancy.data.times import stretches
 from occupancy.features.balance import Air, span_of
 from occupancy.features.holes import extremes, fill_by_others

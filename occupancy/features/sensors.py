@@ -19,8 +19,8 @@ from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
 from occupancy.config import PHYSICS, Kind
 from occupancy.data import rolling
 from occupancy.data.kinds import in_usual_unit
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log
 from occupancy.data.times import step_of, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.holes import NoSensorError, extremes, fill_by_others

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 
 from occupancy.arrays import Rows
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.health.finding import Finding
 from occupancy.prediction import Prediction
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from occupancy.arrays import Rows
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.health.finding import Finding
 from occupancy.health.jumps import check_jumps
 from occupancy.health.levels import check_levels

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Section
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import steps_of
 from occupancy.errors import InputError
 from occupancy.health.scene import RISE_S, SOUND_S, Scene, Signs, runs_of, total

@@ -12,8 +12,8 @@ import pandas as pd
 
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Kind
+from occupancy.data.log import Log
 from occupancy.data.schema import Column
-from occupancy.data.table import Log
 from occupancy.data.times import steps_of
 
 APART_S = 1800.0

@@ -23,7 +23,7 @@ from occupancy.config import (
     Mixture,
     RandomForest,
 )
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputWarning
 from occupancy.features.physics import absent_kinds
 from occupancy.models.estimator import Estimator, read_settings

@@ -14,7 +14,7 @@ import pandas as pd
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.features.sensors import columns_of
 from occupancy.models.estimator import FORMAT, FORMAT_KEY, SETTINGS, Steps
 

@@ -16,7 +16,7 @@ import pandas as pd
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 from occupancy.features.learned import Learned
 from occupancy.prediction import Prediction

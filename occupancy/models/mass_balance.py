@@ -12,7 +12,7 @@ from occupancy.arrays import Floats, Ints, Rows, stretch_of
 from occupancy.config import Config, Kind, MassBalance
 from occupancy.data import rolling
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.balance import Air, air_changes, outdoors, span_of

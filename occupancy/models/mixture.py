@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Clock, Config, Majority, Mixture
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import label_runs
 from occupancy.features.holes import NoSensorError
 from occupancy.models.base import EstimatorBase

@@ -7,7 +7,7 @@ import pandas as pd
 
 from occupancy.arrays import Rows
 from occupancy.data.clock import Clock
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.models.estimator import CLOCK, VOLUME, Estimator
 from occupancy.prediction import Prediction, join
 

@@ -17,8 +17,9 @@ from occupancy.arrays import Floats
 from occupancy.config import Data, Explanation
 from occupancy.data import holes
 from occupancy.data.cells import LISTED_CELLS
+from occupancy.data.log import Log
 from occupancy.data.reading import Cells
-from occupancy.data.table import Log, validate_cells
+from occupancy.data.table import validate_cells
 from occupancy.data.times import recordings, steps_of
 from occupancy.errors import InputError
 from occupancy.explanation import figures, moment

@@ -9,7 +9,7 @@ import numpy as np
 
 from occupancy.arrays import Floats, Rows
 from occupancy.data import holes
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 from occupancy.prediction import Prediction
 

@@ -12,8 +12,9 @@ import pandas as pd
 from occupancy.config import Config
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
+from occupancy.data.log import Log
 from occupancy.data.schema import Schema
-from occupancy.data.table import Log, validate
+from occupancy.data.table import validate
 from occupancy.errors import InputError
 from occupancy.health.effects import answerable, believed
 from occupancy.health.examine import examine

@@ -14,11 +14,11 @@ import pandas as pd
 from occupancy.config import Data
 from occupancy.config.parsing import resolve
 from occupancy.data.folds import Fold, Scheme, cut
+from occupancy.data.log import Log
 from occupancy.data.reading.cells import Cells
 from occupancy.data.reading.files import read_files
 from occupancy.data.schema import Schema
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.data.times import Times, joined_text, read_times, recognise
 from occupancy.errors import InputWarning
 from occupancy.setup.answers import Answers

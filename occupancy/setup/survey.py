@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from occupancy.data.log import Log
 from occupancy.data.schema import Schema
-from occupancy.data.table import Log
 from occupancy.setup.choice import Choice
 from occupancy.setup.clock import Zone
 from occupancy.setup.columns import Column

@@ -17,8 +17,8 @@ from mlflow.types.schema import AnyType
 
 from occupancy import serving
 from occupancy.config import Config
+from occupancy.data.log import Log
 from occupancy.data.schema import Schema
-from occupancy.data.table import Log
 from occupancy.prediction import COLUMNS
 from occupancy.tracking.guard import RECORDED, store_errors
 

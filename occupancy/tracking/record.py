@@ -20,7 +20,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from occupancy.data.holes import counted
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 from occupancy.execution.unit import Failure, Outcome
 from occupancy.tracking import outcomes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from occupancy.config import Tracking
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.execution.unit import Unit
 
 

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 from occupancy.config import Data, Room, Simulation
+from occupancy.data.log import Log
 from occupancy.data.schema import Schema
 from occupancy.data.simulation import simulate
-from occupancy.data.table import Log, read_log
+from occupancy.data.table import read_log
 from occupancy.errors import InputError
 from occupancy.health.examine import examine
 from occupancy.health.finding import lines

@@ -12,8 +12,8 @@ import pytest
 
 from occupancy.config import Calibration, Config, Data, Logistic, MassBalance, Mixture, RandomForest
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.reading import read_files
-from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.health.finding import lines
 from occupancy.health.profile import learn

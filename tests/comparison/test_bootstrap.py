@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from occupancy.comparison import bootstrap
 from occupancy.comparison.bootstrap import DRAWS, differences, resampled, stretch_totals
 from occupancy.data.folds import cut, load_scheme
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import label_runs
 
 # Stretches of two folds: four and three rows in the first, of unequal excess; one in the second.

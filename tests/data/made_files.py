@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Data
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log, read_log
+from occupancy.data.table import read_log
 from occupancy.errors import InputError
 
 SENSORS = ("temperature", "co2", "motion")

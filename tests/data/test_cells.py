@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 from occupancy.config import Data
+from occupancy.data.log import Log
 from occupancy.data.reading import read_files
 from occupancy.data.reading.content import MOST_BYTES
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log, read_log, validate
+from occupancy.data.table import read_log, validate
 from occupancy.errors import InputError
 
 ROOM = Schema(

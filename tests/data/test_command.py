@@ -15,8 +15,8 @@ import pytest
 from occupancy.data import download
 from occupancy.data.__main__ import main
 from occupancy.data.download import UCI_FILE
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI
-from occupancy.data.table import Log
 
 HEAVY = ("torch", "pandas", "numpy", "pandera", "mlflow", "pydantic", "yaml")
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from occupancy.arrays import Rows
 from occupancy.config import Data
 from occupancy.data.folds import Scheme, Times, cut, digest_of, final_fold, load_scheme
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log, validate
+from occupancy.data.table import validate
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.sensors import Features
 

@@ -11,9 +11,10 @@ import pytest
 
 from occupancy.config import Data
 from occupancy.data.clock import with_offset
+from occupancy.data.log import Log
 from occupancy.data.reading.files import read_file
 from occupancy.data.source import open_log
-from occupancy.data.table import Log, read_log
+from occupancy.data.table import read_log
 from occupancy.errors import InputError, InputWarning
 from tests.data.made_days import CELLS, DAY, HEADER, SETTINGS, TIMES, TRUTH, lines
 

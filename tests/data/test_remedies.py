@@ -12,8 +12,9 @@ import pytest
 
 from occupancy.config import Data
 from occupancy.data.cells import REMEDIES
+from occupancy.data.log import Log
 from occupancy.data.schema import Schema
-from occupancy.data.table import Log, read_log
+from occupancy.data.table import read_log
 from occupancy.errors import InputError
 from tests.data.made_days import CELLS, DAY, HEADER, SETTINGS, TIMES, TRUTH, lines
 

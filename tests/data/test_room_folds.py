@@ -13,10 +13,10 @@ import pytest
 from occupancy.arrays import Rows
 from occupancy.config import LSTM, Config, MassBalance, Model, RandomForest, Train
 from occupancy.data.folds import PARTS, Fold
+from occupancy.data.log import Log, Place
 from occupancy.data.room_folds import cut_within, deal, folds_of, leave_rooms_out
 from occupancy.data.rooms import open_rooms
 from occupancy.data.schema import UCI
-from occupancy.data.table import Log, Place
 from occupancy.errors import InputError
 from occupancy.execution.fold import FoldResult, run_fold, validate_fold
 from occupancy.models.estimator import NO_STEPS, Steps

@@ -12,9 +12,9 @@ import pytest
 from occupancy.config import Data, Room, Simulation
 from occupancy.data import download
 from occupancy.data.download import UCI_FILE, Unreachable
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
 
 QUICK = Simulation(days=1, room=Room(step_s=120.0))

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from occupancy.config import Data
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI, Column, Schema, load_schema
-from occupancy.data.table import Log, read_log, validate
+from occupancy.data.table import read_log, validate
 from occupancy.data.times import recordings
 from occupancy.errors import InputError
 

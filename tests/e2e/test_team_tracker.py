@@ -41,8 +41,8 @@ from mlflow.entities import LoggedModel, LoggedModelStatus, Run, ViewType
 
 from occupancy import predict, train
 from occupancy.config.parsing import load_config
+from occupancy.data.log import Log
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.tracking.record import open_record
 from occupancy.tracking.request import Request
 from tests.places import ROOT

@@ -14,8 +14,8 @@ import pandas as pd
 
 from occupancy.config import Config, Majority, Model
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log
 from occupancy.execution.unit import Unit
 
 ROWS = 60

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from occupancy.arrays import Rows
 from occupancy.config import LSTM, MLPCRF, Config, Decoding, Logistic, Train
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log
 from occupancy.execution.fold import FoldResult, run_fold, validate_fold
 from occupancy.features.sensors import Features
 from occupancy.metrics import score

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 
 from occupancy.config import Config, Tracking, Train
 from occupancy.data.folds import final_fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 from occupancy.execution.unit import Failure, Outcome, Unit
 from occupancy.experiments import report

@@ -21,7 +21,7 @@ from mlflow.entities import Run
 from occupancy.config import LSTM, Config, Train
 from occupancy.config.parsing import load_config
 from occupancy.data.folds import digest_of
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.experiments.plan import plan
 from occupancy.experiments.result import Result
 from occupancy.experiments.run import conduct_one

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from occupancy.arrays import Ints
 from occupancy.config import Config, Data, Tracking, Train
 from occupancy.data.folds import Fold, cut, digest_of, load_scheme
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.experiments import report
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import FoldScores, Result

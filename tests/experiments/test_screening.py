@@ -6,7 +6,7 @@ import pytest
 
 from occupancy.config import Config, Data, Logistic
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log, Place
+from occupancy.data.log import Log, Place
 from occupancy.errors import InputError, InputWarning
 from occupancy.experiments.screening import refuse, screen
 from tests.health.made_logs import SCHEMA, changed, log_of, office

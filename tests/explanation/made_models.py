@@ -12,8 +12,8 @@ import pandas as pd
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, Data
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log
 from occupancy.data.times import recordings
 from occupancy.models.estimator import Estimator
 from occupancy.prediction import Prediction

@@ -12,7 +12,7 @@ import pytest
 
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config, Data
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 from occupancy.explanation.moment import Moment, explain, explainable, shapley, window_of
 from occupancy.models.baselines import ClockEstimator

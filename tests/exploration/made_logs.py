@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log
 from occupancy.exploration.parts import Subject
 
 START = pd.Timestamp("2024-03-04 08:00")

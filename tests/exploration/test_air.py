@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.exploration import air
 from occupancy.exploration.parts import Subject
 from tests.exploration.made_logs import subject, times

@@ -14,8 +14,8 @@ import pytest
 
 from occupancy.config import Data
 from occupancy.data.folds import cut, load_scheme
+from occupancy.data.log import Log
 from occupancy.data.schema import Column
-from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.exploration.page import SECTIONS, page
 from occupancy.exploration.parts import Picture, Section, Subject

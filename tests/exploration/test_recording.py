@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.exploration import recording
 from occupancy.exploration.parts import Subject
 from tests.drawn import bars

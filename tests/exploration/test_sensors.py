@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.exploration import day, sensors, series
 from occupancy.exploration.parts import Subject
 from tests.drawn import bars, points

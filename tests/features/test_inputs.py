@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from occupancy.config import Kind
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import stretches
 from occupancy.errors import InputError
 from occupancy.features.inputs import fit_inputs, inputs_from

@@ -14,9 +14,9 @@ import pytest
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Config, Kind, Room, Simulation
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log, Place
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.simulation import simulate
-from occupancy.data.table import Log, Place
 from occupancy.data.times import recordings, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.inputs import Inputs, fit_inputs

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
 from occupancy.config import Kind
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI, Column, Schema
-from occupancy.data.table import Log
 from occupancy.data.times import recordings, stretches
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.holes import fill_by_others

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from occupancy.config.parsing import load_config
 from occupancy.data.folds import cut, load_scheme
+from occupancy.data.log import Log
 from occupancy.data.schema import load_schema
-from occupancy.data.table import Log
 from occupancy.errors import CONTROL, InputError
 from tests.fuzz.changes import TOKENS, spoiled_file
 from tests.fuzz.test_fuzz_logs import SCHEMA

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from occupancy.config import Room, Simulation
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
 from occupancy.data.simulation import simulate
-from occupancy.data.table import Log
 from occupancy.health.examine import examine
 from occupancy.health.finding import Finding
 from occupancy.health.profile import Profile, learn

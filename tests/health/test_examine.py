@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.health.examine import examine
 from occupancy.health.finding import lines
 from tests.health.made_logs import changed, found, log_of, office, profile, third_day

@@ -15,9 +15,9 @@ import pandas as pd
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, Data, Majority, Room, Simulation, Train
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.models.estimator import Steps
 from occupancy.prediction import Prediction, from_probabilities
 

@@ -20,9 +20,9 @@ from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config, Data, Majority, MassBalance, RandomForest, Room, Simulation, Train
 from occupancy.data.clock import Clock as WallClock
 from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.models.baselines import ClockEstimator, MajorityEstimator
 from occupancy.models.estimator import SETTINGS, Estimator

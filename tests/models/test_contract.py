@@ -22,9 +22,9 @@ from occupancy.config import LSTM, MLPCRF, Calibration, Config, Decoding, Kind, 
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.errors import InputWarning
 from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import NO_STEPS, Estimator

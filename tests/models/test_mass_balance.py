@@ -13,9 +13,9 @@ import pytest
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, MassBalance, Room, Simulation
 from occupancy.data.folds import Fold, cut, load_scheme
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.simulation import simulate
-from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
 from occupancy.features.balance import USUAL_PER_H
 from occupancy.models.estimator import NO_STEPS, VOLUME

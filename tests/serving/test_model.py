@@ -14,9 +14,9 @@ import torch
 
 from occupancy.config import LSTM, Config, Data, Room, Simulation, Train
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
-from occupancy.data.table import Log
 from occupancy.errors import InputError, InputWarning
 from occupancy.models import make_estimator
 from occupancy.models.estimator import NO_STEPS

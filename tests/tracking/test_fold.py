@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from occupancy.config import Config, Data, Majority
 from occupancy.data.folds import Fold
-from occupancy.data.table import Place
+from occupancy.data.log import Place
 from occupancy.prediction import from_probabilities
 from occupancy.tracking import fold as fold_module
 from occupancy.tracking.fold import log_fold

@@ -24,7 +24,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR
 
 from occupancy.config import Tracking
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError, Interrupted
 from occupancy.execution.unit import Failure, Scores
 from occupancy.tracking import run as run_module

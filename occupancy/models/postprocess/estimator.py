@@ -11,7 +11,7 @@ import pandas as pd
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 from occupancy.models.base import EstimatorBase
 from occupancy.models.estimator import NO_STEPS, SETTINGS, Make, Steps, read_settings

@@ -30,7 +30,7 @@ def test_beside_the_store_a_run_and_a_log_are_all_it_takes(home: Home) -> None:
     asked = run_command(home.folder, "--run", home.run, "--csv", "log.csv")
     assert asked.returncode == 0
     table = pd.read_csv(io.StringIO(asked.stdout))
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == [*COLUMNS, "health"]
     assert len(table) == 864
     model, remark, history, scores, wrote, found = asked.stderr.splitlines()
     assert model == "model    smoke-fold-2 (trained on 576 labelled rows of simulated)"

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from occupancy.arrays import Rows
 from occupancy.config import LSTM, Config, Data, Train
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import Column, Schema
-from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import NO_STEPS, SETTINGS, Epoch

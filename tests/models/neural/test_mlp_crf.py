@@ -14,7 +14,7 @@ from torch import Tensor
 from occupancy.arrays import Rows
 from occupancy.config import MLPCRF, Config, Train
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.errors import InputError
 from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import NO_STEPS

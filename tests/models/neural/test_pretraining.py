@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from occupancy.config import LSTM, Config, Data, Room, Simulation, Train
 from occupancy.data.folds import Fold
+from occupancy.data.log import Log
 from occupancy.data.schema import UCI
 from occupancy.data.simulation import simulate, simulate_rooms
-from occupancy.data.table import Log
 from occupancy.errors import InputError
 from occupancy.features.inputs import fit_inputs
 from occupancy.features.sensors import Features

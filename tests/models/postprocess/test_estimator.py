@@ -27,7 +27,7 @@ from occupancy.config import (
 from occupancy.config.model import Single
 from occupancy.config.parsing import load_config
 from occupancy.data.folds import Fold
-from occupancy.data.table import Log
+from occupancy.data.log import Log
 from occupancy.data.times import stretches
 from occupancy.metrics import score
 from occupancy.models import load_estimator, make_estimator

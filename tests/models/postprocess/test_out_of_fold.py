@@ -9,8 +9,8 @@ import pytest
 from occupancy.arrays import Ints
 from occupancy.config import LSTM, Clock, Config, Logistic, RandomForest, Train
 from occupancy.data.folds import Fold
+from occupancy.data.log import Place
 from occupancy.data.schema import UCI
-from occupancy.data.table import Place
 from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator
 from occupancy.models.postprocess.out_of_fold import (
