@@ -57,8 +57,8 @@ def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> tuple[pd.
     for column in schema.columns:
         if column.name in readings:
             series = _Series.of(times, readings[column.name], grid, step)
-            values[column.name], young = _by_rule(series, column, settings)
-            carried[column.name] = (series.since == series.right) & ~np.isnan(values[column.name])
+            values[column.name], young, own = _by_rule(series, column, settings)
+            carried[column.name] = ~own & ~np.isnan(values[column.name])
             fresh |= young
     if schema.count in readings:
         series = _Series.of(times, readings[schema.count], grid, step)
@@ -75,12 +75,17 @@ class _Series:
         right: (N,) how many readings come up to each row.
         since: (N,) how many readings come up to a step before it.
         age_s: (N,) seconds since the last reading; infinite before the first.
+        before: (N,) the last reading up to a step before it, within `ON_CHANGE_S`; NaN if there is none.
         on_change: whether the sensor is only written when it changes. A sensor of fine resolution that is written at
             regular times changes with every reading too.
     """
 
-    def __init__(self, at: Ints, values: NDArray[Any], right: Ints, since: Ints, age_s: Floats) -> None:
-        self.readings, self.right, self.since, self.age_s = values, right, since, age_s
+    def __init__(self, at: Ints, values: NDArray[Any], grid: Ints, step: int) -> None:
+        self.readings = values
+        self.right, self.since = np.searchsorted(at, grid, "right"), np.searchsorted(at, grid - step, "right")
+        self.age_s = _age_s(at, self.right, grid)
+        late = _age_s(at, self.since, grid - step) > ON_CHANGE_S
+        self.before = np.where(late, np.nan, values[self.since.clip(1) - 1]) if len(at) else np.full(len(grid), np.nan)
         self.on_change = False
         if len(values) > FEWEST and (np.diff(values) != 0).mean() >= ON_CHANGE:
             quarter, half, three_quarters = np.quantile(np.diff(at), [0.25, 0.5, 0.75])
@@ -90,10 +95,7 @@ class _Series:
     def of(cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int) -> _Series:
         known = column.notna().to_numpy()
         at, values = times.asi8[known], column.to_numpy(np.float64)[known]
-        right = np.searchsorted(at, grid, "right")
-        age_s = np.full(len(grid), np.inf)
-        age_s[right > 0] = (grid - at[right.clip(1) - 1])[right > 0] / _NS if len(at) else np.inf
-        return cls(at, values, right, np.searchsorted(at, grid - step, "right"), age_s)
+        return cls(at, values, grid, step)
 
     def last(self, held: Rows) -> Floats:
         """Return the last reading at the rows (N,) at which it is held, NaN at others."""
@@ -107,21 +109,32 @@ class _Series:
         return np.asarray(sums[self.right] - sums[self.since])
 
 
-def _by_rule(series: _Series, column: Column, settings: Data) -> tuple[Floats, Rows]:
-    """Return the readings of a sensor on the grid (N,), and which of them (N,) are not older than its kind allows."""
+def _age_s(at: Ints, until: Ints, times: Ints) -> Floats:
+    """Return how old the last of so many readings (N,) is at some times (N,); infinite where there is none."""
+    return (
+        np.where(until > 0, (times - at[until.clip(1) - 1]) / _NS, np.inf) if len(at) else np.full(len(times), np.inf)
+    )
+
+
+def _by_rule(series: _Series, column: Column, settings: Data) -> tuple[Floats, Rows, Rows]:
+    """Return the readings of a sensor on the grid, which are not too old for its kind, and which of their step; (N,).
+
+    A sensor that is only written when it changes was on at the start of a step if it was last written so.
+    """
     facts, values = KINDS[column.kind], series.readings
     limit_s = facts.max_age_s if settings.max_age is None else settings.max_age
     young = series.age_s <= limit_s
     on_change = facts.rests and settings.max_age is None and series.on_change
     held = series.age_s <= ON_CHANGE_S if on_change else young
     found, count = series.last(held), series.right - series.since
+    own = count > 0
     if facts.rule == "any":
-        return np.where(count > 0, series.within((values > 0).astype(np.float64)) > 0, found > 0).astype(
-            np.float64
-        ) + 0 * found, young
+        within = series.within((values > 0).astype(np.float64)) > 0
+        earlier = ~within & ((series.before > 0) if on_change else (found > 0) & ~own)
+        return (within | earlier) + 0 * found, young, own & ~earlier
     if facts.rule == "mean":
-        return np.where(count > 0, series.within(values) / count.clip(1), found) + 0 * found, young
-    return found, young
+        return np.where(own, series.within(values) / count.clip(1), found) + 0 * found, young, own
+    return found, young, own
 
 
 def irregular(times: pd.DatetimeIndex, max_gap: float) -> str:

@@ -114,6 +114,9 @@ class ServedModel:
     def predict(self, frame: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Return a table of predictions, as `Prediction.to_frame` has it, for every row of a raw frame.
 
+        Of a model that was trained on a grid (``data.step``) they are for the rows of the grid: how many there are,
+        and their times, are not those of the frame; the column ``time`` tells.
+
         Raises:
             RequestError: the frame does not pass the gate, or the model can't count its rows. It is an `InputError`,
                 and MLflow's server answers it with 400.
