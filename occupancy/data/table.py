@@ -110,8 +110,7 @@ def validate(
     if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
     log = check_step(_build(table, schema, settings, name, labelled, in_use), where)
-    # In use, what the model reads and learned from decides.
-    said = () if in_use else filter(None, (capped, *_notes(log, settings)))
+    said = () if in_use else filter(None, (capped, *_notes(log, settings)))  # in use, what the model reads decides
     notes = (*(() if times is None else times.notes), *said)
     lines = table.index.to_numpy() if label is not None and settings.step is None else None
     return replace(log, clock=clock, notes=notes, lines=lines)
