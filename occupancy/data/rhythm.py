@@ -32,8 +32,8 @@ def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> tuple[pd.
 
     A row at time t uses readings after t - step up to t, and where there are none the last one before, unless it is
     older than ``data.max_age`` or the age of its kind. A sensor of a kind that rests, and that is only written when it
-    changes, holds for a day: one whose readings all differ and come at irregular times. Rows at which no sensor has a
-    reading are left out, so that a pause stays a gap. A count is that of its step.
+    changes, holds for a day: one of two states, or whose readings come at irregular times. Rows at which no sensor has
+    a reading are left out, so that a pause stays a gap. A count is that of its step.
 
     Args:
         readings: (N, columns) on sorted times, NaN where a reading or a count is missing.
@@ -89,7 +89,7 @@ class _Series:
         self.on_change = False
         if len(values) > FEWEST and (np.diff(values) != 0).mean() >= ON_CHANGE:
             quarter, half, three_quarters = np.quantile(np.diff(at), [0.25, 0.5, 0.75])
-            self.on_change = bool(three_quarters - quarter > OFF * half)
+            self.on_change = bool(three_quarters - quarter > OFF * half) or len(np.unique(values)) == 2
 
     @classmethod
     def of(cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int) -> _Series:
