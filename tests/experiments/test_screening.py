@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,9 +24,14 @@ def fold(log: Log, used: slice = slice(0, None)) -> Fold:
     return Fold(1, log, third == 0, third == 1, third == 2)
 
 
+def of_file(frame: pd.DataFrame) -> Log:
+    """Return a log whose rows have lines in a file, below its header."""
+    return dataclasses.replace(log_of(frame), lines=np.arange(len(frame)) + 2)
+
+
 def fahrenheit() -> Log:
     celsius = office().frame["temperature"]
-    return log_of(changed(office().frame, "temperature", celsius[HALF:] * 1.8 + 32, HALF))
+    return of_file(changed(office().frame, "temperature", celsius[HALF:] * 1.8 + 32, HALF))
 
 
 def test_sensors_that_work_are_not_spoken_of() -> None:
@@ -34,7 +41,7 @@ def test_sensors_that_work_are_not_spoken_of() -> None:
 
 
 def test_error_codes_are_missing_before_anything_is_learned_and_that_is_said() -> None:
-    spoilt = log_of(changed(office().frame, "co2", -1.0, 100, 104))
+    spoilt = of_file(changed(office().frame, "co2", -1.0, 100, 104))
     with pytest.warns(InputWarning, match=r"office\.csv: co2: reads -1 ppm in 4 rows.*rows 102 to 105.*empty these"):
         log, findings = screen(spoilt)
     assert log.missing["co2"].to_numpy().nonzero()[0].tolist() == [100, 101, 102, 103]
