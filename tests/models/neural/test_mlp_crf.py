@@ -62,7 +62,7 @@ def decoded(fitted: ChainEstimator, **model: Any) -> ChainEstimator:
     config = config_of(members=2, **model)
     assert isinstance(config.model, MLPCRF)
     other = ChainEstimator(config, config.model)
-    other.features, other.networks = fitted.features, fitted.networks
+    other.features, other.networks, other.shares = fitted.features, fitted.networks, fitted.shares
     return other
 
 
