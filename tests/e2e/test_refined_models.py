@@ -104,7 +104,7 @@ def test_the_command_gives_what_the_fold_recorded_for_the_same_rows(
     assert predict.main(("--run", fold, "--csv", log, f"tracking.uri={store_of(home)}")) == 0
     printed, _ = capsys.readouterr()
     table = pd.read_csv(io.StringIO(printed), parse_dates=["time"])
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == [*COLUMNS, "health"]
     assert table["answered"].dtype == bool
     same = table[table["time"].isin(recorded["time"])].reset_index(drop=True)
     assert len(same) == 288
