@@ -115,7 +115,7 @@ def _command(options: argparse.Namespace) -> None:
     for line in lines(counted.findings):
         _tell("health", line)
     if kind:
-        sys.stdout.write(files.to_table(counted.prediction, kind, counted.health, counted.log.clock))
+        sys.stdout.write(files.to_table(counted.prediction, kind, counted.health, counted.times))
         sys.stdout.flush()
     _tell("wrote", _written(options.out, kind, len(counted.prediction)))
     _tell("found", counted.summary)
@@ -206,7 +206,7 @@ def _content(path: Path, served: ServedModel, counted: Counted, time: datetime |
 
     kind = files.ending(path)
     if kind in files.TABLES:
-        return files.to_table(counted.prediction, kind, counted.health, counted.log.clock).encode()
+        return files.to_table(counted.prediction, kind, counted.health, counted.times).encode()
     figure = picture(counted) if time is None else moment_picture(served, counted, pd.Timestamp(time))
     return files.to_picture(figure, kind)
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from occupancy.errors import InputError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from matplotlib.figure import Figure
 
-    from occupancy.data.clock import Clock
     from occupancy.prediction import Prediction
 
 TABLES = ("csv", "jsonl")
@@ -50,20 +51,18 @@ def ending(path: Path) -> str:
     return path.suffix.removeprefix(".").lower()
 
 
-def to_table(prediction: Prediction, kind: str, health: Sequence[str], clock: Clock | None = None) -> str:
+def to_table(prediction: Prediction, kind: str, health: Sequence[str], times: Sequence[datetime]) -> str:
     """Return the predictions as text, a line a row: ``csv`` with a header, or ``jsonl``.
 
     Args:
         prediction: of N rows.
         kind: ``csv`` or ``jsonl``.
         health: (N,) what is wrong with the sensors at each row.
-        clock: how the times stand to UTC; if it is known, the times are those of the wall clock, with their offset.
+        times: (N,) the time of each row as it is to be written, with its offset where that is known.
     """
-    from occupancy.data.clock import with_offset  # noqa: PLC0415 (late: `--help` answers without pandas)
-
     table = prediction.to_frame().assign(health=health)
     # pandas leaves the time of day away where all times are midnight, as the one of a lone row may be.
-    table["time"] = [time.isoformat(sep=" ") for time in with_offset(prediction.times, clock)]
+    table["time"] = [time.isoformat(sep=" ") for time in times]
     if kind == "csv":
         return str(table.to_csv(index=False, lineterminator="\n"))
     return "".join(f"{json.dumps(row, allow_nan=False)}\n" for row in table.to_dict("records"))

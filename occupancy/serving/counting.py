@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from occupancy.arrays import Floats
 from occupancy.config import Data, Explanation
 from occupancy.data import holes
 from occupancy.data.cells import LISTED_CELLS
+from occupancy.data.clock import with_offset
 from occupancy.data.log import Log
 from occupancy.data.reading import Cells
 from occupancy.data.table import validate_cells
@@ -55,6 +57,11 @@ class Counted:
     remarks: list[str]
     model: str
     findings: Sequence[Finding] = ()
+
+    @property
+    def times(self) -> list[datetime]:
+        """The time of each row, (N,): that of the wall clock with its offset, where that is known."""
+        return list(with_offset(self.prediction.times, self.log.clock))
 
     @property
     def health(self) -> list[str]:

@@ -26,8 +26,10 @@ def predicted(start: str, rows: int = 3) -> Prediction:
 def test_a_table_holds_every_digit_of_the_prediction_in_either_form() -> None:
     prediction = predicted("2024-01-01 10:00:00")
     expected, health = prediction.to_frame(), ["", "co2 stuck", ""]
-    as_csv = list(csv.DictReader(io.StringIO(files.to_table(prediction, "csv", health))))
-    as_json = [json.loads(line) for line in files.to_table(prediction, "jsonl", health).splitlines()]
+    as_csv = list(csv.DictReader(io.StringIO(files.to_table(prediction, "csv", health, list(prediction.times)))))
+    as_json = [
+        json.loads(line) for line in files.to_table(prediction, "jsonl", health, list(prediction.times)).splitlines()
+    ]
     assert len(as_csv) == len(as_json) == 3
     for position, (one, other) in enumerate(zip(as_csv, as_json, strict=True)):
         assert list(one) == list(other) == [*expected.columns, "health"]
@@ -40,7 +42,8 @@ def test_a_table_holds_every_digit_of_the_prediction_in_either_form() -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_midnight_is_written_as_a_time(kind: str) -> None:
-    assert "2024-01-01 00:00:00" in files.to_table(predicted("2024-01-01 00:00:00", 1), kind, [""])
+    lone = predicted("2024-01-01 00:00:00", 1)
+    assert "2024-01-01 00:00:00" in files.to_table(lone, kind, [""], list(lone.times))
 
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

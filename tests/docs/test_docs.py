@@ -97,7 +97,7 @@ def test_every_link_within_the_project_leads_to_a_file_and_to_a_heading_in_it(pa
 def test_a_file_of_the_code_that_a_page_names_is_there(page: Path) -> None:
     named = re.findall(r"[`> ](\w[\w/]*/\w+\.(?:py|yaml))\b", page.read_text(encoding="utf-8"))
     made_up = {"configs/naive_bayes.yaml", "models/naive_bayes.py", "tests/models/test_naive_bayes.py"}
-    made_up |= {f"office/{name}.yaml" for name in ("schema", "folds", "config")}
+    made_up |= {f"{room}/{name}.yaml" for room in ("office", "room") for name in ("schema", "folds", "config")}
     for path in {*named} - {*made_up, *(f"occupancy/{path}" for path in made_up)}:
         assert any((folder / path).is_file() for folder in (ROOT, ROOT / "occupancy")), path
 
