@@ -151,5 +151,5 @@ def test_a_copied_command_has_neither_its_prompt_nor_its_output(site: Path, brow
         "return [...document.querySelectorAll('.language-console code')].map(code => {"
         "code.setAttribute('data-md-copying', ''); return code.innerText.trim()})"
     )
-    assert "occupancy explore source=office.csv schema=office_schema.yaml max_count=2" in copied
+    assert "occupancy setup office.csv --out office volume_m3=77" in copied
     assert not [text for text in copied if text.startswith("$")]

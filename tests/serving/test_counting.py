@@ -247,7 +247,8 @@ def test_how_late_an_answer_is_and_which_rows_get_none_is_said(monkeypatch: pyte
     estimator = Estimator(causal=False)
     predict = estimator.predict
 
-    def late(frame: pd.DataFrame, rows: Any) -> Prediction:
+    def late(frame: pd.DataFrame, rows: Any, past: Any = None) -> Prediction:
+        del past
         return dataclasses.replace(predict(frame, rows), delay_s=300.0, answered=np.array([True, False, False]))
 
     monkeypatch.setattr(estimator, "predict", late)
