@@ -70,11 +70,6 @@ def find_times(text: pd.DataFrame, asked: Sequence[str] = ()) -> list[str]:
     )
 
 
-def is_time(cells: pd.Series[str]) -> bool:
-    """Return whether a column holds times, dates or times of day."""
-    return _look(cells) in ("whole", "date", "clock")
-
-
 def _look(cells: pd.Series[str]) -> str:
     """Return what a column looks like: ``whole`` times, ``epoch``, ``date``, ``clock``, or nothing of these."""
     there = cells[~cells.isin(["", " "])]
