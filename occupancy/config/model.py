@@ -106,11 +106,31 @@ class RandomForest(Section):
     """Smallest number of rows in a leaf."""
     balanced: bool = False
     """Whether all labels have the same weight, even if a label has few rows; only with ``head: classification``."""
+    hour: bool = False
+    """Whether the hour and the weekday of a row are inputs too."""
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
         _check_balance(self.balanced, self.head)
         return self
+
+
+class BoostedTrees(Section):
+    """Gradient boosting of small trees on the inputs of a row, which classify the count."""
+
+    name: Literal["boosted_trees"] = "boosted_trees"
+    rounds: Annotated[int, Field(ge=1, le=10_000)] = 60
+    """Rounds of boosting; each adds a tree for every label."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Share of each tree that is added."""
+    max_leaves: Annotated[int, Field(ge=2, le=1000)] = 8
+    """Most leaves of a tree."""
+    min_samples_leaf: Annotated[int, Field(ge=1, le=1_000_000)] = 50
+    """Smallest number of rows in a leaf."""
+    penalty: Annotated[float, Field(ge=0, le=1e9)] = 10.0
+    """Weight of the penalty on the squared values of leaves."""
+    hour: bool = False
+    """Whether the hour and the weekday of a row are inputs too."""
 
 
 class Logistic(Section):
@@ -122,6 +142,8 @@ class Logistic(Section):
     models."""
     balanced: bool = True
     """Whether all labels have the same weight, even if a label has few rows."""
+    hour: bool = False
+    """Whether the hour and the weekday of a row are inputs too."""
 
 
 class Majority(Section):
@@ -168,6 +190,7 @@ _Any = (
     | Annotated[BNN, Tag("bnn")]
     | Annotated[RandomForest, Tag("random_forest")]
     | Annotated[Logistic, Tag("logistic")]
+    | Annotated[BoostedTrees, Tag("boosted_trees")]
     | Annotated[Majority, Tag("majority")]
     | Annotated[Clock, Tag("clock")]
     | Annotated[MassBalance, Tag("mass_balance")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,31 +18,29 @@ from occupancy.config import CENTRED, Kind
 from occupancy.data import rolling
 from occupancy.data.log import Log
 from occupancy.data.rolling import by_stretch, samples_of
+from occupancy.data.schema import Column
 from occupancy.data.times import stretches
 from occupancy.features.balance import Air, span_of
 from occupancy.features.holes import extremes, fill_by_others
 from occupancy.features.learned import Learned
 from occupancy.features.sensors import PHYSICS_KINDS, Features, check_inputs, columns_of
+from occupancy.features.spans import (
+    CHANGE_S,
+    LATELY_S,
+    LEVEL_S,
+    MEAN_S,
+    PRESENCE_S,
+    Named,
+    of_motion,
+    of_others,
+    of_sound,
+    of_temperature,
+)
 
 BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
-LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion of each sensor are averaged
-PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # short spans, which show quickly whether anybody is in
-LATELY_S = (300.0, 1200.0)  # spans in which any motion counts
 WARMING_S = 1200.0
 QUIET_QUANTILE = 0.05  # of the readings of a sound sensor; it is taken as its reading in silence
 CONSTANT = 1e-6  # an input with a smaller range on the training rows varies only by rounding
-LOUD = 0.25  # loudness from which a sensor is loud: 28 % above silence
-
-
-_KINDS: dict[str, Kind] = {
-    "people": "co2",
-    "co2": "co2",
-    "loud": "sound",
-    "mov": "motion",
-    "motion": "motion",
-    "warming": "temperature",
-}
-"""The kind of the inputs whose names begin with a word."""
 
 Readings = dict[Kind, Floats]
 
@@ -61,6 +60,8 @@ class PhysicsFeatures:
     - For each span of `PRESENCE_S`: whether there was any motion, the share of samples with motion, the share of loud
       sound sensors, and the loudness of the loudest one.
     - The median warming over `WARMING_S` (degrees per hour).
+    - Of each sensor of another kind but light: the mean over each span of `MEAN_S`, and, unless the kind rests while
+      nothing happens, the slope per hour over each span of `CHANGE_S`.
 
     Loudness is the logarithm of the reading divided by the reading in silence, at least 0.
 
@@ -106,8 +107,7 @@ class PhysicsFeatures:
         seen = rows if seen is None else seen
         stretch = stretches(log.times, seen, log.max_gap)
         there = {column.kind for column in columns_of(log, asked)}
-        kinds = [kind for kind in PHYSICS_KINDS if kind in there]
-        sensors = Features.fit(log, rows, kinds, seen).unscaled()
+        sensors = Features.fit(log, rows, sorted(there), seen).unscaled()
         readings = _by_kind(sensors, log.frame, stretch)
         air = None
         if "co2" in readings:
@@ -118,21 +118,25 @@ class PhysicsFeatures:
         quiet = np.array([_quiet(column[~np.isnan(column)]) for column in sound.T])
         bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred)
         holed = bool(log.missing[list(sensors.typical)].to_numpy()[seen].any())
-        raw = [extremes(values[rows], holed) for _, values in bare._inputs(readings, stretch)]
+        raw = [extremes(values[rows], holed) for _, _, values in bare._inputs(readings, stretch)]
         low, high = np.array(raw).T
         return cls(sensors, air, quiet, low, high, centred)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Name of each input, (F,)."""
-        widths = {kind: len(self._columns(kind)) for kind in PHYSICS_KINDS}
-        readings: Readings = {kind: np.zeros((1, width)) for kind, width in widths.items() if width}
-        return tuple(name for name, _ in self._inputs(readings, np.zeros(1, np.int64)))
+        return tuple(name for _, name, _ in self._inputs(self._silence, np.zeros(1, np.int64)))
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """The kind of sensors that each input is computed from, (F,)."""
-        return tuple(next(kind for word, kind in _KINDS.items() if name.startswith(word)) for name in self.names)
+        return tuple(kind for kind, _, _ in self._inputs(self._silence, np.zeros(1, np.int64)))
+
+    @property
+    def _silence(self) -> Readings:
+        """A row of readings, which gives every input once."""
+        widths = Counter(column.kind for column in self.sensors.columns)
+        return {kind: np.zeros((1, width)) for kind, width in widths.items()}
 
     @property
     def typical(self) -> dict[str, float]:
@@ -147,7 +151,8 @@ class PhysicsFeatures:
     @property
     def history_s(self) -> float:
         """Seconds of earlier rows that the inputs of one row need."""
-        return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S, self.step_s)
+        others = (*MEAN_S, *CHANGE_S) if self._others else ()
+        return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S, self.step_s, *others)
 
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
         """Return the scaled inputs (N, F): 0 to 1 on the training rows, NaN outside every stretch.
@@ -167,7 +172,8 @@ class PhysicsFeatures:
         width = np.where(width > CONSTANT, width, 1.0)
         names = []
         with np.errstate(over="ignore", invalid="ignore"):  # which the check names by input and time
-            for position, (name, values) in enumerate(self._inputs(_by_kind(self.sensors, frame, stretch), stretch)):
+            readings = _by_kind(self.sensors, frame, stretch)
+            for position, (_, name, values) in enumerate(self._inputs(readings, stretch)):
                 scaled[:, position] = (values - self.low[position]) / width[position]
                 names.append(name)
         scaled[stretch == OUTSIDE] = np.nan
@@ -203,55 +209,36 @@ class PhysicsFeatures:
         low, high = (learned.numbers(name, (len(bare.names),)) for name in ("low", "high"))
         return dataclasses.replace(bare, low=low, high=high)
 
-    def _columns(self, kind: Kind) -> list[int]:
-        return [position for position, column in enumerate(self.sensors.columns) if column.kind == kind]
+    @property
+    def _others(self) -> list[Column]:
+        """The sensors of kinds that no formula is for."""
+        return [column for column in self.sensors.columns if column.kind not in PHYSICS_KINDS]
 
-    def _inputs(self, readings: Readings, stretch: Ints) -> Iterator[tuple[str, Floats]]:
-        """Yield name and values (N,) of each input, unscaled; one by one, since a log may be long."""
+    def _inputs(self, readings: Readings, stretch: Ints) -> Iterator[Named]:
+        """Yield kind, name and values (N,) of each input, unscaled; one by one, since a log may be long."""
         over = partial(_over, stretch=stretch, step_s=self.step_s, centred=self.centred)
         if self.air is not None:
             co2_ppm = readings["co2"].mean(axis=1)
             for span_s in BALANCE_S:
                 span = span_of(co2_ppm, stretch, self.step_s, span_s, self.centred)
-                yield f"people_{span_s:g}", self.air.people(span)
-            yield "co2_excess", co2_ppm - self.air.outdoor_ppm
+                yield "co2", f"people_{span_s:g}", self.air.people(span)
+            yield "co2", "co2_excess", co2_ppm - self.air.outdoor_ppm
         if "sound" in readings:
             loudness = np.log(np.maximum(readings["sound"] / self.quiet, 1.0))
-            yield from _of_sound(fill_by_others(loudness), over)
+            yield from of_sound(fill_by_others(loudness), over)
         if "motion" in readings:
-            yield from _of_motion(readings["motion"], over)
+            yield from of_motion(readings["motion"], over)
         if "temperature" in readings:
-            warming = over(readings["temperature"], WARMING_S, rolling.slope)
-            yield "warming", np.median(fill_by_others(warming), axis=1) * 3600 / self.step_s
+            yield from of_temperature(readings["temperature"], over, WARMING_S, self.step_s)
+        for kind in sorted({column.kind for column in self._others}):
+            own = [column for column in self._others if column.kind == kind]
+            yield from of_others(own, readings[kind], over, self.step_s)
 
 
 def absent_kinds(log: Log) -> list[Kind]:
     """Return the kinds of sensors that the inputs need and the log lacks."""
     there = {column.kind for column in log.schema.columns if column.name in log.frame}
     return [kind for kind in sorted(PHYSICS_KINDS) if kind not in there]
-
-
-def _of_sound(loudness: Floats, over: Callable[[Floats, float], Floats]) -> Iterator[tuple[str, Floats]]:
-    """Yield name and values (N,) of each input from the loudness (N, M) at each sensor."""
-    for span_s in LEVEL_S:
-        yield from _ordered(f"loudness_{span_s:g}", over(loudness, span_s))
-    loud = np.where(np.isnan(loudness), np.nan, loudness > LOUD).mean(axis=1, keepdims=True)
-    loudest = loudness.max(axis=1, keepdims=True)
-    for span_s in PRESENCE_S:
-        yield f"loud_{span_s:g}", over(loud, span_s)[:, 0]
-        yield f"loudest_{span_s:g}", over(loudest, span_s)[:, 0]
-
-
-def _of_motion(motion: Floats, over: Callable[[Floats, float], Floats]) -> Iterator[tuple[str, Floats]]:
-    """Yield name and values (N,) of each input from the readings of the motion sensors (N, M)."""
-    for span_s in LEVEL_S:
-        yield from _ordered(f"motion_{span_s:g}", over(motion, span_s))
-    moved = motion.max(axis=1, keepdims=True)
-    for span_s in sorted({*LATELY_S, *PRESENCE_S}):
-        share = over(moved, span_s)[:, 0]
-        yield f"moved_{span_s:g}", np.where(np.isnan(share), np.nan, share > 0)
-        if span_s in PRESENCE_S:
-            yield f"moving_{span_s:g}", share
 
 
 def _by_kind(sensors: Features, frame: pd.DataFrame, stretch: Ints) -> Readings:
@@ -262,11 +249,10 @@ def _by_kind(sensors: Features, frame: pd.DataFrame, stretch: Ints) -> Readings:
     values = sensors.readings(frame, stretch).astype(np.float64)
     usual = sensors.usual
     found: Readings = {}
-    for kind in PHYSICS_KINDS:
+    for kind in {column.kind for column in sensors.columns}:
         own = np.array([column.kind == kind for column in sensors.columns])
-        if own.any():
-            offset = usual[own] if kind == "co2" else None
-            found[kind] = fill_by_others(values[:, own], offset) if kind in {"co2", "motion"} else values[:, own]
+        offset = usual[own] if kind == "co2" else None
+        found[kind] = fill_by_others(values[:, own], offset) if kind in {"co2", "motion"} else values[:, own]
     return found
 
 
@@ -288,10 +274,3 @@ def _over(
     """Return a function of the span at each row, for each column (N, M), (N, M)."""
     samples = samples_of(span_s, step_s)
     return np.stack([by_stretch(function, column, stretch, samples, centred) for column in values.T], axis=1)
-
-
-def _ordered(name: str, values: Floats) -> Iterator[tuple[str, Floats]]:
-    """Yield the columns (N,) of values (N, M), with the values of each row in ascending order."""
-    ranked = np.sort(values, axis=1)
-    for rank in range(ranked.shape[1]):
-        yield f"{name}_{rank + 1}", ranked[:, rank]

@@ -15,6 +15,7 @@ from occupancy.config import (
     LSTM,
     MLPCRF,
     PHYSICS,
+    BoostedTrees,
     Clock,
     Config,
     Logistic,
@@ -65,6 +66,10 @@ def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case for ea
             from occupancy.models.logistic import LogisticEstimator
 
             return LogisticEstimator(config, settings)
+        case BoostedTrees() as settings:
+            from occupancy.models.boosted_trees import BoostedTreesEstimator
+
+            return BoostedTreesEstimator(config, settings)
         case Majority():
             from occupancy.models.baselines import MajorityEstimator
 

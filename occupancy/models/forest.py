@@ -12,22 +12,11 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, RandomForest
 from occupancy.data.folds import Fold
-from occupancy.data.times import check_cadence, stretches
-from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
-from occupancy.models.base import OneStepEstimator, parts_of
+from occupancy.models.base import parts_of
 from occupancy.models.estimator import read_settings
 from occupancy.models.forest_file import read_forest, write_forest
-from occupancy.models.holes import (
-    WHOLE,
-    Matrix,
-    Reduced,
-    complete,
-    predict_rows,
-    read_lacking,
-    read_shares,
-    remaining,
-)
-from occupancy.models.postprocess.calibration import label_shares
+from occupancy.models.holes import WHOLE, Matrix
+from occupancy.models.tabular import TabularEstimator
 from occupancy.prediction import Prediction, from_people, from_probabilities, join
 
 FOREST = "forest.skops"
@@ -38,22 +27,14 @@ FEWER = 5  # times fewer trees have the reduced forests
 Forest: TypeAlias = RandomForestClassifier | RandomForestRegressor
 
 
-class ForestEstimator(OneStepEstimator):
+class ForestEstimator(TabularEstimator[Forest]):
     """Scikit-learn's random forest (Breiman, 2001) on the inputs of single rows; each tree is a sample."""
 
     def __init__(self, config: Config, settings: RandomForest) -> None:
-        super().__init__(config)
+        super().__init__(config, settings.hour)
         self.settings = settings
-        self.features: Inputs
-        self.forest: RandomForestClassifier | RandomForestRegressor
-        self.reduced: Reduced[Forest]  # forests without some inputs
-        self.shares: Floats = np.empty(0)
+        self.forest: Forest
         self.residual_var = 0.0
-
-    @property
-    def history_s(self) -> float:
-        """Seconds of earlier rows that one prediction needs."""
-        return self.features.history_s
 
     @property
     def parameters(self) -> int:
@@ -71,28 +52,13 @@ class ForestEstimator(OneStepEstimator):
             self._grow(fold, fold.train)
         if self.settings.head == "regression":
             known = fold.seen(fold.train | fold.validation)
-            held_out = self._inputs(fold.log.frame, known, fold.log.max_gap)[fold.validation]
+            held_out = self._inputs(fold.log.frame, known, fold.log.wall)[fold.validation]
             whole = ~np.isnan(held_out).any(axis=1)
             if whole.any():
                 errors = self._samples(held_out[whole]).mean(axis=0) - fold.counts(fold.validation)[whole]
                 self.residual_var = float(np.mean(np.square(errors)))
         if self.config.learns_validation:
             self._grow(fold, fold.train | fold.validation)
-
-    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
-        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
-
-        A row that lacks the readings of some kinds of sensors is predicted by a forest grown without them.
-
-        Raises:
-            InputError: if the frame has no sensor that the model was trained on, or has another step.
-        """
-        times = pd.DatetimeIndex(frame.index)
-        max_gap = self.config.data.max_gap
-        check_cadence(self.features.step_s, times, max_gap)
-        inputs = self._inputs(frame, np.ones(len(frame), bool), max_gap)[rows]
-        causal = not self.config.looks_ahead
-        return predict_rows(times[rows], inputs, self.features.kinds, self._by, self.shares, causal)
 
     def _by(self, lacking: str, times: pd.DatetimeIndex, inputs: Matrix) -> Prediction | None:
         """Return the prediction of rows by the forest for what they lack; None without such a forest."""
@@ -112,10 +78,9 @@ class ForestEstimator(OneStepEstimator):
         reduced = self.reduced.all()
         self.write(
             folder,
-            features=self.features.to_settings(),
+            **self._learned(),
             residual_var=self.residual_var,
             reduced=list(reduced),
-            shares=self.shares.tolist(),
         )
         write_forest(self.forest, folder / FOREST)
         for lacking, forest in reduced.items():
@@ -129,38 +94,23 @@ class ForestEstimator(OneStepEstimator):
                 have been grown.
         """
         learned = read_settings(folder)
-        self.features = inputs_from(learned.value("features"))
+        self._read(learned)
         self.residual_var = learned.number("residual_var", 0.0)
-        regresses, width = self.settings.head == "regression", len(self.features.names)
-        self.forest = read_forest(folder / FOREST, regresses, width, self.classes)
-        self.shares = read_shares(learned, self.classes)
-        self.reduced = Reduced(self._grow_reduced, self.features.kinds)
-        names = learned.value("reduced") if "reduced" in learned else []
-        if not isinstance(names, list):
-            raise learned.wrong("reduced", "a list")
-        for lacking in read_lacking(learned, names, self.features.kinds):
-            left = int(remaining(self.features.kinds, lacking).sum())
-            forest = read_forest(folder / REDUCED.format(lacking), regresses, left, self.classes)
-            self.reduced.found[lacking] = forest
-        for forest in (
-            self.forest,
-            *self.reduced.found.values(),
-        ):  # what scikit-learn checks only in use is checked now
+        regresses = self.settings.head == "regression"
+        self.forest = read_forest(folder / FOREST, regresses, len(self.kinds), self.classes)
+        for lacking, width in self._read_names(learned).items():
+            self.reduced.found[lacking] = read_forest(
+                folder / REDUCED.format(lacking), regresses, width, self.classes
+            )
+        for forest in (self.forest, *self.reduced.found.values()):  # what scikit-learn checks only in use
             self._samples(np.zeros((1, forest.n_features_in_), np.float32), forest)
 
     def _grow(self, fold: Fold, rows: Rows) -> None:
         """Fit features and a new forest to the given rows (N,) of a fold."""
-        seen = fold.seen(rows)
-        self.features = fit_inputs(fold.log, rows, self.config.features, seen)
-        inputs, counts = self._inputs(fold.log.frame, seen, fold.log.max_gap)[rows], fold.counts(rows)
-        whole = complete(inputs, self.features.kinds)
-        self.shares = label_shares(counts, self.classes)
-        self.reduced = Reduced(self._grow_reduced, self.features.kinds)
-        self.reduced.learn(inputs, counts)
-        self.forest = self._grown(inputs[whole], counts[whole], self.settings.trees)
+        self.forest = self._grown(*self._learn(fold, rows), self.settings.trees)
 
-    def _grow_reduced(self, inputs: Matrix, counts: Ints) -> Forest:
-        """Return a forest of fewer trees, since there are several: what they lack matters more than their number."""
+    def _reduce(self, inputs: Matrix, counts: Ints) -> Forest:
+        """Return a smaller forest for inputs (N, F) with counts (N,)."""
         return self._grown(inputs, counts, max(self.settings.trees // FEWER, 1))
 
     def _grown(self, inputs: Matrix, counts: Ints, trees: int) -> Forest:
@@ -175,10 +125,6 @@ class ForestEstimator(OneStepEstimator):
             n_jobs=1,
             **weighting,
         ).fit(inputs, counts)
-
-    def _inputs(self, frame: pd.DataFrame, seen: Rows, max_gap: float) -> Matrix:
-        """Return the inputs of all rows of a frame, (N, F); trailing columns are computed from the rows seen (N,)."""
-        return self.features.transform(frame, stretches(pd.DatetimeIndex(frame.index), seen, max_gap))
 
     def _samples(self, inputs: Matrix, forest: Forest | None = None) -> Floats:
         """Return the counts (S, N) of each tree of a forest, in people, or probabilities (S, N, C)."""

@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.config import Kind
 from occupancy.errors import InputError
+from occupancy.features.hours import KIND as HOUR
 from occupancy.features.learned import Learned
 from occupancy.prediction import Prediction, from_probabilities, scatter
 
@@ -31,31 +31,31 @@ Matrix = NDArray[np.float32]
 Model = TypeVar("Model")
 
 
-def reductions(kinds: Sequence[Kind]) -> list[str]:
+def reductions(kinds: Sequence[str]) -> list[str]:
     """Return the names of what may be missing: the kinds of the inputs (F,), and pairs of kinds if there are few."""
-    known = sorted(set(kinds))
+    known = sorted(set(kinds) - {HOUR})
     sizes = range(1, min(3 if len(known) <= PAIRED_KINDS else 2, len(known)))
     return ["+".join(lacking) for size in sizes for lacking in itertools.combinations(known, size)]
 
 
-def remaining(kinds: Sequence[Kind], lacking: str) -> Rows:
+def remaining(kinds: Sequence[str], lacking: str) -> Rows:
     """Return which of the inputs (F,) there are without some kinds."""
     return np.array([kind not in lacking.split("+") for kind in kinds])
 
 
-def patterns(inputs: Matrix, kinds: Sequence[Kind]) -> list[tuple[str, Rows]]:
+def patterns(inputs: Matrix, kinds: Sequence[str]) -> list[tuple[str, Rows]]:
     """Return what is missing from rows of inputs (N, F), and which rows (N,) lack just that."""
     gone = np.isnan(inputs)
     if not gone.any():
         return [(WHOLE, np.ones(len(inputs), bool))]
-    known = sorted(set(kinds))
+    known = sorted(set(kinds) - {HOUR})
     lacks = np.stack([gone[:, ~remaining(kinds, kind)].any(axis=1) for kind in known], axis=1)
     found, place = np.unique(lacks, axis=0, return_inverse=True)
     names = ["+".join(kind for kind, lacking in zip(known, row, strict=True) if lacking) for row in found]
     return [(name, place.ravel() == number) for number, name in enumerate(names)]
 
 
-def complete(inputs: Matrix, kinds: Sequence[Kind]) -> Rows:
+def complete(inputs: Matrix, kinds: Sequence[str]) -> Rows:
     """Return which rows of inputs (N, F) lack nothing.
 
     Raises:
@@ -64,7 +64,7 @@ def complete(inputs: Matrix, kinds: Sequence[Kind]) -> Rows:
     whole = np.asarray(~np.isnan(inputs).any(axis=1))
     if not whole.any():
         raise InputError(
-            f"data.missing: no training row has readings of all sensors ({', '.join(sorted(set(kinds)))}); put the "
+            f"data.missing: no training row has readings of all sensors ({', '.join(sorted(set(kinds) - {HOUR}))}); put the "
             "readings on one grid with data.step=60s or another step, or choose other features"
         )
     return whole
@@ -83,7 +83,7 @@ class Reduced(Generic[Model]):
     """
 
     fit: Callable[[Matrix, Ints], Model]
-    kinds: Sequence[Kind]
+    kinds: Sequence[str]
     found: dict[str, Model] = dataclasses.field(default_factory=dict)
     _rows: tuple[Matrix, Ints] | None = None
 
@@ -111,7 +111,7 @@ class Reduced(Generic[Model]):
 def predict_rows(
     times: pd.DatetimeIndex,
     inputs: Matrix,
-    kinds: Sequence[Kind],
+    kinds: Sequence[str],
     predict: Callable[[str, pd.DatetimeIndex, Matrix], Prediction | None],
     shares: Floats,
     causal: bool,
@@ -143,7 +143,7 @@ def unanswered(times: pd.DatetimeIndex, shares: Floats, causal: bool = True) -> 
     return dataclasses.replace(bare, samples=None, shares=None, answered=np.zeros(len(times), bool))
 
 
-def read_lacking(learned: Learned, names: Sequence[object], kinds: Sequence[Kind]) -> list[str]:
+def read_lacking(learned: Learned, names: Sequence[object], kinds: Sequence[str]) -> list[str]:
     """Return the names of what the saved reduced models lack. Raise InputError if one is none of `reductions`."""
     allowed = reductions(kinds)
     if not all(name in allowed for name in names):

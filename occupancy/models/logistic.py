@@ -10,48 +10,28 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from occupancy.arrays import Floats, Ints, Rows
+from occupancy.arrays import Floats, Ints
 from occupancy.config import Config, Logistic
 from occupancy.data.folds import Fold
-from occupancy.data.times import check_cadence, stretches
-from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.features.learned import Learned
-from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import read_settings
-from occupancy.models.holes import (
-    WHOLE,
-    Matrix,
-    Reduced,
-    complete,
-    predict_rows,
-    read_lacking,
-    read_shares,
-    remaining,
-)
-from occupancy.models.postprocess.calibration import label_shares
+from occupancy.models.holes import WHOLE, Matrix
+from occupancy.models.tabular import TabularEstimator
 from occupancy.prediction import Prediction, from_probabilities
 
 ITERATIONS = 2000  # limit of the optimizer; on some thousand rows it needs about ten
 
 
-class LogisticEstimator(OneStepEstimator):
+class LogisticEstimator(TabularEstimator[Floats]):
     """Scikit-learn's multinomial logistic regression with a ridge penalty; ``balanced`` gives all labels equal weight.
 
     The penalty is on standardised inputs, so that it does not depend on their units.
     """
 
     def __init__(self, config: Config, settings: Logistic) -> None:
-        super().__init__(config)
+        super().__init__(config, settings.hour)
         self.settings = settings
-        self.features: Inputs
         self.weights: Floats = np.empty((0, 0))  # (C, F + 1), for the inputs and for a constant 1
-        self.reduced: Reduced[Floats]  # the same without some inputs
-        self.shares: Floats = np.empty(0)
-
-    @property
-    def history_s(self) -> float:
-        """Seconds of earlier rows that one prediction needs."""
-        return self.features.history_s
 
     @property
     def parameters(self) -> int:
@@ -60,18 +40,9 @@ class LogisticEstimator(OneStepEstimator):
 
     def _fit(self, fold: Fold) -> None:
         """Learn from a fold's rows."""
-        rows = self.learned(fold)
-        seen = fold.seen(rows)
-        self.features = fit_inputs(fold.log, rows, self.config.features, seen)
-        inputs = self.features.transform(fold.log.frame, stretches(fold.log.times, seen, fold.log.max_gap))[rows]
-        counts = fold.counts(rows)
-        whole = complete(inputs, self.features.kinds)
-        self.shares = label_shares(counts, self.classes)
-        self.reduced = Reduced(self._solve, self.features.kinds)
-        self.reduced.learn(inputs, counts)
-        self.weights = self._solve(inputs[whole], counts[whole])
+        self.weights = self._reduce(*self._learn(fold, self.learned(fold)))
 
-    def _solve(self, inputs: Matrix, counts: Ints) -> Floats:
+    def _reduce(self, inputs: Matrix, counts: Ints) -> Floats:
         """Return the weights (C, F + 1) for inputs (N, F) with counts (N,)."""
         weights = np.full((self.classes, inputs.shape[1] + 1), -np.inf)  # a label without rows keeps probability 0
         if len(labels := np.unique(counts)) == 1:  # scikit-learn refuses a single label
@@ -90,21 +61,6 @@ class LogisticEstimator(OneStepEstimator):
         weights[model.classes_] = known
         return weights
 
-    def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
-        """Return predictions for the given rows (N,) of a frame of sensors; earlier rows serve as history.
-
-        A row that lacks the readings of some kinds of sensors is predicted by the weights learned without them.
-
-        Raises:
-            InputError: if the frame has no sensor that the model was trained on, or has another step.
-        """
-        times = pd.DatetimeIndex(frame.index)
-        max_gap = self.config.data.max_gap
-        check_cadence(self.features.step_s, times, max_gap)
-        inputs = self.features.transform(frame, stretches(times, np.ones(len(frame), bool), max_gap))[rows]
-        causal = not self.config.looks_ahead
-        return predict_rows(times[rows], inputs, self.features.kinds, self._by, self.shares, causal)
-
     def _by(self, lacking: str, times: pd.DatetimeIndex, inputs: Matrix) -> Prediction | None:
         """Return the prediction of rows by the weights for what they lack; None without such weights."""
         weights = self.weights if lacking == WHOLE else self.reduced.of(lacking)
@@ -120,26 +76,20 @@ class LogisticEstimator(OneStepEstimator):
         """Write inputs and weights as JSON into a folder; the weights of a label without rows are null."""
         self.write(
             folder,
-            features=self.features.to_settings(),
+            **self._learned(),
             weights=_rows_of(self.weights),
             reduced={lacking: _rows_of(weights) for lacking, weights in self.reduced.all().items()},
-            shares=self.shares.tolist(),
         )
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder; those of earlier versions have no reduced weights."""
         learned = read_settings(folder)
-        self.features = inputs_from(learned.value("features"))
-        self.weights = self._read(learned, "weights", len(self.features.names))
-        self.shares = read_shares(learned, self.classes)
-        self.reduced = Reduced(self._solve, self.features.kinds)
-        if "reduced" in learned:
-            saved = learned.part("reduced")
-            for lacking in read_lacking(learned, list(saved.tree), self.features.kinds):
-                width = int(remaining(self.features.kinds, lacking).sum())
-                self.reduced.found[lacking] = self._read(saved, lacking, width)
+        self._read(learned)
+        self.weights = self._read_weights(learned, "weights", len(self.kinds))
+        for lacking, width in self._read_names(learned).items():
+            self.reduced.found[lacking] = self._read_weights(learned.part("reduced"), lacking, width)
 
-    def _read(self, learned: Learned, key: str, inputs: int) -> Floats:
+    def _read_weights(self, learned: Learned, key: str, inputs: int) -> Floats:
         """Return saved weights (C, F + 1) for so many inputs. Raise InputError if they are not as they are saved."""
         rows = learned.value(key)
         if not isinstance(rows, list) or len(rows) != self.classes or all(row is None for row in rows):

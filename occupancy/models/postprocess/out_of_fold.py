@@ -20,6 +20,7 @@ from occupancy.prediction import Prediction
 
 APART_S = 1200.0  # an empty room separates two visits if each visit keeps at least this many empty seconds
 MAX_GROUPS = 8  # most models that are trained; with more visits, several are left out together
+ENOUGH_DAYS = 6  # with people: as many days are left out whole, since a model may know the rhythm of days
 TIME_PARTS = 4  # parts in time, where leaving out visits leaves too few labels
 UNGROUPED = -1
 """The group of a row that is neither learned from nor predicted."""
@@ -53,10 +54,32 @@ def visits(fold: Fold, rows: Rows) -> Ints:
     return numbers
 
 
+def days(fold: Fold, rows: Rows) -> Ints | None:
+    """Return the number of the day that each row belongs to, (N,); None if people were in on less than `ENOUGH_DAYS`.
+
+    Days begin at the hour at which the fewest people are in, by the clock on the wall.
+
+    Args:
+        fold: the fold, whose log has counts at the rows.
+        rows: (N,) the rows to divide into days; other rows get `UNGROUPED`.
+    """
+    wall, counts = fold.log.wall[rows], fold.counts(rows)
+    hours = np.bincount(wall.hour, minlength=24)
+    people = np.bincount(wall.hour, weights=counts, minlength=24)
+    quietest = int(np.argmin(np.where(hours > 0, people / hours.clip(1), np.inf)))
+    day, number = np.unique((wall - pd.Timedelta(hours=quietest)).normalize(), return_inverse=True)
+    if len(np.unique(number[counts > 0])) < ENOUGH_DAYS:
+        return None
+    numbers = np.full(len(rows), UNGROUPED)
+    numbers[rows] = number.ravel()
+    return numbers
+
+
 def left_out(fold: Fold, rows: Rows) -> Ints:
     """Return the group that each row is left out with, (N,), `UNGROUPED` for rows not asked for.
 
-    A group is one visit; with more than `MAX_GROUPS` visits, short visits join the group with the fewest rows. In a
+    Where people were in on enough days (`ENOUGH_DAYS`), a group is one day, or every eighth day. Else it is one visit;
+    with more than `MAX_GROUPS` visits, short visits join the group with the fewest rows. In a
     log of many rooms a group is a whole room, because the model will be used in unknown rooms. If the rows outside
     some group had a single label, from which nothing is learned, the rows are divided in time instead.
 
@@ -64,6 +87,12 @@ def left_out(fold: Fold, rows: Rows) -> Ints:
         fold: the fold, whose log has counts at the rows.
         rows: (N,) the rows that a model learns from, with two labels or more.
     """
+    by_day = None if fold.log.rooms else days(fold, rows)
+    if by_day is not None:
+        groups = np.where(rows, by_day % MAX_GROUPS, UNGROUPED)
+        counts = fold.counts(rows)
+        if all(len(np.unique(counts[groups[rows] != group])) > 1 for group in range(MAX_GROUPS)):
+            return groups
     number = visits(fold, rows)[rows]
     if fold.log.rooms:
         ends = [place.end for place in fold.log.rooms]
