@@ -20,7 +20,7 @@ def told(missing: pd.DataFrame, held: pd.DataFrame, step_s: float, limit: int) -
         limit: the most rows for which a reading is held.
     """
     lines = []
-    if (stays := _listed(missing & ~held.to_numpy(), step_s)) is not None:
+    if (stays := _listed(missing & ~held.to_numpy(bool), step_s)) is not None:
         lines.append(f"missing readings, which stay missing: {stays}")
     if (holds := _listed(held, step_s)) is not None:
         lines.append(f"missing readings that hold the last one, for {limit:,} rows at most: {holds}")

@@ -198,7 +198,14 @@ def _on_readings(served: ServedModel, log: Log, reading: Mapping[str, Any]) -> l
     there = [name for name in served.read if name in log.missing]
     limit = _settings(served, reading).max_missing
     missing = holes.told(log.missing[there], log.held[there], log.step_s, limit)
-    return [_on_history(log, served.estimator.history_s), *missing, *on_held(log, there)]
+    history = _on_history(log, served.estimator.history_s)
+    return [history, *_on_absent(served.read, there), *missing, *on_held(log, there)]
+
+
+def _on_absent(read: Sequence[str], there: Sequence[str]) -> list[str]:
+    absent = [name for name in read if name not in there]
+    more = f" and {len(absent) - LISTED_CELLS} more" if len(absent) > LISTED_CELLS else ""
+    return [f"no column {', '.join(absent[:LISTED_CELLS])}{more}: as if no reading of it were there"] if absent else []
 
 
 def _on_answers(prediction: Prediction) -> list[str]:

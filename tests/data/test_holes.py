@@ -21,3 +21,8 @@ def test_the_line_tells_sensor_number_and_longest_run() -> None:
 def test_a_run_is_as_long_as_its_flags() -> None:
     assert longest_run(np.array([True, True, False, True])) == 2
     assert longest_run(np.zeros(3, bool)) == 0
+
+
+def test_a_model_that_reads_no_sensor_lacks_no_reading() -> None:
+    none = pd.DataFrame(index=range(3))
+    assert told(none, none, 60, 10) == []

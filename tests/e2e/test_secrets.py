@@ -20,15 +20,15 @@ import requests
 
 from occupancy import compare, predict, train, tune, ui
 from occupancy.__main__ import main as command
-from tests.experiments.made_experiments import tracking_apart
+from tests.experiments.made_experiments import MLFLOW_WARNS, tracking_apart
 from tests.places import ROOT
 from tests.secret_addresses import FORMS, leaked
 
 pytestmark = [
+    *MLFLOW_WARNS,
     pytest.mark.uncounted,
     pytest.mark.usefixtures("no_drawing"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]
 
 PATIENCE_S = 240.0

@@ -32,12 +32,13 @@ def test_beside_the_store_a_run_and_a_log_are_all_it_takes(home: Home) -> None:
     table = pd.read_csv(io.StringIO(asked.stdout))
     assert list(table.columns) == [*COLUMNS, "health"]
     assert len(table) == 864
-    model, remark, history, scores, wrote, found = asked.stderr.splitlines()
+    model, remark, unused, history, scores, wrote, found = asked.stderr.splitlines()
     assert model == "model    smoke-fold-2 (trained on 576 labelled rows of simulated)"
     assert remark == (
         f"note     run {home.run} in sqlite:///mlflow.db has no final model; this is the one of its last fold, 2; "
         "--fold takes another"
     )
+    assert unused == "note     not used: S1_Light, S2_Light, S3_Light, S4_Light, S5_CO2_Slope"
     assert history.startswith("note     the model looks back 1962.5 s (history_s); 7 of 864 rows, at the start of a")
     assert scores.startswith("note     against Room_Occupancy_Count: mse ")
     assert wrote == "wrote    standard output (864 rows)"
