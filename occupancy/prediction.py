@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from occupancy.arrays import Floats, Ints, Rows
+from occupancy.config import Loss
 from occupancy.errors import InputError
 
 INTERVAL = 0.90
@@ -239,18 +240,27 @@ def floor(probs: Floats, least: float) -> Floats:
     return floored
 
 
-def decide(prediction: Prediction, disagreement: Floats | None = None) -> Prediction:
-    """Return a prediction whose label is the count nearest to its mean, which has the smallest expected squared error.
+def decide(prediction: Prediction, loss: Loss = "squared", disagreement: Floats | None = None) -> Prediction:
+    """Return a prediction whose label has the smallest expected loss.
 
     Args:
-        prediction: of a classifier, whose label is the most likely count.
+        prediction: of any model.
+        loss: ``squared``, the count nearest to the mean; ``absolute``, the median; ``zero_one``, the likeliest count.
         disagreement: (N,) standard deviation between its parts, in people, which replaces its samples.
     """
-    last = prediction.probs.shape[1] - 1
-    label = np.clip(np.rint(prediction.mean), 0, last).astype(np.int64)
+    label = best_label(prediction.probs, prediction.mean, loss)
     if disagreement is None:
         return dataclasses.replace(prediction, label=label)
     return dataclasses.replace(prediction, label=label, samples=None, shares=None, disagreement=disagreement)
+
+
+def best_label(probs: Floats, mean: Floats, loss: Loss) -> Ints:
+    """Return the counts (N,) with the smallest expected loss, given probabilities (N, C) and their mean (N,)."""
+    if loss == "zero_one":
+        return probs.argmax(axis=1)
+    if loss == "absolute":
+        return np.minimum((probs.cumsum(axis=1) < 0.5 - 1e-12).sum(axis=1), probs.shape[1] - 1)
+    return np.clip(np.rint(mean), 0, probs.shape[1] - 1).astype(np.int64)
 
 
 def class_shares(samples: Floats) -> Floats:

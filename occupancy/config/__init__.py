@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
@@ -13,6 +11,7 @@ from pydantic import Field, model_validator
 
 from occupancy.config.data import EACH_ROOM, LEAVE_ROOMS_OUT, Data
 from occupancy.config.explanation import Explanation
+from occupancy.config.identity import EARLIER_LABELS, key_of
 from occupancy.config.model import (
     BNN,
     LSTM,
@@ -28,7 +27,7 @@ from occupancy.config.model import (
     RandomForest,
     Single,
 )
-from occupancy.config.postprocess import Calibration, Decoding
+from occupancy.config.postprocess import Calibration, Decision, Decoding, Loss
 from occupancy.config.section import PRINTABLE, Format, Kind, Name, Period, Section, Seed, Span, Volume
 from occupancy.config.simulation import Room, Simulation
 from occupancy.config.tracking import Tracking
@@ -48,11 +47,13 @@ __all__ = [
     "Clock",
     "Config",
     "Data",
+    "Decision",
     "Decoding",
     "Explanation",
     "Format",
     "Kind",
     "Logistic",
+    "Loss",
     "Majority",
     "MassBalance",
     "Mixture",
@@ -102,6 +103,10 @@ class Config(Section):
     """How the probabilities of neighbouring rows are combined; null: each row is used on its own."""
     calibration: Calibration | None = None
     """How the probabilities are corrected; null: they are used as the model gives them."""
+    decision: Decision | None = None
+    """How one count is chosen from the probabilities; null: for squared loss after a calibration, and else as the model
+    does it: a classifier by zero-one loss, a regressor and a mixture by squared loss. The path of ``decoding.mode:
+    viterbi`` is replaced only if a loss is named here."""
     train: Train = Train()
     """How a network is trained."""
     tracking: Tracking = Tracking()
@@ -109,6 +114,17 @@ class Config(Section):
     explanation: Explanation | None = None
     """Figures of the sensors that the counts depend on, recorded with each fold; null: no figures, which is faster.
     On the command line, ``'explanation={}'`` turns them on with their defaults."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_label(cls, tree: Any) -> Any:
+        """Read ``calibration.label`` of earlier versions as the loss that it stood for."""
+        calibration = tree.get("calibration") if isinstance(tree, dict) else None
+        if not isinstance(calibration, dict) or calibration.get("label") not in tuple(EARLIER_LABELS):
+            return tree
+        kept = {key: value for key, value in calibration.items() if key != "label"}
+        loss = EARLIER_LABELS[calibration["label"]]
+        return {**tree, "calibration": kept, "decision": tree.get("decision") or {"loss": loss}}
 
     @model_validator(mode="after")
     def _check_conflicts(self) -> Self:
@@ -159,6 +175,13 @@ class Config(Section):
         return networks * self.train.members * (sum(trainings) + self.train.refit * max(trainings))
 
     @property
+    def loss(self) -> Loss | None:
+        """The loss by which counts are chosen; None: as the model does it."""
+        if self.decision is not None:
+            return self.decision.loss
+        return "squared" if self.calibration is not None else None
+
+    @property
     def has_final(self) -> bool:
         """Whether a final model is fitted after those of the folds."""
         return self.train.final and self.protocol == "honest" and self.data.folds != EACH_ROOM
@@ -183,25 +206,7 @@ class Config(Section):
     @property
     def key(self) -> str:
         """Hash of all settings that change the results, except the seed: runs that differ by seed have equal keys."""
-        tree = self.shown()
-        del tree["seed"], tree["tracking"], tree["explanation"], tree["train"]["device"], tree["train"]["final"]
-        # Newer options are left out at their defaults, so that runs recorded before them keep their keys.
-        for refinement in ("decoding", "calibration"):
-            if tree[refinement] is None:
-                del tree[refinement]
-        del tree["data"]["max_csv_mb"]  # it changes no result
-        for key in ("time_zone", "step", "max_age", "hold_counts", "cap_counts", "volumes"):
-            if not tree["data"][key]:
-                del tree["data"][key]
-        tree["data"]["missing"] = {"keep": "refuse", "hold": "interpolate"}.get(self.data.missing, self.data.missing)
-        for key in ("pretrain_rooms", "sensor_dropout"):
-            if not tree["train"][key]:
-                del tree["train"][key]
-        if isinstance(self.model, LSTM):
-            for key in ("cell", "balanced"):
-                if tree["model"][key] == LSTM.model_fields[key].default:
-                    del tree["model"][key]
-        return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
+        return key_of(self.shown(), self.loss)
 
     def shown(self) -> dict[str, Any]:
         """Return the settings as nested plain values by key, without the secrets of the store's address."""

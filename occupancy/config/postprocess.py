@@ -20,13 +20,24 @@ class Decoding(Section):
     """Delay of the answer in seconds, only for ``mode: lag``."""
 
 
+Loss = Literal["squared", "absolute", "zero_one"]
+"""What a wrong count costs."""
+
+
+class Decision(Section):
+    """How one count is chosen from the probabilities of all."""
+
+    loss: Loss = "squared"
+    """The count that is answered has the smallest expected loss: ``squared``, the count nearest to the mean;
+    ``absolute``, the median; ``zero_one``, the likeliest count. Where 0 and 2 are equally likely, squared loss answers
+    1, zero-one loss one of the two."""
+
+
 class Calibration(Section):
     """Correct probabilities and intervals, and decide which rows are answered, with predictions of left-out visits."""
 
-    label: Literal["nearest", "likeliest"] = "nearest"
-    """The count that is answered: ``nearest`` to the mean, which has the smallest expected squared error, or the
-    ``likeliest``. The path of ``decoding.mode: viterbi`` is not changed."""
     answered_mse: Annotated[float, Field(gt=0, le=1e6)] = 0.05
     """Target of selective prediction: the mean squared error, in people squared, that the answered rows should have.
-    The threshold is chosen on the training rows, each visit predicted without it; rows that are less certain are not
-    answered, and the column ``answered`` says so. ``mse_answered`` is the error reached on the test rows."""
+    The threshold is chosen on the training rows, each day or visit predicted without it; rows that are less certain are
+    not answered, and the column ``answered`` says so. Where left-out days differ too much to promise it, the training
+    says so. ``mse_answered`` is the error reached on the test rows."""

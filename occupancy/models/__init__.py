@@ -51,7 +51,7 @@ def check_sensors(log: Log, config: Config) -> None:
 
 def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case for each model)
     """Return the unfitted model that an experiment asks for."""
-    if config.decoding is not None or config.calibration is not None:
+    if any(part is not None for part in (config.decoding, config.calibration, config.decision)):
         from occupancy.models.postprocess.estimator import PostprocessedEstimator
 
         return PostprocessedEstimator(config, make_estimator)

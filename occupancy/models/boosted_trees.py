@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -128,37 +129,35 @@ class Trees:
         check_archive(path)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        fault = _fault(arrays, inputs, classes)
+        fault = next(_faults(arrays, inputs, classes), None)
         if fault is not None:
             raise InputError(f"{path.name}: {fault}; do not use this file, save the model again")
         depth = int(arrays.pop("sizes")[0])
         return cls(**arrays, depth=depth, inputs=inputs)
 
 
-def _fault(arrays: dict[str, NDArray[Any]], inputs: int, classes: int) -> str | None:
-    """Return what is wrong with saved arrays; None if nothing is."""
+def _faults(arrays: dict[str, NDArray[Any]], inputs: int, classes: int) -> Iterator[str]:
+    """Yield what is wrong with saved arrays; what comes later is only looked at if nothing came before."""
     whole = {"labels": np.int64, "base": np.float64, "roots": np.int64, "sizes": np.int64, **_TYPES}
     if set(arrays) != set(whole) or any(arrays[name].dtype != kind for name, kind in whole.items()):
-        return f"expected the arrays {', '.join(whole)}"
+        yield f"expected the arrays {', '.join(whole)}"
     labels, base, roots, sizes = (arrays[name] for name in ("labels", "base", "roots", "sizes"))
     nodes = arrays["value"].shape
     if len(nodes) != 1 or any(arrays[name].shape != nodes for name in _TYPES) or sizes.shape != (2,):
-        return "got arrays of nodes that do not belong together"
+        yield "got arrays of nodes that do not belong together"
     if labels.ndim != 1 or not labels.size or labels[0] < 0 or labels[-1] >= classes or (np.diff(labels) <= 0).any():
-        return f"got labels that are not among the counts 0 to {classes - 1}"
+        yield f"got labels that are not among the counts 0 to {classes - 1}"
     width = {1: 0, 2: 1}.get(len(labels), len(labels))
     if base.shape != (width,) or roots.ndim != 2 or (width and roots.shape[1] != width):
-        return f"got no tree for each of {len(labels)} labels"
+        yield f"got no tree for each of {len(labels)} labels"
     if sizes[1] != inputs or not 0 <= sizes[0] <= nodes[0]:
-        return f"got trees of {sizes[1]} inputs and depth {sizes[0]}, expected {inputs} inputs"
-    below = [roots, arrays["left"], arrays["right"]]
-    if any(((each < 0) | (each >= nodes[0])).any() for each in below):
-        return "got a node that leads to none"
+        yield f"got trees of {sizes[1]} inputs and depth {sizes[0]}, expected {inputs} inputs"
+    if any(((each < 0) | (each >= nodes[0])).any() for each in (roots, arrays["left"], arrays["right"])):
+        yield "got a node that leads to none"
     if ((arrays["feature"] < 0) | (arrays["feature"] >= inputs)).any():
-        return "got a node that asks for an input that is not there"
+        yield "got a node that asks for an input that is not there"
     if not all(np.isfinite(arrays[name]).all() for name in ("value", "base")) or np.isnan(arrays["threshold"]).any():
-        return "got values that are not finite"
-    return None
+        yield "got values that are not finite"
 
 
 class BoostedTreesEstimator(TabularEstimator[Trees]):

@@ -63,8 +63,9 @@ def complete(inputs: Matrix, kinds: Sequence[str]) -> Rows:
     """
     whole = np.asarray(~np.isnan(inputs).any(axis=1))
     if not whole.any():
+        named = ", ".join(sorted(set(kinds) - {HOUR}))
         raise InputError(
-            f"data.missing: no training row has readings of all sensors ({', '.join(sorted(set(kinds) - {HOUR}))}); put the "
+            f"data.missing: no training row has readings of all sensors ({named}); put the "
             "readings on one grid with data.step=60s or another step, or choose other features"
         )
     return whole

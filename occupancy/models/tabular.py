@@ -1,4 +1,4 @@
-"""What models of single rows share: inputs of a row, with or without its hour, and what to do where some are missing."""
+"""What models of single rows share: inputs with or without the hour, and what to do where some are missing."""
 
 from __future__ import annotations
 

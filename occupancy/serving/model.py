@@ -103,10 +103,10 @@ class ServedModel:
         if not isinstance(self.estimator, ChainEstimator):
             config = self.estimator.config
             name = config.model.name
-            if config.decoding is not None or config.calibration is not None:
+            if any(part is not None for part in (config.decoding, config.calibration, config.decision)):
                 raise InputError(
-                    f"model.decoding: got {decoding!r}, but what the model learned of its decoding or calibration is "
-                    "for the one it was trained with; drop it"
+                    f"model.decoding: got {decoding!r}, but what the model learned of its decoding, calibration or "
+                    "decision is for the one it was trained with; drop it"
                 )
             raise InputError(f"model.decoding: got {decoding!r}, but the model {name} has no chain to decode; drop it")
         self.estimator.settings = self.estimator.settings.model_copy(update={"decoding": decoding})

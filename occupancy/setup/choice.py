@@ -68,7 +68,7 @@ def choose(kinds: Collection[Kind], days: int, most: int, volume_m3: float | Non
     return Choice(
         features,
         {"name": "mixture", "members": members, "pool": "product", "weights": weights},
-        {"label": "nearest", "answered_mse": round(answered, 3)},
+        {"answered_mse": round(answered, 3)},
         "mixture of " + ", ".join(member["name"] for member in members),
         tuple(reasons),
         tuple(checks),

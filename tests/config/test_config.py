@@ -16,6 +16,7 @@ from occupancy.config import (
     Calibration,
     Config,
     Data,
+    Decision,
     Decoding,
     Explanation,
     Majority,
@@ -126,11 +127,12 @@ def test_the_resolved_yaml_of_a_shipped_config_resolves_to_itself(path: Path, tm
 
 
 def test_flat_names_every_setting_as_overrides_do() -> None:
-    flat = Config(name="x", decoding=Decoding(), calibration=Calibration(), explanation=Explanation()).flat()
+    asked = {"decoding": Decoding(), "calibration": Calibration(), "decision": Decision(), "explanation": Explanation()}
+    flat = Config(name="x", **asked).flat()
     assert flat["data.schema"] == "uci"
     assert flat["data.simulation.room.step_s"] == 30.0
     sections = {"data", "data.simulation", "data.simulation.room", "model", "train", "tracking"}
-    sections |= {"decoding", "calibration", "explanation"}
+    sections |= set(asked)
     assert set(flat) == set(known_keys()) - sections
 
 
@@ -213,10 +215,21 @@ def test_the_key_of_a_config_is_that_of_its_twins_with_other_seeds_stores_device
     assert len({other.key for other in [config, *others]}) == 5
 
 
+@pytest.mark.parametrize(("label", "loss"), [("nearest", "squared"), ("likeliest", "zero_one")])
+def test_the_label_of_earlier_versions_is_read_as_the_loss_that_it_stood_for(label: str, loss: str) -> None:
+    earlier = Config.model_validate({"name": "x", "calibration": {"label": label, "answered_mse": 0.1}})
+    now = Config(name="x", calibration=Calibration(answered_mse=0.1), decision=Decision(loss=loss))  # type: ignore[arg-type]
+    assert earlier == now
+    plain = Config(name="x", calibration=Calibration(answered_mse=0.1))
+    assert plain.loss == "squared"
+    assert (plain.key == now.key) == (loss == "squared")
+    assert Config(name="x").loss is None
+
+
 def test_the_key_of_a_network_is_as_it_was_before_there_were_newer_options_unless_it_asks() -> None:
     model = LSTM(head="classification")
     old = Config(name="one", model=model).shown()
-    for key in ("seed", "tracking", "explanation", "decoding", "calibration"):
+    for key in ("seed", "tracking", "explanation", "decoding", "calibration", "decision"):
         del old[key]
     for key in ("max_csv_mb", "time_zone", "step", "max_age", "hold_counts", "cap_counts", "volumes"):
         del old["data"][key]

@@ -414,3 +414,32 @@ def test_light_and_the_logs_own_slope_of_co2_are_not_read() -> None:
         warnings.simplefilter("error")
         features = fit(log_of(frame))
     np.testing.assert_array_equal(transformed(features, log_of(frame)), transformed(fit()))
+
+
+def with_others() -> Log:
+    """Return a log with a humidity that rises by 6 % an hour, and a door that is open in the second hour alone."""
+    frame = room().frame
+    seconds = (room().times - room().times[0]).total_seconds().to_numpy()
+    more = {"damp": 40 + 6 * seconds / 3600, "door": ((seconds >= 3600) & (seconds < 7200)) * 1.0}
+    columns = (*UCI.columns, Column(name="damp", kind="humidity", unit="%"), Column(name="door", kind="door", unit=""))
+    return log_of(frame.assign(**more), UCI.model_copy(update={"columns": columns}))
+
+
+def test_a_sensor_of_another_kind_gives_its_mean_and_its_slope_unless_it_rests() -> None:
+    log = with_others()
+    features = fit(log)
+    table = unscaled(features, log)
+    assert features.history_s == 3600
+    row = 240  # four hours
+    assert table["damp, slope over 1200 s"].iloc[row] == pytest.approx(6, rel=1e-3)
+    assert table["damp, mean over 1200 s"].iloc[row] == pytest.approx(40 + 6 * (4 - 9.5 / 60), rel=1e-4)
+    assert table["door, mean over 3600 s"].iloc[90] == pytest.approx(31 / 60, rel=1e-4)
+    assert not [name for name in features.names if name.startswith("door, slope")]
+    kinds = dict(zip(features.names, features.kinds, strict=True))
+    assert {kinds[name] for name in kinds if name.startswith("damp")} == {"humidity"}
+
+
+def test_the_inputs_of_sensors_with_formulas_are_the_same_beside_others() -> None:
+    alone, beside = fit(), fit(with_others())
+    np.testing.assert_array_equal(transformed(beside, with_others())[:, : len(alone.names)], transformed(alone))
+    assert beside.names[: len(alone.names)] == alone.names

@@ -12,15 +12,16 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from occupancy.arrays import Floats, Ints
-from occupancy.config import Calibration
+from occupancy.config import Calibration, Loss
 from occupancy.data.times import label_runs
 from occupancy.features.learned import Learned
-from occupancy.prediction import INTERVAL, Prediction, central_interval, decide, from_probabilities
+from occupancy.prediction import INTERVAL, Prediction, best_label, central_interval, decide, from_probabilities
 
 LOG_FLOOR = 1e-6  # lowest probability whose logarithm is taken: no temperature corrects a 0
 SLACK = 1e-9  # possible rounding error of a probability or a standard deviation
 TEMPERATURES = (1e-6, 1e6)  # that a saved model may hold; learned ones are near 1
 CHANGE_STD = 0.5  # prior standard deviation of the logarithm of the temperature, and of the exponent of the shares
+ENOUGH_ANSWERED, MOST_EXCESS = 0.5, 1.5  # share of rows, and times the target, up to which it is kept
 MOST_TAIL = 0.2  # at each end; up to it, intervals held 90 % of the rows of left-out visits
 
 
@@ -48,7 +49,13 @@ class Calibrator:
 
     @classmethod
     def fit(
-        cls, probs: Floats, counts: Ints, pieces: Sequence[Ints], settings: Calibration, path: Ints | None = None
+        cls,
+        probs: Floats,
+        counts: Ints,
+        pieces: Sequence[Ints],
+        settings: Calibration,
+        loss: Loss = "squared",
+        path: Ints | None = None,
     ) -> Self:
         """Return the calibrator that fits rows which the model did not learn from.
 
@@ -62,24 +69,53 @@ class Calibrator:
             probs: (N, C) probabilities by models that did not learn from the row's visit.
             counts: (N,) people at these rows.
             pieces: positions of rows that follow each other without a gap, one array for each such piece.
-            settings: which label is answered, and the error that answered rows should have.
+            settings: the error that answered rows should have.
+            loss: by which the answered label is chosen.
             path: (N,) labels of a decoded path, if `apply` keeps them.
         """
         shares = label_shares(counts, probs.shape[1])
         runs = sum(int(label_runs(counts[piece])[-1]) + 1 for piece in pieces)
 
-        def loss(changes: Floats) -> float:
+        def misfit(changes: Floats) -> float:
             true = _adjust(probs, np.exp(changes[0]), changes[1], shares)[np.arange(len(counts)), counts]
             return float(-runs * true.mean() + np.square(changes / CHANGE_STD).sum() / 2)
 
-        change, prior = minimize(loss, np.zeros(2), method="L-BFGS-B").x
+        change, prior = minimize(misfit, np.zeros(2), method="L-BFGS-B").x
         exponent = float(np.exp(change))
         adjusted = np.exp(_adjust(probs, exponent, float(prior), shares))
         tails = [_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any()]
-        most_std = _most_std(adjusted, counts, settings, path)
+        most_std = _most_std(*_errors(adjusted, counts, loss, path), settings.answered_mse)
         return cls(1 / exponent, float(prior), shares, min(*tails, MOST_TAIL), most_std)
 
-    def apply(self, prediction: Prediction, settings: Calibration, keep_label: bool = False) -> Prediction:
+    def unkept(
+        self,
+        probs: Floats,
+        counts: Ints,
+        pieces: Sequence[Ints],
+        settings: Calibration,
+        loss: Loss = "squared",
+        path: Ints | None = None,
+    ) -> str | None:
+        """Return why the error of answered rows can't be promised, in a line; None if it can. See `fit`.
+
+        It can if half of the rows are answered, and if their error plus its standard error over the pieces is not much
+        larger than what was asked for.
+        """
+        adjusted = np.exp(_adjust(probs, 1 / self.temperature, self.prior, self.shares))
+        std, errors = _errors(adjusted, counts, loss, path)
+        answered, target = std <= self.most_std, settings.answered_mse
+        sums = np.array([[errors[piece][answered[piece]].sum(), answered[piece].sum()] for piece in pieces])
+        rows = max(sums[:, 1].sum(), 1.0)
+        mean = sums[:, 0].sum() / rows
+        spread = np.sqrt(np.square(sums[:, 0] - mean * sums[:, 1]).sum() * len(sums) / max(len(sums) - 1, 1)) / rows
+        if answered.mean() >= ENOUGH_ANSWERED and mean + spread <= MOST_EXCESS * target:
+            return None
+        return (
+            f"calibration.answered_mse: {target:g} can't be promised: with days or visits left out, "
+            f"{answered.mean():.0%} of the rows are answered, with a squared error of {mean:.2g} ± {spread:.2g}; a larger one may be kept"
+        )
+
+    def apply(self, prediction: Prediction, loss: Loss = "squared", keep_label: bool = False) -> Prediction:
         """Return a prediction with calibrated probabilities and intervals, and with ``answered``.
 
         A row that the model does not answer, for its readings are missing, keeps its probabilities and its interval.
@@ -87,17 +123,14 @@ class Calibrator:
 
         Args:
             prediction: of the model that the calibrator was fitted for.
-            settings: which label is answered.
+            loss: by which the label is chosen.
             keep_label: whether the label stays as it is, as the label of a path must.
         """
         probs = np.exp(_adjust(prediction.probs, 1 / self.temperature, self.prior, self.shares))
         given = prediction.is_answered
         probs[~given] = prediction.probs[~given]
         changed = from_probabilities(prediction.times, probs[None], prediction.causal)
-        if keep_label:
-            changed = dataclasses.replace(changed, label=prediction.label)
-        elif settings.label == "nearest":
-            changed = decide(changed)
+        changed = dataclasses.replace(changed, label=prediction.label) if keep_label else decide(changed, loss)
         lower, upper = central_interval(probs, 1 - 2 * self.tail)
         lower[~given], upper[~given] = prediction.lower[~given], prediction.upper[~given]
         return dataclasses.replace(
@@ -154,19 +187,22 @@ def _tail(probs: Floats, counts: Ints) -> float:
     return max(float(np.quantile(room, 1 - INTERVAL, method="lower")) - SLACK, 0.0)
 
 
-def _most_std(probs: Floats, counts: Ints, settings: Calibration, path: Ints | None) -> float:
-    """Return the largest standard deviation up to which rows have the mean squared error in the settings."""
+def _errors(probs: Floats, counts: Ints, loss: Loss, path: Ints | None) -> tuple[Floats, Floats]:
+    """Return the standard deviation (N,) of counts with probabilities (N, C), and the squared error (N,) of labels."""
     labels = np.arange(probs.shape[1])
     mean = probs @ labels
     std = np.sqrt((probs * np.square(labels - mean[:, None])).sum(axis=1))
-    label = path
-    if label is None:
-        label = np.rint(mean) if settings.label == "nearest" else probs.argmax(axis=1)
+    label = best_label(probs, mean, loss) if path is None else path
+    return std, np.square(label - counts).astype(np.float64)
+
+
+def _most_std(std: Floats, errors: Floats, target: float) -> float:
+    """Return the largest standard deviation (N,) up to which squared errors (N,) have at most a mean."""
     order = np.argsort(std, kind="stable")
-    risk = np.cumsum(np.square(label - counts)[order]) / np.arange(1, len(counts) + 1)
+    risk = np.cumsum(errors[order]) / np.arange(1, len(errors) + 1)
     # Rows with equal standard deviations are answered together, or not at all.
     last = np.diff(std[order], append=np.inf) > SLACK
-    within = np.flatnonzero(last & (risk <= settings.answered_mse))
+    within = np.flatnonzero(last & (risk <= target))
     if not len(within):
         return 0.0
-    return np.inf if within[-1] == len(counts) - 1 else float(std[order][within[-1]]) + SLACK
+    return np.inf if within[-1] == len(errors) - 1 else float(std[order][within[-1]]) + SLACK

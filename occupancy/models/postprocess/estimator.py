@@ -1,18 +1,19 @@
-"""A model whose probabilities are decoded in time, calibrated, or both."""
+"""A model whose probabilities are decoded in time or calibrated, or whose counts are chosen by a loss."""
 
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.config import Config
+from occupancy.config import Config, Loss
 from occupancy.data.folds import Fold
 from occupancy.data.log import Log
-from occupancy.errors import InputError
+from occupancy.errors import InputError, InputWarning
 from occupancy.models.base import EstimatorBase
 from occupancy.models.estimator import NO_STEPS, SETTINGS, Make, Steps, read_settings
 from occupancy.models.memory import runs
@@ -27,7 +28,7 @@ BASE = "base"
 
 
 class PostprocessedEstimator(EstimatorBase):
-    """Wraps the model of an experiment as ``decoding`` and ``calibration`` say.
+    """Wraps the model of an experiment as ``decoding``, ``calibration`` and ``decision`` say.
 
     Decoder and calibrator learn from the same out-of-fold probabilities: the rows that the model learns from, each
     predicted by a model that left out its visit. One class does both, so that visits are left out once. Nothing is
@@ -74,6 +75,10 @@ class PostprocessedEstimator(EstimatorBase):
 
     def fit(self, fold: Fold, steps: Steps) -> None:
         """Learn from a fold, see the class; each fit of a model, with or without rows left out, is a step."""
+        if self.config.decoding is None and self.config.calibration is None:
+            self.base.fit(fold, steps)
+            self.history, self.chosen_epochs = self.base.history, self.base.chosen_epochs
+            return
         rows = self.learned(fold)
         groups = left_out(fold, rows)
         probs = self._fit_base(fold, groups, steps)
@@ -91,8 +96,11 @@ class PostprocessedEstimator(EstimatorBase):
         if self.config.calibration is not None:
             positions = np.concatenate(parts)
             joined = np.split(np.arange(len(positions)), np.cumsum([len(part) for part in parts])[:-1])
-            kept = None if path is None else path[positions]
-            self.calibrator = Calibrator.fit(probs[positions], counts[positions], joined, self.config.calibration, kept)
+            kept = None if path is None or not self._keeps_path else path[positions]
+            given = (probs[positions], counts[positions], joined, self.config.calibration, self._loss, kept)
+            self.calibrator = Calibrator.fit(*given)
+            if (unkept := self.calibrator.unkept(*given)) is not None:
+                warnings.warn(unkept, InputWarning, stacklevel=2)
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors, see `Estimator.predict`.
@@ -103,12 +111,21 @@ class PostprocessedEstimator(EstimatorBase):
             InputError: if the frame lacks a sensor that the model was trained on, or has another step.
         """
         if self.decoder is None:
-            prediction, has_path = self.base.predict(frame, rows, past), False
+            prediction = self.base.predict(frame, rows, past)
         else:
-            prediction, has_path = self._decoded(self.decoder, frame, rows, past), self.decoder.has_path
-        if self.calibrator is None or self.config.calibration is None:
-            return prediction
-        return self.calibrator.apply(prediction, self.config.calibration, keep_label=has_path)
+            prediction = self._decoded(self.decoder, frame, rows, past)
+        if self.calibrator is not None:
+            return self.calibrator.apply(prediction, self._loss, self._keeps_path)
+        return prediction if self._keeps_path or self.config.loss is None else decide(prediction, self.config.loss)
+
+    @property
+    def _keeps_path(self) -> bool:
+        """Whether the labels are those of the most likely path, which no loss has been named to replace."""
+        return self.decoder is not None and self.decoder.has_path and self.config.decision is None
+
+    @property
+    def _loss(self) -> Loss:
+        return self.config.loss or "squared"
 
     def save(self, folder: Path) -> None:
         """Write what was learned as JSON into a folder, and the wrapped model into a folder inside it."""
@@ -160,7 +177,7 @@ class PostprocessedEstimator(EstimatorBase):
         asked = rows[needed]
         base = whole.at(asked)
         decoded = from_probabilities(base.times, probs[None, asked], base.causal and decoder.is_causal)
-        decoded = decide(decoded, base.epistemic)
+        decoded = decide(decoded, disagreement=base.epistemic)
         decoded = dataclasses.replace(decoded, delay_s=decoder.delay_s, answered=base.answered)
         return decoded if path is None else dataclasses.replace(decoded, label=path[asked])
 
@@ -185,5 +202,5 @@ def _decode_all(
 
 
 def _bare(config: Config) -> Config:
-    """Return the experiment without decoding and calibration."""
-    return config.model_copy(update={"decoding": None, "calibration": None})
+    """Return the experiment without decoding, calibration and decision."""
+    return config.model_copy(update={"decoding": None, "calibration": None, "decision": None})

@@ -67,7 +67,7 @@ def days(fold: Fold, rows: Rows) -> Ints | None:
     hours = np.bincount(wall.hour, minlength=24)
     people = np.bincount(wall.hour, weights=counts, minlength=24)
     quietest = int(np.argmin(np.where(hours > 0, people / hours.clip(1), np.inf)))
-    day, number = np.unique((wall - pd.Timedelta(hours=quietest)).normalize(), return_inverse=True)
+    number = np.unique((wall - pd.Timedelta(hours=quietest)).normalize(), return_inverse=True)[1]
     if len(np.unique(number[counts > 0])) < ENOUGH_DAYS:
         return None
     numbers = np.full(len(rows), UNGROUPED)

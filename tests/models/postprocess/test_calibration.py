@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from occupancy.arrays import Floats, Ints
-from occupancy.config import Calibration
+from occupancy.config import Calibration, Loss
 from occupancy.models.postprocess.calibration import MOST_TAIL, Calibrator
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
 CLASSES = 4
-NEAREST, LIKELIEST = Calibration(label="nearest"), Calibration(label="likeliest")
+SETTINGS = Calibration()
+LOSSES = st.sampled_from(get_args(Loss))
 
 
 def times(rows: int) -> pd.DatetimeIndex:
@@ -36,14 +37,18 @@ def sharpened(probs: Floats, exponent: float) -> Floats:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def fit(probs: Floats, counts: Ints, settings: Calibration = NEAREST, path: Ints | None = None) -> Calibrator:
-    return Calibrator.fit(probs, counts, [np.arange(len(counts))], settings, path)
+def fit(
+    probs: Floats,
+    counts: Ints,
+    settings: Calibration = SETTINGS,
+    loss: Loss = "squared",
+    path: Ints | None = None,
+) -> Calibrator:
+    return Calibrator.fit(probs, counts, [np.arange(len(counts))], settings, loss, path)
 
 
-def applied(
-    calibrator: Calibrator, probs: Floats, settings: Calibration = NEAREST, keep_label: bool = False
-) -> Prediction:
-    return calibrator.apply(from_probabilities(times(len(probs)), probs[None]), settings, keep_label)
+def applied(calibrator: Calibrator, probs: Floats, loss: Loss = "squared", keep_label: bool = False) -> Prediction:
+    return calibrator.apply(from_probabilities(times(len(probs)), probs[None]), loss, keep_label)
 
 
 def as_it_is(most_std: float = np.inf, tail: float = 0.05) -> Calibrator:
@@ -84,8 +89,8 @@ def test_few_label_runs_change_little_however_many_rows_they_have() -> None:
 def test_pieces_cut_the_runs_that_count() -> None:
     probs, counts = watched(1000, run=1000)
     wrong = np.roll(probs, 1, axis=1)  # sure of another count
-    whole = Calibrator.fit(wrong, counts, [np.arange(1000)], NEAREST)
-    cut = Calibrator.fit(wrong, counts, np.split(np.arange(1000), 50), NEAREST)
+    whole = Calibrator.fit(wrong, counts, [np.arange(1000)], SETTINGS)
+    cut = Calibrator.fit(wrong, counts, np.split(np.arange(1000), 50), SETTINGS)
     assert abs(np.log(cut.temperature)) > abs(np.log(whole.temperature))
 
 
@@ -116,23 +121,21 @@ def test_no_interval_is_narrower_than_that_of_three_fifths_of_the_distribution()
     assert MOST_TAIL == 0.2
 
 
-@given(st.integers(0, 500), st.booleans(), st.sampled_from(["nearest", "likeliest"]))
-def test_the_interval_always_holds_the_label(
-    seed: int, keep_label: bool, label: Literal["nearest", "likeliest"]
-) -> None:
+@given(st.integers(0, 500), st.booleans(), LOSSES)
+def test_the_interval_always_holds_the_label(seed: int, keep_label: bool, loss: Loss) -> None:
     probs, counts = watched(100, seed)
-    settings = Calibration(label=label)
-    prediction = applied(fit(probs, counts, settings), probs, settings, keep_label)
+    prediction = applied(fit(probs, counts, loss=loss), probs, loss, keep_label)
     assert (prediction.lower <= prediction.label).all()
     assert (prediction.label <= prediction.upper).all()
 
 
-def test_the_label_is_the_count_next_to_the_mean_or_the_likeliest_or_the_one_there_was() -> None:
+def test_the_label_has_the_smallest_expected_loss_or_is_the_one_there_was() -> None:
     probs = np.array([[0.45, 0.0, 0.1, 0.45], [0.0, 0.6, 0.0, 0.4], [0.0, 0.0, 0.1, 0.9]])
-    np.testing.assert_array_equal(applied(as_it_is(), probs, NEAREST).label, [2, 2, 3])
-    np.testing.assert_array_equal(applied(as_it_is(), probs, LIKELIEST).label, [0, 1, 3])
+    np.testing.assert_array_equal(applied(as_it_is(), probs, "squared").label, [2, 2, 3])
+    np.testing.assert_array_equal(applied(as_it_is(), probs, "absolute").label, [2, 1, 3])
+    np.testing.assert_array_equal(applied(as_it_is(), probs, "zero_one").label, [0, 1, 3])
     followed = from_people(times(3), np.array([[3.0, 0.0, 1.0]]), 0.1, 3)
-    np.testing.assert_array_equal(as_it_is().apply(followed, NEAREST, keep_label=True).label, [3, 0, 1])
+    np.testing.assert_array_equal(as_it_is().apply(followed, keep_label=True).label, [3, 0, 1])
 
 
 def answered_by_hand(std: Floats, errors: Floats, most: float) -> Any:
@@ -141,13 +144,10 @@ def answered_by_hand(std: Floats, errors: Floats, most: float) -> Any:
     return max((each for each in sets if errors[each].mean() <= most), key=np.sum, default=np.zeros(len(std), bool))
 
 
-@given(st.integers(0, 500), st.sampled_from([0.01, 0.05, 0.3, 5.0]), st.sampled_from(["nearest", "likeliest"]))
-def test_as_many_rows_are_answered_as_have_the_error_asked_for(
-    seed: int, most: float, label: Literal["nearest", "likeliest"]
-) -> None:
+@given(st.integers(0, 500), st.sampled_from([0.01, 0.05, 0.3, 5.0]), LOSSES)
+def test_as_many_rows_are_answered_as_have_the_error_asked_for(seed: int, most: float, loss: Loss) -> None:
     probs, counts = watched(150, seed, run=3)
-    settings = Calibration(label=label, answered_mse=most)
-    prediction = applied(fit(probs, counts, settings), probs, settings)
+    prediction = applied(fit(probs, counts, Calibration(answered_mse=most), loss), probs, loss)
     expected = answered_by_hand(prediction.std, np.square(prediction.label - counts).astype(np.float64), most)
     np.testing.assert_array_equal(prediction.answered, expected)
 
@@ -176,11 +176,25 @@ def test_the_error_of_a_path_is_that_of_its_labels() -> None:
     assert right.temperature == wrong.temperature
 
 
+def test_an_error_that_differs_from_day_to_day_is_not_promised() -> None:
+    probs = np.tile([0.9, 0.1, 0.0, 0.0], (400, 1))
+    counts, days = np.zeros(400, np.int64), np.split(np.arange(400), 4)
+    settings = Calibration(answered_mse=0.05)
+    steady, shaky = counts.copy(), counts.copy()
+    steady[::25] = 1  # 4 % wrong on every day
+    shaky[:16] = 1  # as many, all of them on one day
+    kept = [Calibrator.fit(probs, each, days, settings).unkept(probs, each, days, settings) for each in (steady, shaky)]
+    assert kept[0] is None
+    assert kept[1] is not None
+    assert "calibration.answered_mse: 0.05 can't be promised" in kept[1]
+    assert "100% of the rows are answered, with a squared error of 0.04 ± 0.04" in kept[1]
+
+
 def test_disagreement_stays_as_far_as_the_spread_goes() -> None:
     samples = np.random.default_rng(0).dirichlet(np.full(CLASSES, 0.5), (9, 50))
     before = from_probabilities(times(50), samples)
     sharper = Calibrator(3.0, 0.0, np.full(CLASSES, 0.25), 0.05, np.inf)
-    after = sharper.apply(before, NEAREST)
+    after = sharper.apply(before)
     np.testing.assert_allclose(after.epistemic, np.minimum(before.epistemic, after.std))
     np.testing.assert_allclose(after.epistemic**2 + after.aleatoric**2, after.std**2)
     assert after.samples is None

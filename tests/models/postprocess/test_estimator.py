@@ -232,7 +232,7 @@ def test_the_calibration_is_that_of_each_row_without_decoding() -> None:
 
 def test_a_calibrated_path_keeps_its_labels() -> None:
     decoding = Decoding(mode="viterbi")
-    path, both = (fit(decoding=decoding, calibration=each) for each in (None, Calibration(label="likeliest")))
+    path, both = (fit(decoding=decoding, calibration=each) for each in (None, Calibration()))
     np.testing.assert_array_equal(predicted(both)["count"], predicted(path)["count"])
     table = predicted(both)
     assert (table["lower"] <= table["count"]).all()
