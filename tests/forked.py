@@ -15,7 +15,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_IMPORTED = ["occupancy.experiments.run", "occupancy.search.conduct", "occupancy.serving.counting"]
+IMPORTED = [
+    "occupancy.experiments.run",
+    "occupancy.models.neural.estimator",
+    "occupancy.models.neural.lstm",
+    "occupancy.search.conduct",
+    "occupancy.serving.counting",
+]
+"""What most commands import; Lightning alone takes seconds of each that trains a network."""
 
 
 class Forked:
@@ -34,7 +41,7 @@ class Forked:
             arguments: as typed, the command first.
             environment: variables beside those of the first command that was started so.
         """
-        _CONTEXT.set_forkserver_preload(_IMPORTED)
+        _CONTEXT.set_forkserver_preload(IMPORTED)
         self.output, self.errors = folder.parent / f"{folder.name}.out", folder.parent / f"{folder.name}.err"
         given = (arguments, folder, self.output, self.errors, dict(environment or {}))
         self._process = _CONTEXT.Process(target=_run, args=given)

@@ -45,6 +45,7 @@ from occupancy.data.log import Log
 from occupancy.data.source import open_log
 from occupancy.tracking.record import open_record
 from occupancy.tracking.request import Request
+from tests.forked import IMPORTED
 from tests.places import ROOT
 
 pytestmark = [
@@ -64,7 +65,7 @@ SMALL = (
 )
 SEEDS = range(4)
 GIVEN = {"POSTGRES_PASSWORD": "p@ss:w/rd %41", "TRACKER_HOST": "lab.example:5000"}
-PATIENCE_S = 120.0  # with other work on the machine, a start may take long
+PATIENCE_S = 300.0  # with other work on the machine, a start may take long
 
 
 def filled(text: str) -> str:
@@ -261,7 +262,7 @@ def printed(tracker: Tracker, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """What four that trained at once printed, by the id of the run."""
     # Processes are forked from one that has imported everything, which takes longer than so small a training.
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["occupancy.experiments.run"])
+    processes.set_forkserver_preload(IMPORTED)
     folder = tmp_path_factory.mktemp("work")
     started = []
     with pytest.MonkeyPatch.context() as patch:
