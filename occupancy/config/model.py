@@ -165,8 +165,9 @@ class MassBalance(Section):
     """The number of people that explains the CO2 of a ventilated room; without motion it is 0."""
 
     name: Literal["mass_balance"] = "mass_balance"
-    volume_m3: Volume = 77.0
-    """Volume of the room, in cubic metres."""
+    volume_m3: Volume | None = None
+    """Volume of the room, in cubic metres; null: that of the schema, and where it has none, the one that the labels
+    show."""
     generation_l_per_h: Annotated[float, Field(ge=0.01, le=1000)] = 16.0
     """CO2 that one person breathes out, in litres per hour; the default suits seated adults (Persily and de Jonge,
     2017, give it by age, sex and activity)."""
@@ -211,7 +212,10 @@ class Mixture(Section):
     one member finds unlikely stays unlikely."""
     weights: Literal["equal", "learned"] = "equal"
     """Weights of the members: ``equal``, or ``learned`` from the training rows, each predicted by members that were
-    fitted without its visit."""
+    fitted without its day or visit."""
+    rhythm_days: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Days on which people must have been in, in the training rows, before what they do by the hour is believed: with
+    fewer, members that know the hour (``clock`` and those with ``hour``) are left out, and the weights are equal."""
 
 
 Model = Annotated[_Any | Annotated[Mixture, Tag("mixture")], Discriminator(_named)]

@@ -138,6 +138,7 @@ def _uci() -> Schema:
             *nodes(range(6, 8), "PIR", "motion", "0 or 1"),
         ],
         count="Room_Occupancy_Count",
+        volume_m3=77.0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class MassBalanceEstimator(OneStepEstimator):
         self.centred = config.looks_ahead
         self.residual_var = USUAL_VAR
         self.shares: Floats = np.empty(0)
-        self.volume_m3 = settings.volume_m3
+        self.volume_m3 = settings.volume_m3 or math.nan
 
     @property
     def history_s(self) -> float:
@@ -100,7 +101,7 @@ class MassBalanceEstimator(OneStepEstimator):
         empty[learned] = fold.counts(learned) == 0
         alone = stretch_of(empty, stretch)
         rate = air_changes(co2_ppm, outdoor_ppm, alone, self.features.step_s, self.settings.slope_s, "mass_balance")
-        self.volume_m3 = self._volume_of(log)
+        self.volume_m3 = self._volume_of(log) or self._volume_by(fold, co2_ppm, stretch)
         person = self.settings.generation_l_per_h * 1e3 / self.volume_m3  # l per m3 are 1e3 ppm
         self.air = Air(outdoor_ppm, rate, person)
         found = (self._people(log.frame, stretch) * self._sizes(log))[empty]
@@ -153,10 +154,25 @@ class MassBalanceEstimator(OneStepEstimator):
         if "volume_m3" in learned:  # earlier versions had that of the settings
             self.volume_m3 = learned.number("volume_m3", 1.0, 1e7)
 
-    def _volume_of(self, log: Log) -> float:
-        """Return the volume of the room of a log: the schema's, or that of the settings."""
+    def _volume_by(self, fold: Fold, co2_ppm: Floats, stretch: Ints) -> float:
+        """Return the volume in which people would add as much CO2 (N,) as the labels say."""
+        counts = fold.log.frame[fold.log.schema.count].fillna(-1).to_numpy(np.int64)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)  # of the air-change rate, which has been told
+            air = Air.fit(co2_ppm, counts, stretch, self.features.step_s, "mass_balance")
+        volume_m3 = self.settings.generation_l_per_h * 1e3 / air.person_ppm_per_h
+        warnings.warn(
+            f"mass_balance: the volume of the room is not known; the labels show {volume_m3:.3g} m3, which is used; "
+            "give the schema its volume_m3",
+            InputWarning,
+            stacklevel=4,
+        )
+        return volume_m3
+
+    def _volume_of(self, log: Log) -> float | None:
+        """Return the volume of the room of a log: the schema's, or that of the settings; None if both have none."""
         own, usual = log.schema.volume_m3, self.settings.volume_m3
-        if own is not None and own != usual:
+        if own is not None and usual is not None and own != usual:
             warnings.warn(
                 f"mass_balance: the schema says that the room has {own:g} m3, the setting volume_m3 says {usual:g}; "
                 f"{own:g} m3 are used",

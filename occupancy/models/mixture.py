@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +14,17 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.config import Clock, Config, Majority, Mixture
+from occupancy.config import Clock, Config, Majority, Mixture, Single
 from occupancy.data.folds import Fold
 from occupancy.data.log import Log
 from occupancy.data.times import label_runs
+from occupancy.errors import InputError, InputWarning
 from occupancy.features.holes import NoSensorError
+from occupancy.features.learned import Learned
 from occupancy.models.base import EstimatorBase
 from occupancy.models.estimator import NO_STEPS, Make, Steps, read_settings
 from occupancy.models.holes import unanswered
-from occupancy.models.postprocess.out_of_fold import UNGROUPED, count_groups, left_out, out_of_fold
+from occupancy.models.postprocess.out_of_fold import UNGROUPED, count_groups, days_with_people, left_out, out_of_fold
 from occupancy.prediction import Prediction, decide, floor, from_probabilities
 
 MEMBER_FLOOR = 1e-3  # lowest probability of a member: no member rules a count out by itself
@@ -38,13 +42,22 @@ class MixtureEstimator(EstimatorBase):
 
     A member whose sensors have no readings at a row is left out there, and the weights of the others grow to the same
     sum. A row is answered if a member that reads sensors answers it.
+
+    A member that needs a sensor which the log lacks does not take part; nor does one that knows the hour where people
+    were in on too few days to know their rhythm (``rhythm_days``).
     """
 
     def __init__(self, config: Config, settings: Mixture, make: Make) -> None:
         super().__init__(config)
         self.settings = settings
         self.make = make
-        self.members = [make(each) for each in self._configs()]
+        self._choose(range(len(settings.members)))
+        self.knows_rhythm = True
+
+    def _choose(self, chosen: Sequence[int]) -> None:
+        """Let the members at the chosen places in the settings take part, with equal weights."""
+        self.chosen = list(chosen)
+        self.members = [self.make(each) for each in self._configs()]
         self.weights: Floats = np.full(len(self.members), 1 / len(self.members))
 
     @property
@@ -66,19 +79,39 @@ class MixtureEstimator(EstimatorBase):
     @property
     def cross_fits(self) -> bool:
         """Whether the fit makes members that leave visits out: it does if it learns the weights."""
-        return self.settings.weights == "learned"
+        return self.settings.weights == "learned" and self.knows_rhythm
 
     def check(self, log: Log) -> None:
-        """Check that a log has the sensors that every member needs.
+        """Check that a log has the sensors that some members need.
+
+        Warns:
+            InputWarning: if a member cannot work without one that it lacks, and does not take part.
 
         Raises:
-            InputError: if it lacks one without which a member cannot work.
+            InputError: if fewer than one member can work.
         """
-        for member in self.members:
-            member.check(log)
+        if errors := self._able(log)[1]:
+            warnings.warn(f"model: a member does not take part: {errors[0]}", InputWarning, stacklevel=2)
+
+    def _able(self, log: Log) -> tuple[list[int], list[str]]:
+        """Return the places of the members that have their sensors in a log, and what others lack."""
+        able, errors = [], []
+        for place, settings in enumerate(self.settings.members):
+            try:
+                self.make(self.config.model_copy(update={"model": settings})).check(log)
+                able.append(place)
+            except InputError as error:
+                errors.append(str(error))
+        if not able:
+            raise InputError(errors[0])
+        return able, errors
 
     def fit(self, fold: Fold, steps: Steps) -> None:
         """Learn from a fold; each fit of a member, on all rows or with some left out, is a step."""
+        learned = self.learned(fold)
+        self.knows_rhythm = days_with_people(fold, learned) >= self.settings.rhythm_days
+        able, _ = self._able(fold.log)
+        self._choose([place for place in able if self.knows_rhythm or not _knows_hour(self.settings.members[place])])
         steps.plan(len(self.members))
         if self.cross_fits:
             groups, held_out = self._cross_fit(fold, steps)
@@ -136,20 +169,24 @@ class MixtureEstimator(EstimatorBase):
 
     def save(self, folder: Path) -> None:
         """Write the weights as JSON into a folder, and each member into its own folder inside it."""
-        self.write(folder, weights=self.weights.tolist())
+        self.write(folder, weights=self.weights.tolist(), members=self.chosen)
         for number, member in enumerate(self.members, start=1):
             (folder / f"member_{number}").mkdir()
             member.save(folder / f"member_{number}")
 
     def load(self, folder: Path) -> None:
         """Become the model that `save` wrote into a folder."""
-        self.weights = read_settings(folder).numbers("weights", (len(self.members),), 0.0, 1e6, above=True)
+        learned = read_settings(folder)
+        if "members" in learned:  # earlier versions had all
+            self._choose(_read_places(learned, len(self.settings.members)))
+        self.weights = learned.numbers("weights", (len(self.members),), 0.0, 1e6, above=True)
         for number, member in enumerate(self.members, start=1):
             member.load(folder / f"member_{number}")
         self.chosen_epochs = max(member.chosen_epochs for member in self.members)
 
     def _configs(self) -> list[Config]:
-        return [self.config.model_copy(update={"model": member}) for member in self.settings.members]
+        members = [self.settings.members[place] for place in self.chosen]
+        return [self.config.model_copy(update={"model": member}) for member in members]
 
     def _cross_fit(self, fold: Fold, steps: Steps) -> tuple[Ints, Floats]:
         """Return the group that each row was left out with, (N,), and each member's probabilities of it (M, N, C)."""
@@ -164,6 +201,18 @@ class MixtureEstimator(EstimatorBase):
         return (
             self.weights if not rows.any() else learn_weights(held_out[:, rows], fold.counts(rows), self.settings.pool)
         )
+
+
+def _knows_hour(settings: Single) -> bool:
+    return isinstance(settings, Clock) or getattr(settings, "hour", False)
+
+
+def _read_places(learned: Learned, members: int) -> list[int]:
+    """Return which members took part in a saved model. Raise InputError if they are none of them."""
+    places = learned.value("members")
+    if not isinstance(places, list) or not places or sorted({*places} & {*range(members)}) != places:
+        raise learned.wrong("members", f"places among {members} members, ascending")
+    return places
 
 
 def _join(histories: list[pd.DataFrame]) -> pd.DataFrame:

@@ -157,11 +157,13 @@ class PostprocessedEstimator(EstimatorBase):
         """Fit the wrapped model, and return the out-of-fold probabilities (N, C) of the grouped rows."""
         if self.base.cross_fits:
             self.base.fit(fold, steps)
-            assert self.base.held_out is not None
-            return self.base.held_out
-        steps.plan(1 + count_groups(groups))
-        self.base.fit(fold, NO_STEPS)
-        steps.done()
+            if self.base.held_out is not None:
+                return self.base.held_out
+        else:
+            steps.plan(1)
+            self.base.fit(fold, NO_STEPS)
+            steps.done()
+        steps.plan(count_groups(groups))
         return out_of_fold(_bare(self.config), fold, groups, self.make, steps)
 
     def _decoded(self, decoder: Decoder, frame: pd.DataFrame, rows: Rows, past: Rows | None) -> Prediction:

@@ -54,25 +54,27 @@ def visits(fold: Fold, rows: Rows) -> Ints:
     return numbers
 
 
-def days(fold: Fold, rows: Rows) -> Ints | None:
-    """Return the number of the day that each row belongs to, (N,); None if people were in on less than `ENOUGH_DAYS`.
+def days(fold: Fold, rows: Rows) -> Ints:
+    """Return the number of the day that each row belongs to, (N,), `UNGROUPED` for rows not asked for.
 
     Days begin at the hour at which the fewest people are in, by the clock on the wall.
 
     Args:
         fold: the fold, whose log has counts at the rows.
-        rows: (N,) the rows to divide into days; other rows get `UNGROUPED`.
+        rows: (N,) the rows to divide into days.
     """
     wall, counts = fold.log.wall[rows], fold.counts(rows)
     hours = np.bincount(wall.hour, minlength=24)
     people = np.bincount(wall.hour, weights=counts, minlength=24)
     quietest = int(np.argmin(np.where(hours > 0, people / hours.clip(1), np.inf)))
-    number = np.unique((wall - pd.Timedelta(hours=quietest)).normalize(), return_inverse=True)[1]
-    if len(np.unique(number[counts > 0])) < ENOUGH_DAYS:
-        return None
     numbers = np.full(len(rows), UNGROUPED)
-    numbers[rows] = number.ravel()
+    numbers[rows] = np.unique((wall - pd.Timedelta(hours=quietest)).normalize(), return_inverse=True)[1]
     return numbers
+
+
+def days_with_people(fold: Fold, rows: Rows) -> int:
+    """Return on how many days people were in, among the given rows (N,) of a fold."""
+    return len(np.unique(days(fold, rows)[rows][fold.counts(rows) > 0]))
 
 
 def left_out(fold: Fold, rows: Rows) -> Ints:
@@ -87,9 +89,8 @@ def left_out(fold: Fold, rows: Rows) -> Ints:
         fold: the fold, whose log has counts at the rows.
         rows: (N,) the rows that a model learns from, with two labels or more.
     """
-    by_day = None if fold.log.rooms else days(fold, rows)
-    if by_day is not None:
-        groups = np.where(rows, by_day % MAX_GROUPS, UNGROUPED)
+    if not fold.log.rooms and days_with_people(fold, rows) >= ENOUGH_DAYS:
+        groups = np.where(rows, days(fold, rows) % MAX_GROUPS, UNGROUPED)
         counts = fold.counts(rows)
         if all(len(np.unique(counts[groups[rows] != group])) > 1 for group in range(MAX_GROUPS)):
             return groups
