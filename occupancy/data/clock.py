@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from occupancy.errors import InputError
 
+CLOCK = "clock"
+"""What the ``attrs`` of a frame may hold: how its times stand to the clock on the wall, a `Clock`."""
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -50,6 +53,11 @@ def with_offset(times: pd.DatetimeIndex, clock: Clock | None) -> pd.DatetimeInde
 def wall_times(times: pd.DatetimeIndex, clock: Clock | None) -> pd.DatetimeIndex:
     """Return the times of the wall clock without their offsets, (N,): the same but for a change of clocks."""
     return times if clock is None or clock.zone is None else clock.on_the_wall(times).tz_localize(None)
+
+
+def wall_of(frame: pd.DataFrame) -> pd.DatetimeIndex:
+    """Return the times of the wall clock at each row of a frame on a time index, (N,), see `CLOCK`."""
+    return wall_times(pd.DatetimeIndex(frame.index), frame.attrs.get(CLOCK))
 
 
 def run_on(utc: pd.Series[pd.Timestamp], zone: str) -> tuple[pd.Series[pd.Timestamp], Clock]:

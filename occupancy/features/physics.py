@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from occupancy.arrays import OUTSIDE, Floats, Ints, Rows
 from occupancy.config import CENTRED, Kind
 from occupancy.data import rolling
+from occupancy.data.clock import wall_of
 from occupancy.data.log import Log
 from occupancy.data.rolling import by_stretch, samples_of
 from occupancy.data.schema import Column
@@ -23,6 +24,7 @@ from occupancy.data.times import stretches
 from occupancy.features.balance import Air, span_of
 from occupancy.features.holes import extremes, fill_by_others
 from occupancy.features.learned import Learned
+from occupancy.features.regime import Regime
 from occupancy.features.sensors import PHYSICS_KINDS, Features, check_inputs, columns_of
 from occupancy.features.spans import (
     CHANGE_S,
@@ -76,6 +78,7 @@ class PhysicsFeatures:
         low: (F,) smallest value of each input on the training rows.
         high: (F,) largest value of each input on the training rows.
         centred: whether spans lie around their row.
+        regime: when the room is aired in another way than at rest; None if that is not known or makes no difference.
     """
 
     sensors: Features
@@ -84,6 +87,7 @@ class PhysicsFeatures:
     low: Floats
     high: Floats
     centred: bool
+    regime: Regime | None = None
 
     @classmethod
     def fit(cls, log: Log, rows: Rows, centred: bool, seen: Rows | None = None) -> Self:
@@ -109,18 +113,21 @@ class PhysicsFeatures:
         there = {column.kind for column in columns_of(log, asked)}
         sensors = Features.fit(log, rows, sorted(there), seen).unscaled()
         readings = _by_kind(sensors, log.frame, stretch)
-        air = None
+        air, regime, aired = None, None, None
         if "co2" in readings:
             counts = log.frame[log.schema.count].fillna(-1).to_numpy(np.int64)
             co2_ppm = readings["co2"].mean(axis=1)
-            air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, f"features {asked}")
+            regime = Regime.fit(log, rows)
+            aired = None if regime is None else regime.at(log.frame, log.wall)
+            air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, f"features {asked}", aired)
+            regime = None if air.aired_per_h is None else regime
         sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
         quiet = np.array([_quiet(column[~np.isnan(column)]) for column in sound.T])
-        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred)
+        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred, regime)
         holed = bool(log.missing[list(sensors.typical)].to_numpy()[seen].any())
-        raw = [extremes(values[rows], holed) for _, _, values in bare._inputs(readings, stretch)]
+        raw = [extremes(values[rows], holed) for _, _, values in bare._inputs(readings, stretch, aired)]
         low, high = np.array(raw).T
-        return cls(sensors, air, quiet, low, high, centred)
+        return cls(sensors, air, quiet, low, high, centred, regime)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,7 +180,7 @@ class PhysicsFeatures:
         names = []
         with np.errstate(over="ignore", invalid="ignore"):  # which the check names by input and time
             readings = _by_kind(self.sensors, frame, stretch)
-            for position, (_, name, values) in enumerate(self._inputs(readings, stretch)):
+            for position, (_, name, values) in enumerate(self._inputs(readings, stretch, self._aired(frame))):
                 scaled[:, position] = (values - self.low[position]) / width[position]
                 names.append(name)
         scaled[stretch == OUTSIDE] = np.nan
@@ -189,6 +196,7 @@ class PhysicsFeatures:
             "low": self.low.tolist(),
             "high": self.high.tolist(),
             "centred": self.centred,
+            "regime": None if self.regime is None else self.regime.to_settings(),
         }
 
     @classmethod
@@ -205,23 +213,28 @@ class PhysicsFeatures:
         quiet = np.empty(0)
         if "sound" in kinds:
             quiet = learned.numbers("quiet", (kinds.count("sound"),), 0.0, above=True)
-        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), learned.flag("centred"))
+        known = learned.value("regime") if "regime" in learned else None
+        regime = None if known is None else Regime.from_settings(known)
+        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), learned.flag("centred"), regime)
         low, high = (learned.numbers(name, (len(bare.names),)) for name in ("low", "high"))
         return dataclasses.replace(bare, low=low, high=high)
+
+    def _aired(self, frame: pd.DataFrame) -> Rows | None:
+        return None if self.regime is None else self.regime.at(frame, wall_of(frame))
 
     @property
     def _others(self) -> list[Column]:
         """The sensors of kinds that no formula is for."""
         return [column for column in self.sensors.columns if column.kind not in PHYSICS_KINDS]
 
-    def _inputs(self, readings: Readings, stretch: Ints) -> Iterator[Named]:
+    def _inputs(self, readings: Readings, stretch: Ints, aired: Rows | None = None) -> Iterator[Named]:
         """Yield kind, name and values (N,) of each input, unscaled; one by one, since a log may be long."""
         over = partial(_over, stretch=stretch, step_s=self.step_s, centred=self.centred)
         if self.air is not None:
             co2_ppm = readings["co2"].mean(axis=1)
             for span_s in BALANCE_S:
                 span = span_of(co2_ppm, stretch, self.step_s, span_s, self.centred)
-                yield "co2", f"people_{span_s:g}", self.air.people(span)
+                yield "co2", f"people_{span_s:g}", self.air.people(span, aired)
             yield "co2", "co2_excess", co2_ppm - self.air.outdoor_ppm
         if "sound" in readings:
             loudness = np.log(np.maximum(readings["sound"] / self.quiet, 1.0))

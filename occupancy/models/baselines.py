@@ -9,11 +9,11 @@ import pandas as pd
 
 from occupancy.arrays import Floats, Rows
 from occupancy.config import Clock, Config
-from occupancy.data.clock import wall_times
+from occupancy.data.clock import wall_of
 from occupancy.data.folds import Fold
 from occupancy.data.times import step_of
 from occupancy.models.base import OneStepEstimator
-from occupancy.models.estimator import CLOCK, read_settings
+from occupancy.models.estimator import read_settings
 from occupancy.prediction import Prediction, from_probabilities
 
 DAYS, HOURS = 7, 24
@@ -80,8 +80,7 @@ class ClockEstimator(OneStepEstimator):
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame by their times; its sensors are not used."""
-        times = pd.DatetimeIndex(frame.index)[rows]
-        wall = wall_times(times, frame.attrs.get(CLOCK))
+        times, wall = pd.DatetimeIndex(frame.index)[rows], wall_of(frame)[rows]
         return from_probabilities(times, self.shares[wall.dayofweek, wall.hour][None])
 
     def save(self, folder: Path) -> None:

@@ -108,8 +108,6 @@ NO_STEPS: Steps = _NoSteps()
 
 VOLUME = "volume_m3"
 """What the ``attrs`` of a frame may hold: the volume of the room whose sensors it has, in cubic metres."""
-CLOCK = "clock"
-"""What they may hold too: how its times stand to the clock on the wall, a `occupancy.data.clock.Clock`."""
 
 
 class Estimator(Protocol):

@@ -34,7 +34,9 @@ def _names(config: Config, schema: Schema) -> set[str]:
         case Majority() | Clock():
             return set()
         case MassBalance():
-            chosen = [column for column in select(schema, config.features) if column.kind in {"co2", "motion"}]
+            chosen = [
+                column for column in select(schema, config.features) if column.kind in {"co2", "motion", "ventilation"}
+            ]
         case _:
             chosen = select(schema, config.features)
     return {column.slope_of or column.name for column in chosen}

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Floats, Ints, Rows, stretch_of
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config, Kind, MassBalance
 from occupancy.data import rolling
+from occupancy.data.clock import wall_of
 from occupancy.data.folds import Fold
 from occupancy.data.log import Log
 from occupancy.data.times import check_cadence, stretches
 from occupancy.errors import InputError, InputWarning
-from occupancy.features.balance import Air, air_changes, outdoors, span_of
+from occupancy.features.balance import Air, span_of
 from occupancy.features.holes import fill_by_others
+from occupancy.features.regime import Regime
 from occupancy.features.sensors import Features, columns_of
 from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import VOLUME, read_settings
@@ -49,6 +51,7 @@ class MassBalanceEstimator(OneStepEstimator):
         self.residual_var = USUAL_VAR
         self.shares: Floats = np.empty(0)
         self.volume_m3 = settings.volume_m3 or math.nan
+        self.regime: Regime | None = None
 
     @property
     def history_s(self) -> float:
@@ -96,15 +99,19 @@ class MassBalanceEstimator(OneStepEstimator):
         self.shares = label_shares(fold.counts(learned), self.classes)
         stretch = stretches(log.times, seen, log.max_gap)
         co2_ppm = self._read("co2", log.frame, stretch)
-        outdoor_ppm = outdoors(co2_ppm[learned])
-        empty = learned.copy()
-        empty[learned] = fold.counts(learned) == 0
-        alone = stretch_of(empty, stretch)
-        rate = air_changes(co2_ppm, outdoor_ppm, alone, self.features.step_s, self.settings.slope_s, "mass_balance")
-        self.volume_m3 = self._volume_of(log) or self._volume_by(fold, co2_ppm, stretch)
-        person = self.settings.generation_l_per_h * 1e3 / self.volume_m3  # l per m3 are 1e3 ppm
-        self.air = Air(outdoor_ppm, rate, person)
-        found = (self._people(log.frame, stretch) * self._sizes(log))[empty]
+        counts = log.frame[log.schema.count].fillna(-1).to_numpy(np.int64)
+        empty = learned & (counts == 0)
+        self.volume_m3 = self.settings.volume_m3 or log.schema.volume_m3 or math.nan
+        regime = Regime.fit(log, learned)
+        aired = None if regime is None else regime.at(log.frame, log.wall)
+        person = None if math.isnan(self.volume_m3) else self._breathed / self.volume_m3
+        step_s, span_s = self.features.step_s, self.settings.slope_s
+        self.air = Air.fit(co2_ppm, counts, stretch, step_s, "mass_balance", aired, person, span_s)
+        self.regime = None if self.air.aired_per_h is None else regime
+        if person is None:
+            self.volume_m3 = self._volume_told()
+        people, _ = self._people(log.frame, stretch, aired)
+        found = (people * self._sizes(log))[empty]
         found = found[~np.isnan(found)]
         self.residual_var = float(np.mean(np.square(found))) if len(found) else USUAL_VAR
 
@@ -119,12 +126,15 @@ class MassBalanceEstimator(OneStepEstimator):
         check_cadence(self.features.step_s, times, settings.max_gap)
         stretch = stretches(times, np.ones(len(frame), bool), settings.max_gap)
         size = (frame.attrs.get(VOLUME) or self.volume_m3) / self.volume_m3
-        found = (self._people(frame, stretch) * size).clip(0.0, settings.max_count)
+        aired = None if self.regime is None else self.regime.at(frame, wall_of(frame))
+        balanced, spread = self._people(frame, stretch, aired)
+        found = (balanced * size).clip(0.0, settings.max_count)
         people = np.where(self._moved(frame, stretch), found, 0.0)
         causal, known = not self.centred, ~np.isnan(found)
 
         def counted(asked: Rows) -> Prediction:
-            return from_people(times[asked], people[None, asked], self.residual_var, settings.max_count, causal)
+            residual_var = self.residual_var + np.square(spread[asked] * size)
+            return from_people(times[asked], people[None, asked], residual_var, settings.max_count, causal)
 
         if known[rows].all():
             return counted(rows)
@@ -140,6 +150,7 @@ class MassBalanceEstimator(OneStepEstimator):
             residual_var=self.residual_var,
             shares=self.shares.tolist(),
             volume_m3=self.volume_m3,
+            regime=None if self.regime is None else self.regime.to_settings(),
         )
 
     def load(self, folder: Path) -> None:
@@ -152,15 +163,18 @@ class MassBalanceEstimator(OneStepEstimator):
         self.residual_var = learned.number("residual_var", 0.0)
         self.shares = read_shares(learned, self.classes)
         if "volume_m3" in learned:  # earlier versions had that of the settings
-            self.volume_m3 = learned.number("volume_m3", 1.0, 1e7)
+            self.volume_m3 = learned.number("volume_m3", 0.001, 1e9)
+        if "regime" in learned and (regime := learned.value("regime")) is not None:
+            self.regime = Regime.from_settings(regime)
 
-    def _volume_by(self, fold: Fold, co2_ppm: Floats, stretch: Ints) -> float:
-        """Return the volume in which people would add as much CO2 (N,) as the labels say."""
-        counts = fold.log.frame[fold.log.schema.count].fillna(-1).to_numpy(np.int64)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputWarning)  # of the air-change rate, which has been told
-            air = Air.fit(co2_ppm, counts, stretch, self.features.step_s, "mass_balance")
-        volume_m3 = self.settings.generation_l_per_h * 1e3 / air.person_ppm_per_h
+    @property
+    def _breathed(self) -> float:
+        """CO2 of one person, in ppm m3 per hour: a litre in a cubic metre is 1000 ppm."""
+        return self.settings.generation_l_per_h * 1e3
+
+    def _volume_told(self) -> float:
+        """Return the volume in which people add as much CO2 as the labels say, with a warning that it is used."""
+        volume_m3 = self._breathed / self.air.person_ppm_per_h
         warnings.warn(
             f"mass_balance: the volume of the room is not known; the labels show {volume_m3:.3g} m3, which is used; "
             "give the schema its volume_m3",
@@ -169,18 +183,6 @@ class MassBalanceEstimator(OneStepEstimator):
         )
         return volume_m3
 
-    def _volume_of(self, log: Log) -> float | None:
-        """Return the volume of the room of a log: the schema's, or that of the settings; None if both have none."""
-        own, usual = log.schema.volume_m3, self.settings.volume_m3
-        if own is not None and usual is not None and own != usual:
-            warnings.warn(
-                f"mass_balance: the schema says that the room has {own:g} m3, the setting volume_m3 says {usual:g}; "
-                f"{own:g} m3 are used",
-                InputWarning,
-                stacklevel=4,
-            )
-        return own or usual
-
     def _sizes(self, log: Log) -> Floats:
         """Return by how much the room of each row is larger than `volume_m3`, (N,)."""
         sizes = np.ones(len(log.frame))
@@ -188,10 +190,14 @@ class MassBalanceEstimator(OneStepEstimator):
             sizes[place.first : place.end] = (place.volume_m3 or self.volume_m3) / self.volume_m3
         return sizes
 
-    def _people(self, frame: pd.DataFrame, stretch: Ints) -> Floats:
-        """Return the people that the balance gives for each row, (N,); noise can make them negative."""
+    def _people(self, frame: pd.DataFrame, stretch: Ints, aired: Rows | None) -> tuple[Floats, Floats]:
+        """Return the people that the balance gives for each row, (N,), which noise can make negative, and their error.
+
+        The standard error (N,) is that of a rate that was estimated with people in, and 0 at other rows.
+        """
         co2_ppm = self._read("co2", frame, stretch)
-        return self.air.people(span_of(co2_ppm, stretch, self.features.step_s, self.settings.slope_s, self.centred))
+        span = span_of(co2_ppm, stretch, self.features.step_s, self.settings.slope_s, self.centred)
+        return self.air.people(span, aired), self.air.spread(span, aired)
 
     def _moved(self, frame: pd.DataFrame, stretch: Ints) -> Rows:
         """Return whether a motion sensor fired recently, (N,); True where there is no reading that says so."""

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Rows
-from occupancy.data.clock import Clock
+from occupancy.data.clock import CLOCK, Clock
 from occupancy.data.log import Log
-from occupancy.models.estimator import CLOCK, VOLUME, Estimator
+from occupancy.models.estimator import VOLUME, Estimator
 from occupancy.prediction import Prediction, join
 
 

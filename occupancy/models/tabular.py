@@ -10,14 +10,13 @@ import pandas as pd
 
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Config
-from occupancy.data.clock import wall_times
+from occupancy.data.clock import wall_of
 from occupancy.data.folds import Fold
 from occupancy.data.times import check_cadence, stretches
 from occupancy.features import hours
 from occupancy.features.inputs import Inputs, fit_inputs, inputs_from
 from occupancy.features.learned import Learned
 from occupancy.models.base import OneStepEstimator
-from occupancy.models.estimator import CLOCK
 from occupancy.models.holes import Matrix, Model, Reduced, complete, predict_rows, read_lacking, read_shares, remaining
 from occupancy.models.postprocess.calibration import label_shares
 from occupancy.prediction import Prediction
@@ -61,8 +60,7 @@ class TabularEstimator(OneStepEstimator, Generic[Model]):
         """
         times = pd.DatetimeIndex(frame.index)
         check_cadence(self.features.step_s, times, self.config.data.max_gap)
-        wall = wall_times(times, frame.attrs.get(CLOCK))
-        inputs = self._inputs(frame, np.ones(len(frame), bool), wall)[rows]
+        inputs = self._inputs(frame, np.ones(len(frame), bool), wall_of(frame))[rows]
         causal = not self.config.looks_ahead
         return predict_rows(times[rows], inputs, self.kinds, self._by, self.shares, causal)
 

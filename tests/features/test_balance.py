@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from occupancy.arrays import OUTSIDE, Floats, Ints, stretch_of
+from occupancy.arrays import OUTSIDE, Floats, Ints, Rows, stretch_of
 from occupancy.config import Room, Simulation
 from occupancy.data.schema import UCI
 from occupancy.data.simulation import simulate
 from occupancy.errors import InputWarning
-from occupancy.features.balance import USUAL_PER_H, USUAL_PERSON, Air, air_changes, outdoors, span_of
+from occupancy.features.balance import USUAL_PER_H, USUAL_PERSON, Air, empty_rate, outdoors, span_of, used_rate
 from occupancy.room.air import State, advance
 
 ROOM = Room(volume_m3=60.0, generation_l_per_h=18.0, air_changes_per_h=1.4, outdoor_ppm=410.0)
@@ -133,7 +133,51 @@ def test_an_implausible_person_is_not_believed() -> None:
 def test_an_implausible_air_change_rate_is_not_believed() -> None:
     rising = 400.0 + 0.5 * np.arange(2000, dtype=np.float64)
     with pytest.warns(InputWarning, match=r"^it: the empty room seems to have -\S+ air changes per hour; 0\.75 air ch"):
-        assert air_changes(rising, 400.0, np.zeros(2000, np.int64), STEP_S, 600.0, "it") == USUAL_PER_H
+        assert fit(rising, np.zeros(2000, np.int64)).air_changes_per_h == USUAL_PER_H
+
+
+def aired_by_day(fan_per_h: float, noise_ppm: float = 0.0) -> tuple[Floats, Ints, Rows]:
+    """Return the CO2 (N,) of a room of 60 m3 that is closed by night, the counts (N,), and when its fan runs (N,)."""
+    hour = np.arange(4 * 2880) * STEP_S / 3600 % 24
+    fan = (hour >= 8) & (hour < 18)
+    counts = np.where((hour >= 9) & (hour < 17), 1 + (hour.astype(int) % 4), 0)
+    state, readings = State(410.0, 20.0), []
+    for people, runs in zip(counts.tolist(), fan.tolist(), strict=True):
+        readings.append(state.co2_ppm)
+        state = advance(ROOM.model_copy(update={"step_s": STEP_S}), state, people, fan_per_h if runs else 0.02)
+    return np.array(readings) + np.random.default_rng(0).normal(0, noise_ppm, len(counts)), counts, fan
+
+
+@pytest.mark.parametrize("person", [None, PERSON])
+@pytest.mark.parametrize("noise_ppm", [0.0, 1.0])
+def test_the_air_changes_of_a_room_that_is_closed_by_night_are_those_of_its_use(
+    person: float | None, noise_ppm: float
+) -> None:
+    co2_ppm, counts, fan = aired_by_day(2.5, noise_ppm)
+    stretch = np.zeros(len(counts), np.int64)
+    with pytest.warns(
+        InputWarning, match=r"it: the empty room seems to have 0\.0\d+ air changes per hour; in use it has"
+    ):
+        air = Air.fit(co2_ppm, counts, stretch, STEP_S, "it", fan, person)
+    assert air.air_changes_per_h < 0.25
+    assert air.aired_per_h == pytest.approx(2.5, rel=0.1)
+    assert air.person_ppm_per_h == pytest.approx(PERSON, rel=0.1)
+    span = span_of(co2_ppm, stretch, STEP_S, 762.5)
+    people = air.people(span, fan)
+    assert np.sqrt(np.square(people - counts).mean()) < 0.5
+    assert 0 <= air.spread_per_h < 0.5
+    assert Air.from_settings(air.to_settings()) == air
+    assert (air.spread(span, fan)[~fan] == 0).all()
+
+
+def test_of_a_sensor_that_only_rises_no_rate_of_use_is_believed() -> None:
+    _, counts, fan = aired_by_day(2.5)
+    rising = 400.0 + 0.05 * np.arange(len(counts))
+    with pytest.warns(InputWarning, match="0.75 air changes per hour are used"):
+        assert Air.fit(rising, counts, np.zeros(len(counts), np.int64), STEP_S, "it", fan).aired_per_h is None
+    noise = np.random.default_rng(0).normal(500, 50, len(counts))
+    assert used_rate(noise, 400.0, counts, np.zeros(len(counts), np.int64), STEP_S, None) is None
+    assert np.isnan(empty_rate(rising, 400.0, np.full(len(counts), -1), STEP_S, 600.0)[0])
 
 
 def test_a_door_that_was_open_for_a_while_does_not_move_the_air_changes() -> None:

@@ -242,12 +242,16 @@ def test_on_the_real_log_the_room_is_much_the_same_in_every_fold(uci_log: Log) -
     assert all(340 <= estimator.air.outdoor_ppm <= 390 for estimator in estimators)
 
 
-def test_the_volume_of_the_schema_is_that_of_the_room() -> None:
-    fold = fold_of(dataclasses.replace(simulated(), schema=UCI.model_copy(update={"volume_m3": 120.0})))
-    with pytest.warns(InputWarning, match="the schema says that the room has 120 m3, the setting volume_m3 says 60"):
-        estimator = fit(fold)
+def test_the_volume_is_that_of_the_settings_or_else_of_the_schema_or_else_what_the_labels_show() -> None:
+    large = dataclasses.replace(simulated(), schema=UCI.model_copy(update={"volume_m3": 120.0}))
+    unknown = dataclasses.replace(simulated(), schema=UCI.model_copy(update={"volume_m3": None}))
+    open_ = KNOWN.model_copy(update={"volume_m3": None})
+    assert fit(fold_of(large)).volume_m3 == 60.0
+    by_schema = fit(fold_of(large), open_)
     expected = fit(settings=KNOWN.model_copy(update={"volume_m3": 120.0}))
-    np.testing.assert_array_equal(predicted(estimator).probs, predicted(expected).probs)
+    np.testing.assert_array_equal(predicted(by_schema).probs, predicted(expected).probs)
+    with pytest.warns(InputWarning, match="room is not known; the labels show [56][0-9.]+ m3, which is used"):
+        assert fit(fold_of(unknown), open_).volume_m3 == pytest.approx(60, rel=0.1)
 
 
 def test_a_frame_that_says_its_volume_is_of_a_room_of_that_size(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ class Calibrator:
             return None
         return (
             f"calibration.answered_mse: {target:g} can't be promised: with days or visits left out, "
-            f"{answered.mean():.0%} of the rows are answered, with a squared error of {mean:.2g} ± {spread:.2g}; a larger one may be kept"
+            f"{answered.mean():.0%} of the rows are answered, with a squared error of {mean:.2g} ± {spread:.2g}; "
+            "a larger one may be kept"
         )
 
     def apply(self, prediction: Prediction, loss: Loss = "squared", keep_label: bool = False) -> Prediction:

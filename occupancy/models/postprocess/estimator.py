@@ -159,11 +159,11 @@ class PostprocessedEstimator(EstimatorBase):
             self.base.fit(fold, steps)
             if self.base.held_out is not None:
                 return self.base.held_out
+            steps.plan(count_groups(groups))
         else:
-            steps.plan(1)
+            steps.plan(1 + count_groups(groups))
             self.base.fit(fold, NO_STEPS)
             steps.done()
-        steps.plan(count_groups(groups))
         return out_of_fold(_bare(self.config), fold, groups, self.make, steps)
 
     def _decoded(self, decoder: Decoder, frame: pd.DataFrame, rows: Rows, past: Rows | None) -> Prediction:

@@ -56,6 +56,8 @@ from tests.models.made_visits import (
 )
 from tests.places import ROOT
 
+pytestmark = pytest.mark.filterwarnings("ignore:calibration.answered_mse.*can't be promised")
+
 MODES: Sequence[Mode] = get_args(Mode)
 EACH_MODE = pytest.mark.parametrize("mode", MODES)
 FOREST = RandomForest(trees=5, head="classification")
@@ -242,9 +244,9 @@ def test_a_calibrated_path_keeps_its_labels() -> None:
 def test_the_error_that_is_asked_for_is_that_of_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted: list[Any] = []
 
-    def spy(probs: Floats, counts: Ints, pieces: Any, settings: Calibration, path: Ints | None) -> Calibrator:
-        fitted.append((probs, path))
-        return learn(probs, counts, pieces, settings, path)
+    def spy(probs: Floats, *others: Any) -> Calibrator:
+        fitted.append((probs, others[-1]))
+        return learn(probs, *others)
 
     learn = Calibrator.fit
     monkeypatch.setattr(Calibrator, "fit", spy)
