@@ -8,10 +8,9 @@ from typing import Any
 
 from occupancy.config import Kind
 
-_DAYS = 3  # with labels in the first training rows: fewer say little of when people usually come
+_RHYTHM_DAYS = 6  # with people in the training rows, before what people do by the hour is believed
 _LARGE = 3  # people; the answered error of larger rooms grows with them
-_AIR: tuple[Kind, ...] = ("co2", "sound", "motion")  # from these, physics features are worth their name
-_UNUSED: tuple[Kind, ...] = ("light", "co2_slope", "other")
+_NOT_READ: tuple[Kind, ...] = ("light", "co2_slope")  # by physics features
 
 
 @dataclass(frozen=True)
@@ -47,27 +46,25 @@ def choose(kinds: Collection[Kind], days: int, most: int, volume_m3: float | Non
     features, reasons = _features(kinds)
     members: list[dict[str, Any]] = []
     checks: list[str] = []
-    if "co2" in kinds and volume_m3 is not None:
-        members.append({"name": "mass_balance", "volume_m3": float(volume_m3)})
-        reasons.append(f"mass_balance: CO2, and the volume of the room ({volume_m3:g} m3)")
-    elif "co2" in kinds:
-        checks.append("with volume_m3=..., the mass balance of CO2 joins the model")
+    if "co2" in kinds:
+        members.append({"name": "mass_balance"})
+        size = "by what the labels show" if volume_m3 is None else f"{volume_m3:g} m3"
+        reasons.append(f"mass_balance: CO2, and the volume of the room ({size})")
+    if "co2" in kinds and volume_m3 is None:
+        checks.append("with volume_m3=..., the mass balance of CO2 knows the room")
     members += [{"name": "logistic"}, {"name": "random_forest", "trees": 100, "balanced": True}]
     reasons.append("logistic, random_forest: learn from any sensors, with few labels")
-    by_clock = days >= _DAYS
-    if by_clock:
-        members.append({"name": "clock"})
-        reasons.append(f"clock: {days} days to train show when people usually come")
-    if set(kinds) <= set(_UNUSED):
+    members += [{"name": "boosted_trees", "hour": True}, {"name": "clock", "prior_s": 7200}]
+    learned = f"{days} days to train" if days >= _RHYTHM_DAYS else f"wait for {_RHYTHM_DAYS} days with people"
+    reasons.append(f"boosted_trees, clock: know the hour; {learned}")
+    reasons.append("weights: learned from days left out" if days >= _RHYTHM_DAYS else "weights: equal until then")
+    if set(kinds) <= {*_NOT_READ, "other"}:
         checks.append("no sensor that follows people was found but light, which shows lamps as well as people")
-    weights = "learned" if by_clock else "equal"
-    reasons.append(
-        f"weights {weights}: " + ("the log shows which member to trust" if by_clock else "too few days to learn them")
-    )
     answered = 0.05 * max(1.0, most / _LARGE) ** 2
+    pool = {"pool": "product", "weights": "learned", "rhythm_days": _RHYTHM_DAYS}
     return Choice(
         features,
-        {"name": "mixture", "members": members, "pool": "product", "weights": weights},
+        {"name": "mixture", "members": members, **pool},
         {"answered_mse": round(answered, 3)},
         "mixture of " + ", ".join(member["name"] for member in members),
         tuple(reasons),
@@ -77,12 +74,9 @@ def choose(kinds: Collection[Kind], days: int, most: int, volume_m3: float | Non
 
 def _features(kinds: Collection[Kind]) -> tuple[str | list[Kind], list[str]]:
     """Return the features for the sensors of a log, with the reason."""
-    if set(_AIR) & set(kinds):
-        found = [kind for kind in (*_AIR, "temperature") if kind in kinds]
-        return "physics", [f"features physics: {_joined(found)} over spans of time"]
-    useful = sorted(kind for kind in set(kinds) if kind not in _UNUSED)
+    useful = sorted(kind for kind in set(kinds) if kind not in _NOT_READ)
     if useful:
-        return list(useful), [f"features: {_joined(useful)} as they are; there is no CO2, sound or motion"]
+        return "physics", [f"features physics: {_joined(useful)} over spans of time"]
     rest: list[Kind] = ["light"] if "light" in kinds else sorted(set(kinds))
     return rest, [f"features: {_joined(rest)}, since there is nothing else"]
 

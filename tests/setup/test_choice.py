@@ -11,26 +11,25 @@ def members(choice: Choice) -> list[str]:
     return [member["name"] for member in choice.model["members"]]
 
 
-def test_co2_with_the_volume_of_the_room_brings_the_mass_balance() -> None:
-    choice = choose({"co2", "temperature"}, 10, 2, 72)
-    assert members(choice) == ["mass_balance", "logistic", "random_forest", "clock"]
-    assert choice.features == "physics"
+def test_co2_brings_the_mass_balance_and_without_the_volume_a_remedy_is_named() -> None:
+    known, unknown = choose({"co2", "temperature"}, 10, 2, 72), choose({"co2"}, 10, 2, None)
+    assert members(known) == ["mass_balance", "logistic", "random_forest", "boosted_trees", "clock"]
+    assert members(unknown) == members(known)
+    assert not any("volume_m3" in check for check in known.checks)
+    assert any("volume_m3" in check for check in unknown.checks)
+    assert "mass_balance" not in members(choose({"sound"}, 10, 2, 72))
 
 
-def test_without_the_volume_the_mass_balance_is_left_out_and_the_remedy_named() -> None:
-    choice = choose({"co2"}, 10, 2, None)
-    assert "mass_balance" not in members(choice)
-    assert any("volume_m3" in check for check in choice.checks)
+def test_how_many_days_there_are_decides_whether_what_people_do_by_the_hour_is_believed() -> None:
+    few, enough = choose({"co2"}, 5, 2, 72), choose({"co2"}, 6, 2, 72)
+    assert few.model == enough.model, "more days may come"
+    assert few.model["rhythm_days"] == 6
+    assert any("wait for 6 days with people" in reason for reason in few.reasons)
+    assert any("learned from days left out" in reason for reason in enough.reasons)
 
 
-def test_a_day_is_too_little_for_the_clock_and_for_weights() -> None:
-    choice = choose({"co2"}, 1, 2, 72)
-    assert "clock" not in members(choice)
-    assert choice.model["weights"] == "equal"
-
-
-def test_without_co2_sound_and_motion_all_other_sensors_are_read_but_light() -> None:
-    assert choose({"humidity", "temperature", "light", "other"}, 10, 2, None).features == ["humidity", "temperature"]
+def test_all_sensors_are_read_but_light() -> None:
+    assert choose({"humidity", "temperature", "light", "other"}, 10, 2, None).features == "physics"
     assert choose({"light"}, 10, 2, None).features == ["light"]
     assert choose({"light"}, 10, 2, None).checks
 
