@@ -130,7 +130,7 @@ def _plan(log: Log, schema: Schema, answers: Answers) -> tuple[list[Parts], Choi
         warnings.simplefilter("ignore", InputWarning)  # told below, a line a fold
         made = cut(log, resolve(Scheme, scheme_tree(schema.name, folds), "the folds"))
     learned = made[0].train | made[0].validation
-    days = log.times[learned & ~np.isnan(counts)].normalize().nunique()
+    days = log.wall[learned & (counts > 0)].normalize().nunique()
     kinds = {column.kind for column in schema.columns if column.name in log.frame}
     choice = choose(kinds, days, int(np.nanmax(counts)), answers.volume_m3)
     return folds, choice, [line for fold in made if (line := _lacking(fold))]
