@@ -12,6 +12,8 @@ from occupancy.arrays import Floats, Ints
 from occupancy.config import BNN, LSTM, Clock, Config, Logistic, Majority, MassBalance, Mixture, RandomForest
 from occupancy.config.model import Single
 from occupancy.data.folds import Fold
+from occupancy.data.schema import UCI
+from occupancy.errors import InputError, InputWarning
 from occupancy.models import load_estimator, make_estimator
 from occupancy.models.estimator import NO_STEPS, Estimator
 from occupancy.models.mixture import MEMBER_FLOOR, WEIGHT_STD, MixtureEstimator, learn_weights, pool
@@ -272,3 +274,42 @@ def test_many_labels_and_many_rows_are_pooled() -> None:
     probs = estimator.predict(sensors(log), everything(log)).probs
     assert probs.shape == (len(log.frame), 21)
     np.testing.assert_allclose(probs.sum(axis=1), 1.0)
+
+
+def rhythm(days: int) -> Fold:
+    """Return so many days of which each has one visit, at noon."""
+    day = [(0, 12 * 60), (1, 2 * 60), (0, 10 * 60)]
+    return fold_of(log_of(counts_of(*(run for _ in range(days) for run in day))))
+
+
+@pytest.mark.parametrize(("days", "places"), [(2, [0]), (3, [0, 1])])
+def test_a_member_that_knows_the_hour_waits_for_days_enough(days: int, places: list[int], tmp_path: Path) -> None:
+    settings = Mixture(members=TWO, weights="learned", rhythm_days=3)
+    mixture = MixtureEstimator(config_of(settings), settings, make_estimator)
+    fold = rhythm(days)
+    mixture.fit(fold.sealed(), NO_STEPS)
+    assert mixture.chosen == places
+    assert len(mixture.members) == len(mixture.weights) == len(places)
+    assert mixture.cross_fits == (days >= 3)
+    mixture.save(tmp_path)
+    loaded = load_estimator(tmp_path)
+    frame, rows = sensors(fold.log), everything(fold.log)
+    np.testing.assert_array_equal(loaded.predict(frame, rows).probs, mixture.predict(frame, rows).probs)
+
+
+def test_a_member_without_its_sensor_does_not_take_part_and_without_any_the_mixture_refuses() -> None:
+    fold = simulated_fold()
+    schema = UCI.model_copy(update={"columns": [each for each in UCI.columns if not each.kind.startswith("co2")]})
+    frame = fold.log.frame.drop(columns=["S5_CO2", "S5_CO2_Slope"])
+    dull = dataclasses.replace(fold.log, schema=schema, frame=frame, missing=fold.log.missing[schema.sensors])
+    settings = Mixture(members=[MassBalance(), Logistic()])
+    mixture = MixtureEstimator(config_of(settings), settings, make_estimator)
+    with pytest.warns(
+        InputWarning, match="a member does not take part: model: mass_balance needs a column of kind co2"
+    ):
+        mixture.check(dull)
+    mixture.fit(dataclasses.replace(fold, log=dull).sealed(), NO_STEPS)
+    assert mixture.chosen == [1]
+    alone = Mixture(members=[MassBalance(), MassBalance(slope_s=600.0)])
+    with pytest.raises(InputError, match="needs a column of kind co2"):
+        MixtureEstimator(config_of(alone), alone, make_estimator).check(dull)

@@ -15,8 +15,11 @@ from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator
 from occupancy.models.postprocess.out_of_fold import (
     APART_S,
+    ENOUGH_DAYS,
     MAX_GROUPS,
     UNGROUPED,
+    days,
+    days_with_people,
     left_out,
     out_of_fold,
     pieces,
@@ -243,3 +246,27 @@ def test_the_time_that_parts_visits_is_a_time() -> None:
     number = visits(fold_of(log), everything(log))
     assert number.tolist() == rows_of(30, 30)
     assert STEP_S == 60
+
+
+def rhythm(number: int) -> Fold:
+    """Return so many days from 00:00 on, each with two visits, the second of which ends after midnight."""
+    each = [(1, 60), (0, 10 * 60), (2, 2 * 60), (0, 10 * 60), (1, 60)]
+    return fold_of(log_of(counts_of(*(run for _ in range(number) for run in each))))
+
+
+def test_with_days_enough_each_day_is_left_out_whole_from_its_quietest_hour_on() -> None:
+    few, enough = rhythm(ENOUGH_DAYS - 1), rhythm(ENOUGH_DAYS)
+    assert days_with_people(few, everything(few.log)) == ENOUGH_DAYS  # the first begins the day before
+    assert days_with_people(rhythm(2), everything(rhythm(2).log)) == 3
+    groups = left_out(enough, everything(enough.log))
+    hours = enough.log.times.hour
+    cuts = np.flatnonzero(np.diff(groups)) + 1
+    assert set(hours[cuts]) == {1}, "midnight, when somebody is in, is no border"
+    assert len(cuts) == ENOUGH_DAYS
+    np.testing.assert_array_equal(groups, days(enough, everything(enough.log)) % MAX_GROUPS)
+
+
+def test_visits_are_left_out_where_days_are_few() -> None:
+    fold = rhythm(2)
+    groups = left_out(fold, everything(fold.log))
+    assert len(np.unique(groups)) == 5
