@@ -30,9 +30,9 @@ class Room(Section):
     air_changes_per_h: Annotated[float, Field(ge=0, le=1000)] = 0.75
     """Air changes per hour with outdoor air; with ``ventilation``, those through leaks on a day of usual wind."""
     ventilation: Literal["none", "fan", "window"] = "none"
-    """What changes the air besides leaks. ``none``: nothing, and leaks are the same on all days. ``fan``: a fan with the
-    levels 0 to 3, higher while the room is open. ``window``: a window that people open now and then, more often when
-    CO2 is high or it is warm; on some days a door stays open."""
+    """What changes the air besides leaks. ``none``: nothing, and leaks are the same on all days. ``fan``: a fan with
+    the levels 0 to 3, higher while the room is open. ``window``: a window that people open now and then, more often
+    when CO2 is high or it is warm; on some days a door stays open."""
     ventilated_air_changes_per_h: Annotated[float, Field(ge=0, le=1000)] = 4.0
     """Air changes per hour that the fan adds at level 3, or the open window."""
     generation_l_per_h: Annotated[float, Field(gt=0, le=1000)] = 17.0

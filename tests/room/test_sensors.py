@@ -49,7 +49,7 @@ def test_breath_adds_water_and_people_add_voc() -> None:
 def test_outdoor_water_drifts_over_days_and_humidity_stays_a_share() -> None:
     found = read(days=28, max_people=1, water_g_per_h=0.0, outdoor_water_g_per_m3=12.0)
     assert found.humidity_percent is not None
-    assert 0 <= found.humidity_percent.min()
+    assert found.humidity_percent.min() >= 0
     assert found.humidity_percent.max() <= 100
     by_day = pd.Series(found.humidity_percent).groupby(found.times.date).mean()
     assert 3 < by_day.std() < 15
