@@ -81,19 +81,21 @@ def main() -> None:
     options = parser.parse_args()
     if ("rooms" in options.logs) != bool(options.paths):
         parser.error("--logs rooms needs folders by --paths, and --paths needs --logs rooms")
+    variants = [shlex.split(variant) for variant in options.variants]
+    configs = [load_config(options.config, overrides) for overrides in variants]
     is_plain = options.logs == ["uci"]
+    if not is_plain and any(override.startswith("data.") for overrides in variants for override in overrides):
+        parser.error("a variant can't set data.* here: each room has its own; score it with --logs uci")
     names, shown = (options.folds, SHOWN) if is_plain else (options.logs, COMPARED)
     columns = [f"{name} {key}" for name in names for key in shown]
     places = {} if is_plain else {name: list(_places(name, options)) for name in options.logs}
     with Parallel(options.workers) as pool:
         clocks = {name: _scores(load_config(CLOCK), made, options.seeds, pool) for name, made in places.items()}
         print(f"| variant | {' | '.join(columns)} |\n| --- {'| --- ' * len(columns)}|", flush=True)
-        for variant in options.variants:
-            overrides = shlex.split(variant)
+        for variant, overrides, config in zip(options.variants, variants, configs, strict=True):
             if is_plain:
                 cells = list(_cells(options.config, overrides, options.folds, options.seeds, pool))
             else:
-                config = load_config(options.config, overrides)
                 found = {name: _scores(config, made, options.seeds, pool) for name, made in places.items()}
                 cells = [cell for name, scores in found.items() for cell in compared(scores, clocks[name])]
             print(f"| `{variant}` | {' | '.join(cells)} |", flush=True)

@@ -37,12 +37,12 @@ class People:
     Attributes:
         present: (N, people) who is in.
         lamps: (N, people) whose lamp is on; it stays on during breaks.
-        awake: (N, people) who can be heard and seen to move, if present.
+        noticed: (N, people) who can be heard and seen to move, if present.
     """
 
     present: Booleans
     lamps: Booleans
-    awake: Booleans
+    noticed: Booleans
 
 
 def people_of(room: Room, days: int, rows: int, rng: Generator) -> People:
@@ -68,15 +68,22 @@ def people_of(room: Room, days: int, rows: int, rng: Generator) -> People:
             for _ in range(rng.poisson(room.breaks_per_h * (departure_s - arrival_s) / 3600)):
                 start_s = rng.uniform(arrival_s, departure_s)
                 present[span(start_s, min(start_s + rng.exponential(room.break_s), departure_s)), person] = False
-    return _at_home(room, present, lamps) if room.use == "home" else People(present, lamps, np.ones_like(present))
+    if room.use == "home":
+        return _at_home(room, present, lamps, rng.spawn(1)[0])
+    return People(present, lamps, np.ones_like(present))
 
 
-def _at_home(room: Room, present: Booleans, lamps: Booleans) -> People:
-    """Return who is in at home, asleep at night, with lamps on only while it is dark and somebody is awake."""
+def _at_home(room: Room, present: Booleans, lamps: Booleans, rng: Generator) -> People:
+    """Return who is in at home, with lamps on only while it is dark and somebody is awake.
+
+    Its sensors, save that of CO2, notice nobody asleep, and for half of the half hours nobody who is in another room.
+    """
+    half_hour = (np.arange(len(present)) * room.step_s // HALF_HOUR_S).astype(np.int64)
+    near = (rng.random((half_hour[-1] + 1, room.max_people)) < 0.5)[half_hour]
     hour = np.arange(len(present)) * room.step_s % DAY_S / 3600
     awake = (hour < SLEEPS_H[0]) & (hour >= SLEEPS_H[1])
     dark = (hour < 8.5) | (hour > 16.5)
-    return People(present, lamps & (awake & dark)[:, None], np.broadcast_to(awake[:, None], present.shape))
+    return People(present, lamps & (awake & dark)[:, None], near & awake[:, None])
 
 
 def _sessions(room: Room, rng: Generator) -> Day:

@@ -101,7 +101,7 @@ def read_sensors(room: Room, days: int, seeds: SeedSequence, further: bool = Fal
     count = people.present.sum(axis=1)
     co2_ppm, temperature_c, rates, levels = _air(room, count, rule_of(room, days, rows, spawned[7]))
     activity = sensors.wander(room, for_activity, 300, rows, room.max_people)
-    noticed = people.present & people.awake
+    noticed = people.present & people.noticed
     for_humidity, for_voc = map(default_rng, spawned[8:])
     return Readings(
         times=pd.DatetimeIndex(START + pd.to_timedelta(seconds, unit="s"), name="time"),

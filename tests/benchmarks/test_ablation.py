@@ -46,9 +46,17 @@ def test_the_clock_is_as_good_as_itself_in_simulated_rooms_and_in_folders(
     assert other != same.replace("| ``", "| `model.prior_s=100000`")
 
 
-def test_folders_without_their_log_are_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--logs", "rooms", "--", ""], "--logs rooms needs folders by --paths"),
+        (["--paths", "room", "--", ""], "--paths needs --logs rooms"),
+        (["--logs", "simulated", "--", "data.max_gap=60"], "a variant can't set data.* here"),
+    ],
+)
+def test_arguments_that_conflict_are_refused(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        run(monkeypatch, "--logs", "rooms", "--", "")
-    assert "--logs rooms needs folders by --paths" in capsys.readouterr().err
+        run(monkeypatch, "--config", CLOCK, *arguments)
+    assert message in capsys.readouterr().err
