@@ -7,7 +7,8 @@ Each of the simulated rooms of `benchmarks.rooms_of_weeks` is learned and tested
 are later than those learned. A line of Markdown is printed for each room: the MSE of the test rows of both folds
 together by the `clock` model, by gradient-boosted trees on lags, rolling means and the hour (`trees`, scikit-learn with
 its own settings), and by the config. At the end: in how many rooms the model is better, and the geometric mean of the
-ratios of the MSE. These are test rows: settings are chosen by `benchmarks.ablation`, never by this table.
+ratios of the MSE. All rooms take tens of minutes. These are test rows: settings are chosen by `benchmarks.ablation`,
+never by this table.
 """
 
 from __future__ import annotations
