@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,13 +12,29 @@ MOST_ROWS, MOST_PLACES = 2_000_000, 20_000_000
 """The largest simulated log: its rows, and its rows times people; it takes less than 1 GB and 10 s."""
 
 
+Use = Literal["sessions", "office", "meeting_room", "lecture_room", "home"]
+"""What a simulated room is used for, which decides when people are in."""
+
+
 class Room(Section):
     """A room that is simulated; the defaults resemble the room of the UCI log."""
 
+    use: Use = "sessions"
+    """When people are in, within ``opens_h`` and ``closes_h``. ``sessions``: they come together several times a day.
+    ``office``: each comes on most days at about the same hour, and leaves for lunch. ``meeting_room``: meetings begin
+    on the half hour, some of them every week. ``lecture_room``: lectures by a weekly timetable. In these, nobody comes
+    on Saturdays and Sundays. ``home``: people are away on working days between these hours and on some afternoons at
+    weekends, and are in at other times, asleep from 23:00 to 7:00."""
     volume_m3: Volume = 77.0
     """Volume of the room, in cubic metres."""
     air_changes_per_h: Annotated[float, Field(ge=0, le=1000)] = 0.75
-    """Air changes per hour with outdoor air."""
+    """Air changes per hour with outdoor air; with ``ventilation``, those through leaks on a day of usual wind."""
+    ventilation: Literal["none", "fan", "window"] = "none"
+    """What changes the air besides leaks. ``none``: nothing, and leaks are the same on all days. ``fan``: a fan with
+    the levels 0 to 3, higher while the room is open. ``window``: a window that people open now and then, more often
+    when CO2 is high or it is warm; on some days a door stays open."""
+    ventilated_air_changes_per_h: Annotated[float, Field(ge=0, le=1000)] = 4.0
+    """Air changes per hour that the fan adds at level 3, or the open window."""
     generation_l_per_h: Annotated[float, Field(gt=0, le=1000)] = 17.0
     """CO2 that one person breathes out, in litres per hour."""
     outdoor_ppm: Annotated[float, Field(gt=0, le=10_000)] = 345.0
@@ -36,6 +52,14 @@ class Room(Section):
     """How much one person finally raises the temperature, in degrees Celsius."""
     temperature_time_constant_s: Duration = 3600.0
     """Seconds in which the temperature covers 63 % of the way to its new value."""
+    outdoor_water_g_per_m3: Annotated[float, Field(ge=0, le=100)] = 8.0
+    """Mean water in the outdoor air, in grams per cubic metre; it drifts with the weather."""
+    water_g_per_h: Annotated[float, Field(ge=0, le=10_000)] = 50.0
+    """Water that one person adds to the air, in grams per hour."""
+    voc_ml_per_h: Annotated[float, Field(ge=0, le=10_000)] = 4.0
+    """Volatile organic compounds (VOC) that one person gives off, in millilitres of gas per hour."""
+    voc_events_per_h: Annotated[float, Field(ge=0, le=60)] = 0.05
+    """Events per hour that add VOC at once, such as cleaning, while somebody is in."""
     light_when_occupied_lux: Annotated[float, Field(ge=0, le=1e6)] = 120.0
     """Light of the lamp of one desk, in lux, before the gains of the sensors."""
     daylight_lux: Annotated[float, Field(ge=0, le=1e6)] = 60.0
@@ -46,21 +70,23 @@ class Room(Section):
     """Movements per minute of one person that a motion sensor facing the desk detects."""
     disturbances_per_h: Annotated[float, Field(ge=0, le=10_000)] = 0.3
     """Sounds and movements per hour that are not made by people in the room."""
-    step_s: Annotated[float, Field(ge=1, le=300)] = 30.0
+    step_s: Annotated[float, Field(ge=1, le=600)] = 30.0
     """Seconds between two rows."""
     max_people: Annotated[int, Field(ge=1, le=1000)] = 3
     """Number of people who use the room."""
     opens_h: Annotated[float, Field(ge=0, le=24)] = 10.5
-    """Hour of the day when the room opens."""
+    """Hour of the day when the room opens; at home, when people begin to leave."""
     closes_h: Annotated[float, Field(ge=0, le=24)] = 20.0
-    """Hour of the day when the room closes."""
+    """Hour of the day when the room closes; at home, when the last people come back."""
     sessions_per_day: Annotated[int, Field(ge=1, le=100)] = 2
-    """Number of sessions per day, one in each of as many equal parts of the opening hours."""
+    """Number of sessions per day, one in each of as many equal parts of the opening hours; only for the use
+    ``sessions``."""
     longest_session_s: Span = 12_600.0
     """Longest session in seconds; a session lasts 60 to 100 % of it. At most the opening hours divided by
     ``sessions_per_day``."""
     attendance: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Probability that a person comes to a session."""
+    """Probability that a person comes to a session or lecture, comes to the office on a working day, or leaves home
+    on one."""
     breaks_per_h: Annotated[float, Field(ge=0, le=60)] = 0.2
     """Short breaks per hour in which a person leaves the room."""
     break_s: Span = 240.0
@@ -71,7 +97,7 @@ class Room(Section):
         if self.opens_h >= self.closes_h:
             raise ValueError(f"opens_h {self.opens_h:g} must come before closes_h {self.closes_h:g}")
         part_s = (self.closes_h - self.opens_h) * 3600 / self.sessions_per_day
-        if self.longest_session_s > part_s:
+        if self.use == "sessions" and self.longest_session_s > part_s:
             raise ValueError(
                 f"longest_session_s {self.longest_session_s:g} exceeds {part_s:g}, the opening hours divided by "
                 f"sessions_per_day {self.sessions_per_day}; lower it, open longer, or set fewer sessions"
@@ -83,8 +109,8 @@ class Simulation(Section):
     """The simulated log: whole days of one room; the same seed gives the same log."""
 
     days: Annotated[int, Field(ge=1, le=10_000)] = 5
-    """Days in the log; the first is a Monday, and nobody comes on Saturdays and Sundays. At most 2 million rows, and 20
-    million rows times ``room.max_people``."""
+    """Days in the log; the first is a Monday, and nobody comes on Saturdays and Sundays, except at home. At most 2
+    million rows, and 20 million rows times ``room.max_people``."""
     seed: Seed = 0
     """Seed of the simulator; the ``seed`` of the experiment does not change the log."""
     room: Room = Room()

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from occupancy.arrays import Floats
 from occupancy.config import Room
 
 
@@ -41,3 +44,24 @@ def advance(room: Room, state: State, people: int, air_changes_per_h: float) -> 
         co2_ppm=state.co2_ppm + (growth_ppm_per_h - loss_ppm_per_h) * mean_left * step_h,
         temperature_c=target_c + (state.temperature_c - target_c) * kept,
     )
+
+
+def mix(sources_per_h: Floats, outdoors: Floats, air_changes_per_h: Floats, step_s: float) -> Floats:
+    """Return what the air of a room holds of something at each row, (N,), by the balance that CO2 obeys.
+
+    The exact solution of ``dX/dt = S - A (X - X_out)`` over each step; the first row has outdoor air.
+
+    Args:
+        sources_per_h: (N,) S, what is added during the step of each row, in the unit of X per hour.
+        outdoors: (N,) X_out during that step.
+        air_changes_per_h: (N,) A during that step.
+        step_s: seconds between rows.
+    """
+    step_h = step_s / 3600
+    decay = air_changes_per_h * step_h
+    mean_left = np.where(decay > 0, -np.expm1(-decay) / np.where(decay > 0, decay, 1.0), 1.0)
+    added = (sources_per_h + air_changes_per_h * outdoors) * mean_left * step_h
+    held = [float(outdoors[0])]
+    for left, new in zip(np.exp(-decay[:-1]).tolist(), added[:-1].tolist(), strict=True):
+        held.append(held[-1] * left + new)
+    return np.array(held)

@@ -20,7 +20,7 @@ ROOM_EPOCHS = 3
 ROOM_SPREAD = 0.6  # rooms have 0.4 to 1.6 times the usual volume, air change, generation and noise
 ROOM_HOURS = ("08:00", "22:00")  # nights are all alike
 ROOM_SEED = 20171222  # any number: it makes the rooms differ from a simulated log with the same seed
-ROOM_STEPS_S = (1.0, 300.0)  # range of steps that the simulator supports
+ROOM_STEPS_S = (1.0, 600.0)  # range of steps that the simulator supports
 
 
 def simulated(config: Config, inputs: Inputs, window: int) -> Batches:

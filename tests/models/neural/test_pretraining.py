@@ -170,6 +170,6 @@ def test_a_step_that_no_room_is_simulated_with_is_refused() -> None:
     fold = fold_of()
     inputs = Features.fit(fold.log, fold.train, "no_light")
     with pytest.raises(
-        InputError, match="the log has a row every 600 s, but rooms can be simulated with steps of 1 to 300 s"
+        InputError, match="the log has a row every 900 s, but rooms can be simulated with steps of 1 to 600 s"
     ):
-        simulated(config_of(), dataclasses.replace(inputs, step_s=600.0), window=1)
+        simulated(config_of(), dataclasses.replace(inputs, step_s=900.0), window=1)
