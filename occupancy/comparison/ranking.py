@@ -22,7 +22,7 @@ class Table(NamedTuple):
         headings: two lines for each column.
         rows: a cell for each column; a cell can have several lines.
         kinds: ``best``, or the protocol of each row.
-        scores: number of columns before those of the costs.
+        scores: number of columns before those of skill and costs.
     """
 
     headings: list[tuple[str, str]]
@@ -47,18 +47,19 @@ def table(comparison: Comparison) -> Table:
         ("pooled", "F1"): [shown(row["f1_macro_pooled"]) for row in rows],
         ("NLL", ""): [shown(row["nll"]) for row in rows],
         ("cover", "90 %"): [shown(row["coverage_90"]) for row in rows],
-        ("skill", "clock"): [shown(row["skill_clock_pooled"]) for row in rows],
-        ("skill", "nobody"): [shown(row["skill_nobody_pooled"]) for row in rows],
         ("MSE above best", "95 % interval"): [
             _difference(row, group is comparison.best) for row, group in zip(rows, comparison.groups, strict=True)
         ],
     }
-    costs = {
+    # On a narrow terminal these have a table of their own, so that the scores above stay in one.
+    others = {
+        ("skill", "clock"): [shown(row["skill_clock_pooled"]) for row in rows],
+        ("skill", "nobody"): [shown(row["skill_nobody_pooled"]) for row in rows],
         ("fit", "s"): [shown(row["fit_s"]) for row in rows],
         ("µs per", "row"): [shown(row["predict_us"]) for row in rows],
         ("parameters", ""): ["-" if math.isnan(row["parameters"]) else f"{row['parameters']:,.0f}" for row in rows],
     }
-    columns = {**scores, **costs}
+    columns = {**scores, **others}
     kinds = ["best" if group is comparison.best else group.protocol for group in comparison.groups]
     cells = [list(row) for row in zip(*columns.values(), strict=True)]
     return Table(list(columns), cells, kinds, len(scores))

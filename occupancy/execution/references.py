@@ -1,4 +1,4 @@
-"""References that need no sensor, scored on the rows of a model: nobody in the room, the label shares, and the clock."""
+"""References that need no sensor, on the rows of a model: nobody in the room, the label shares, and the clock."""
 
 from __future__ import annotations
 

@@ -99,7 +99,9 @@ class ForestEstimator(TabularEstimator[Forest]):
         regresses = self.settings.head == "regression"
         self.forest = read_forest(folder / FOREST, regresses, len(self.kinds), self.classes)
         for lacking, width in self._read_names(learned).items():
-            self.reduced.found[lacking] = read_forest(folder / REDUCED.format(lacking), regresses, width, self.classes)
+            self.reduced.found[lacking] = read_forest(
+                folder / REDUCED.format(lacking), regresses, width, self.classes
+            )
         for forest in (self.forest, *self.reduced.found.values()):  # what scikit-learn checks only in use
             self._samples(np.zeros((1, forest.n_features_in_), np.float32), forest)
 
