@@ -62,7 +62,7 @@ def _told(scores: Scores, groups: str, every: int) -> Section:
     """Return the section, given what was left out, and of how many days one was used."""
     mse = {name: shown(value) for name, (value, _) in scores.items()}
     is_worse = scores[_SENSORS][0] >= scores[_CLOCK][0]
-    line = f"skill    mse of {', '.join(f'{name} {value}' for name, value in mse.items())}; whole {groups} left out"
+    line = f"skill    mse: {', '.join(f'{name} {value}' for name, value in mse.items())}"
     return Section(
         _TITLE,
         f"With whole {groups} left out, the mean squared error of a quick model of the sensors is {mse[_SENSORS]}; of "
@@ -96,7 +96,7 @@ def measure(fold: Fold) -> Scores:
     groups = left_out(fold, fold.train)
     groups = np.where(groups == UNGROUPED, UNGROUPED, groups % _GROUPS)
     probs = {name: _probs(name, fold, groups) for name in (_SHARES, _CLOCK, _SENSORS)}
-    answered = np.isfinite(np.stack(list(probs.values()))).all(axis=(0, 2))
+    answered = np.asarray(np.isfinite(np.stack(list(probs.values()))).all(axis=(0, 2)))
     if not answered.any():
         raise InputError("no row has the readings that a model of the sensors needs")
     truth = fold.counts(answered)

@@ -21,7 +21,7 @@ def at(days: int = DAYS, per_hour: int = 4) -> pd.DatetimeIndex:
 
 def office_hours(times: pd.DatetimeIndex) -> Floats:
     """Return two people from 9 to 17 every day, for whom a clock is enough."""
-    return 2.0 * ((times.hour >= 9) & (times.hour < 17))
+    return np.where((times.hour >= 9) & (times.hour < 17), 2.0, 0.0)
 
 
 def by_chance(times: pd.DatetimeIndex) -> Floats:
@@ -55,8 +55,9 @@ def test_sensors_that_read_noise_tell_less_than_the_clock_and_the_command_prints
     assert mse["sensors"] > 0
     assert "CAUTION: the sensors of this room tell less than the clock." in found.finding
     line, caution = found.printed
-    assert line.startswith("skill    mse of nobody 1.333, label shares ")
-    assert line.endswith("; whole days left out")
+    assert line.startswith("skill    mse: nobody 1.333, label shares ")
+    assert len(line) <= 80
+    assert found.finding.startswith("With whole days left out")
     assert caution == "CAUTION  the sensors of this room tell less than the clock"
 
 
