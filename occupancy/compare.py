@@ -138,10 +138,10 @@ def _parts(table: ranking.Table, width: int) -> list[Table]:
     cells = [["\n".join(heading) for heading in table.headings], *table.rows]
     cells = [[_wrapped(name), *others] for name, *others in cells]
     widths = [max(len(line) for cell in column for line in cell.split("\n")) for column in zip(*cells, strict=True)]
-    scores, costs = range(1, table.scores), range(table.scores, len(widths))
+    scores, others = range(1, table.scores), range(table.scores, len(widths))
     if sum(widths) + len(widths) - 1 <= width:
-        return [_drawn(cells, [*scores, *costs])]
-    return [_drawn(cells, part) for columns in (scores, costs) for part in _packed(columns, widths, width)]
+        return [_drawn(cells, [*scores, *others])]
+    return [_drawn(cells, part) for columns in (scores, others) for part in _packed(columns, widths, width)]
 
 
 def _packed(columns: Sequence[int], widths: Sequence[int], width: int) -> list[list[int]]:

@@ -51,13 +51,13 @@ def _command(options: argparse.Namespace) -> None:
         files.check_target(path, "--html", ["html"])
     check_profiler()
     with redirect_stdout(sys.stderr), Stages() as stages:  # standard output is only for the result
-        text = _page(settings, stages)
+        text, lines = _page(settings, stages)
         write({_ready(path): text.encode()})
-    print(f"page     {path}")
+    print("\n".join([*lines, f"page     {path}"]))
 
 
-def _page(settings: Data, stages: Stages) -> str:
-    """Return the page of a log."""
+def _page(settings: Data, stages: Stages) -> tuple[str, list[str]]:
+    """Return the page of a log, and the lines that are printed, too."""
     from occupancy.exploration.page import SECTIONS, page  # noqa: PLC0415
     from occupancy.exploration.profile import profile  # noqa: PLC0415
     from occupancy.exploration.subject import open_subject  # noqa: PLC0415
@@ -65,15 +65,16 @@ def _page(settings: Data, stages: Stages) -> str:
     stages.plan(len(SECTIONS) + 3)
     stages.begin("log")
     subject = open_subject(settings)
-    sections = []
+    made = []
     for name, make in SECTIONS:
         stages.begin(name)
-        sections.append(make(subject))
+        made.append(make(subject))
+    sections = [section for section in made if section is not None]
     stages.begin("profile of every column")
     profiled = profile(subject)
     stages.begin("figures")
-    made = f"{datetime.now():%Y-%m-%d %H:%M}"
-    return page(subject, [section for section in sections if section is not None], profiled, made)
+    when = f"{datetime.now():%Y-%m-%d %H:%M}"
+    return page(subject, sections, profiled, when), [line for section in sections for line in section.printed]
 
 
 def _ready(path: Path) -> Path:

@@ -73,6 +73,16 @@ def aggregate(folds: Sequence[dict[str, float]]) -> dict[str, float]:
     return result
 
 
+def log_loss(probs: Floats, truth: Ints) -> float:
+    """Return the mean negative log probability of the true counts, in nats.
+
+    Args:
+        probs: (N, C) probabilities; one below 1e-12 counts as 1e-12.
+        truth: (N,) true counts.
+    """
+    return float(-np.log(probs[np.arange(len(truth)), truth].clip(1e-12)).mean())
+
+
 def risk_coverage(errors: Floats, std: Floats) -> Floats:
     """Return the mean error of the k most certain rows for k = 1..N, (N,).
 
@@ -163,12 +173,11 @@ def _probability_scores(probs: Floats, truth: Ints) -> dict[str, float]:
     import torch  # noqa: PLC0415
     from torchmetrics.functional.classification import multiclass_calibration_error  # noqa: PLC0415
 
-    true_probs = probs[np.arange(len(truth)), truth]
     # torchmetrics puts a probability of exactly 1 into a sixteenth bin, and takes one above 1 (rounding) for a logit.
     below_one = torch.from_numpy(probs.clip(0.0, 1.0 - 1e-6))
     ece = multiclass_calibration_error(below_one, torch.from_numpy(truth), probs.shape[1], n_bins=15, norm="l1")
     return {
-        "nll": float(-np.log(true_probs.clip(1e-12)).mean()),
+        "nll": log_loss(probs, truth),
         "brier": float(np.square(probs - np.eye(probs.shape[1])[truth]).sum(axis=1).mean()),
         "ece": float(ece),
     }

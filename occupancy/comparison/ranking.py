@@ -12,6 +12,8 @@ from occupancy.comparison.groups import Comparison, Group, is_offline, is_optimi
 from occupancy.comparison.report import REPORT, Reported, row_of
 from occupancy.comparison.standings import report_values, values
 
+_SENSORLESS = {"clock", "majority"}  # models that read no sensor
+
 
 class Table(NamedTuple):
     """The cells of a table.
@@ -20,7 +22,7 @@ class Table(NamedTuple):
         headings: two lines for each column.
         rows: a cell for each column; a cell can have several lines.
         kinds: ``best``, or the protocol of each row.
-        scores: number of columns before those of the costs.
+        scores: number of columns before those of skill and costs.
     """
 
     headings: list[tuple[str, str]]
@@ -49,12 +51,15 @@ def table(comparison: Comparison) -> Table:
             _difference(row, group is comparison.best) for row, group in zip(rows, comparison.groups, strict=True)
         ],
     }
-    costs = {
+    # On a narrow terminal these have a table of their own, so that the scores above stay in one.
+    others = {
+        ("skill", "clock"): [shown(row["skill_clock_pooled"]) for row in rows],
+        ("skill", "nobody"): [shown(row["skill_nobody_pooled"]) for row in rows],
         ("fit", "s"): [shown(row["fit_s"]) for row in rows],
         ("µs per", "row"): [shown(row["predict_us"]) for row in rows],
         ("parameters", ""): ["-" if math.isnan(row["parameters"]) else f"{row['parameters']:,.0f}" for row in rows],
     }
-    columns = {**scores, **costs}
+    columns = {**scores, **others}
     kinds = ["best" if group is comparison.best else group.protocol for group in comparison.groups]
     cells = [list(row) for row in zip(*columns.values(), strict=True)]
     return Table(list(columns), cells, kinds, len(scores))
@@ -144,7 +149,7 @@ def notes(comparison: Comparison) -> list[str]:
             f"CAUTION: the runs are from {len(commits)} commits of this package ({', '.join(sorted(commits))}); a "
             "difference between seeds may come from a change of the code."
         )
-    said.append(_on_best(comparison))
+    said += [_on_best(comparison), *_on_references(comparison)]
     if any(run.tags.get("selection") == "shared" for run in runs):
         said.append(
             "All folds of a model use the same settings, so in effect these were chosen on rows that some fold tests: "
@@ -172,6 +177,26 @@ def _on_best(comparison: Comparison) -> str:
         f"{runs} runs the interval is rough{' and rather too narrow' if runs < 100 else ''}, and the best model was "
         "found on the same rows."
     )
+
+
+def _on_references(comparison: Comparison) -> list[str]:
+    """Return what the references score, and which models are no better than the clock; nothing if no run says it."""
+    groups = [group for group in comparison.groups if not math.isnan(group.mean("mse_nobody_pooled"))]
+    if not groups:
+        return []
+    shares, clock = (
+        f"MSE {shown(groups[0].mean(f'mse_{name}_pooled'))}, NLL {shown(groups[0].mean(f'nll_{name}_pooled'))}"
+        for name in ("shares", "clock")
+    )
+    said = [
+        f"skill: 1 - MSE / MSE of the clock (the counts of the hour), or of counting nobody, over the test rows of all "
+        f"folds; above 0 is better than these. Nobody: MSE {shown(groups[0].mean('mse_nobody_pooled'))}; label shares: "
+        f"{shares}; clock: {clock}."
+    ]
+    sensing = [group for group in groups if group.runs[0].tags["model"] not in _SENSORLESS]
+    if worse := [group.title for group in sensing if group.mean("mse_pooled") >= group.mean("mse_clock_pooled")]:
+        said.append(f"CAUTION: {', '.join(worse)}: the sensors of this room tell less than the clock.")
+    return said
 
 
 def left_out(comparison: Comparison) -> list[str]:

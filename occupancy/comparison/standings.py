@@ -12,6 +12,7 @@ from typing import Any
 from occupancy.comparison.bootstrap import DRAWS
 from occupancy.comparison.groups import Comparison, Group, is_offline, is_optimistic
 from occupancy.comparison.report import REPORT, row_of
+from occupancy.execution.references import MEANS, SKILLS
 from occupancy.files import text_cell
 
 
@@ -34,6 +35,7 @@ def values(group: Group) -> dict[str, Any]:
         "f1_macro_pooled": group.mean("f1_macro_pooled"),
         "nll": group.mean("nll_avg"),
         "coverage_90": group.mean("coverage_90_avg"),
+        **{f"{key}_pooled": group.mean(f"{key}_pooled") for key in ("mse", *MEANS, *SKILLS)},
         "mse_above_best": group.difference,
         "mse_above_best_low": group.low,
         "mse_above_best_high": group.high,

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from occupancy.arrays import Ints, Rows
 from occupancy.config import Config
 from occupancy.data.folds import Fold
+from occupancy.execution.references import score_references, skills
 from occupancy.metrics import score
 from occupancy.models import make_estimator
 from occupancy.models.estimator import Estimator, Steps
@@ -33,7 +34,7 @@ class Fitted:
         fold: the fold.
         estimator: the fitted model, its history in it.
         fit_s: seconds that the fit took.
-        metrics: the scores of its predictions; empty if it was asked for none.
+        metrics: the scores of its predictions, and of references on the same rows; empty if it was asked for none.
     """
 
     fold: Fold
@@ -134,12 +135,12 @@ def _run(
         prediction = predict_by_room(estimator, frame.drop(columns=count), asked, fold.log, past=past)
         predicted = time.perf_counter()
     truth = frame.loc[asked, count].to_numpy(np.int64)
-    metrics = score([(prediction, truth)], fold.log.max_gap)
+    metrics = score([(prediction, truth)], fold.log.max_gap) | score_references(config, shown, frame, asked, truth)
     return FoldResult(
         fold=fold,
         estimator=estimator,
         fit_s=fitted - start,
-        metrics=metrics,
+        metrics=metrics | skills(metrics),
         prediction=prediction,
         truth=truth,
         predict_s=predicted - fitted,

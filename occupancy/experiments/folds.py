@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from occupancy.data.folds import final_fold
 from occupancy.data.log import Log
+from occupancy.execution.references import pool
 from occupancy.execution.unit import Failure, Outcome, Scores, Unit
 from occupancy.experiments import report
 from occupancy.experiments.experiment import Experiment
@@ -84,7 +85,9 @@ class FoldsExperiment(Experiment[Result]):
         ]
         tested = [self._tested[fold.number] for fold in folds]
         parts = [(each.prediction, each.truth) for each in tested]
-        pooled = {f"{key}_pooled": value for key, value in score(parts, self._log.max_gap).items()}
+        references = pool(pd.DataFrame([fold.metrics for fold in folds]), [fold.rows for fold in folds])
+        whole = score(parts, self._log.max_gap) | references
+        pooled = {f"{key}_pooled": value for key, value in whole.items()}
         metrics = {**aggregate([dict(fold.metrics) for fold in folds]), **pooled}
         rooms = of_folds(tested) if self._log.rooms else None
         model = self._register(metrics)

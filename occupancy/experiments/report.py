@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any
 
@@ -15,15 +16,17 @@ from rich.table import Table
 
 from occupancy.arrays import Rows
 from occupancy.cli.format import heading, jsonable, plain_lines, plain_table, shown
-from occupancy.config import Config, Tracking
+from occupancy.config import Clock, Config, Majority, Tracking
 from occupancy.data.folds import Fold
 from occupancy.data.log import Log
+from occupancy.execution.references import MEANS, REFERENCES, SKILLS
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
 from occupancy.models.inputs import columns_unused
 
 SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
 """The metrics that a person compares first; the record holds them all."""
+_NAMES = {"nobody": "counting nobody", "shares": "the label shares", "clock": "the clock"}
 _LISTED = 8  # columns that a line lists
 _SINGLE_LABELS, _LABEL_RANGES = 8, 4  # most labels with a column each, and columns of more labels
 
@@ -51,7 +54,7 @@ def to_json(result: Result) -> str:
 
 
 def closing_table(result: Result) -> RenderableType:
-    """Return the table that ends a training: every fold, their average and spread, and where the record is."""
+    """Return the table that ends a training: every fold, averages and references, and where the record is."""
     config = result.plan.config
     table = plain_table(f"{config.name} on {config.data.folds}, protocol {config.protocol}")
     has_epochs = any(fold.epochs for fold in result.folds)
@@ -66,6 +69,9 @@ def closing_table(result: Result) -> RenderableType:
     for name, ending in (("mean", "avg"), ("std", "std"), ("pooled", "pooled")):
         scores = [shown(result.metrics[f"{key}_{ending}"]) for key in SHOWN]
         table.add_row(name, f"{rows:,}" if name == "pooled" else "", *([""] if has_epochs else []), *scores)
+    table.add_section()
+    for name, scores in reference_cells(result.metrics, "pooled"):
+        table.add_row(name, "", *([""] if has_epochs else []), *scores)
     return Group(table, plain_lines(closing_lines(result)))
 
 
@@ -77,11 +83,33 @@ def closing_lines(result: Result) -> list[str]:
         lines.append("CAUTION  protocol report stops early on the test rows: these figures are optimistic")
     if plan.is_simulated:
         lines.append("CAUTION  the log is simulated: these figures say nothing about a real room")
+    lines += cautions(result)
     lines.append(f"log      {plan.dataset['name']}, {result.rows:,} rows, digest {plan.dataset['digest']}")
     lines += unused_lines(plan)
     if result.rooms is not None:
         lines.append(f"rooms    {room_line(result.rooms)}")
     return [*lines, *record_lines(config, result.run_id), *_use(result)]
+
+
+def reference_cells(metrics: Mapping[str, float], ending: str) -> list[tuple[str, list[str]]]:
+    """Return the name of each reference and a cell for each of `SHOWN`, empty where the reference has no such score.
+
+    Args:
+        metrics: those of a result.
+        ending: which of them, ``avg`` or ``pooled``.
+    """
+    keys = [(name, [f"{key}_{name}_{ending}" for key in SHOWN]) for name in REFERENCES]
+    return [(name, [shown(metrics[key]) if key in metrics else "" for key in of]) for name, of in keys]
+
+
+def cautions(result: Result) -> list[str]:
+    """Return a line for each reference that the model does not beat by its pooled MSE; none for one of them."""
+    config, metrics = result.plan.config, result.metrics
+    if isinstance(config.model, Majority | Clock):
+        return []
+    where = "this room" if result.rooms is None else "these rooms"
+    worse = [name for name in REFERENCES if metrics["mse_pooled"] >= metrics.get(f"mse_{name}_pooled", math.nan)]
+    return [f"CAUTION  {config.name}: the sensors of {where} tell less than {_NAMES[name]}" for name in worse]
 
 
 def unused_lines(plan: Plan) -> list[str]:
@@ -114,15 +142,17 @@ def _use(result: Result) -> list[str]:
 
 
 def description(result: Result) -> str:
-    """Return the text of the run's page in MLflow: what was trained on what, and the table of the folds."""
+    """Return the text of the run's page in MLflow: what was trained on what, cautions, and the table of the folds."""
     plan, config = result.plan, result.plan.config
-    scores = [(key, result.metrics[f"{key}_avg"], [fold.metrics[key] for fold in result.folds]) for key in SHOWN]
+    keys = (*SHOWN, *MEANS, *SKILLS)
+    scores = [(key, result.metrics[f"{key}_avg"], [fold.metrics[key] for fold in result.folds]) for key in keys]
     # Scores go down, not across: the page is narrow and shows only its first lines until it is asked for more.
     folds = [str(fold.number) for fold in result.folds]
     rows = [
         f"{config.name}: {config.model.name}, protocol **{config.protocol}**, folds **{config.data.folds}**, "
         f"log **{plan.dataset['name']}** ({result.rows:,} rows, digest `{plan.dataset['digest']}`).",
         "",
+        *(f"{line}\n" for line in cautions(result)),
         _markdown("fold", "mean", *folds),
         "| --- " * (len(folds) + 2) + "|",
         *(_markdown(key, f"**{shown(mean)}**", *map(shown, values)) for key, mean, values in scores),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from occupancy.execution.references import pool
 from occupancy.execution.unit import Failure, Outcome
 from occupancy.metrics import aggregate, score
 from occupancy.tracking.fold import Tested
@@ -50,7 +51,8 @@ def over_rooms(table: pd.DataFrame) -> dict[str, float]:
     scores = scored.drop(columns=[ROOM, ROWS, "fold", ERROR], errors="ignore")
     metrics = aggregate([{str(key): float(value) for key, value in row.items()} for row in scores.to_dict("records")])
     mse = scored["mse"].to_numpy(np.float64)
-    pooled = {f"{key}_pooled": float(np.average(scored[key], weights=scored[ROWS])) for key in _BY_ROW}
+    means = {key: float(np.average(scored[key], weights=scored[ROWS])) for key in _BY_ROW}
+    pooled = {f"{key}_pooled": value for key, value in (means | pool(scored, scored[ROWS].tolist())).items()}
     return {**metrics, "mse_median": float(np.median(mse)), "mse_worst": float(mse.max()), **pooled}
 
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 
 from occupancy.cli.format import heading, plain_lines, plain_table, shown
 from occupancy.experiments.plan import Plan
-from occupancy.experiments.report import SHOWN, record_lines
+from occupancy.experiments.report import SHOWN, cautions, record_lines, reference_cells
 from occupancy.experiments.result import Result
 from occupancy.experiments.room_scores import ERROR, ROOM, ROWS, worst
 
@@ -30,8 +30,12 @@ def closing_table(result: Result) -> RenderableType:
     grid.add_row("median", "", *(shown(float(scored[key].median())) for key in SHOWN), end_section=True)
     for row in worst(table, _WORST).to_dict("records"):
         grid.add_row(row[ROOM], f"{row[ROWS]:,}", *(shown(row[key]) for key in SHOWN))
+    grid.add_section()
+    for name, scores in reference_cells(result.metrics, "avg"):
+        grid.add_row(f"mean, {name}", "", *scores)
     digest = plan.dataset["digest"]
     lines = [
+        *cautions(result),
         *failed_lines(table),
         f"rooms    {plan.dataset['name']}, {result.rows:,} rows, digest {digest}; each is in the run's rooms.csv",
         *record_lines(plan.config, result.run_id),
@@ -57,9 +61,11 @@ def description(result: Result) -> str:
         f"{plan.config.name}: {plan.config.model.name}, a model for each of {len(table):,} rooms of "
         f"**{plan.dataset['name']}**, protocol **{plan.config.protocol}**; all rooms are in `rooms.csv`.",
         "",
+        *(f"{line}\n" for line in cautions(result)),
         "| | " + " | ".join(SHOWN) + " |",
         "| --- " * (len(SHOWN) + 1) + "|",
         "| **mean of rooms** | " + " | ".join(shown(result.metrics[f"{key}_avg"]) for key in SHOWN) + " |",
+        *(f"| mean, {name} | " + " | ".join(cells) + " |" for name, cells in reference_cells(result.metrics, "avg")),
         *(
             f"| worst: {row[ROOM]} | " + " | ".join(shown(row[key]) for key in SHOWN) + " |"
             for row in names.to_dict("records")

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from occupancy.cli.format import heading, jsonable, plain_lines, plain_table, shown
 from occupancy.execution.unit import Failure
 from occupancy.experiments.plan import Plan
-from occupancy.experiments.report import SHOWN, closing_lines, to_tree
+from occupancy.experiments.report import SHOWN, closing_lines, reference_cells, to_tree
 from occupancy.experiments.result import Result
 
 Given = Sequence[tuple[Plan, Result | Failure]]
@@ -34,8 +34,13 @@ def table(given: Given) -> RenderableType:
         )
         if len(results) > 1:
             grid.add_row("", "", *(f"±{shown(spreads.get(key, math.nan))}" for key in SHOWN))
-    failed = [f"failed   {plan.title}: {one.error}" for plan, one in given if isinstance(one, Failure)]
+    grid.add_section()
     done = [one for _, one in given if isinstance(one, Result)]
+    # Those of most experiments are the same, because they learn from the same rows and are tested on the same.
+    references = dict.fromkeys((name, *cells) for one in done for name, cells in reference_cells(one.metrics, "avg"))
+    for name, *cells in references:
+        grid.add_row(name, "", *cells)
+    failed = [f"failed   {plan.title}: {one.error}" for plan, one in given if isinstance(one, Failure)]
     # What holds for several experiments is said once; their runs are in the record.
     told = dict.fromkeys(line for one in done for line in closing_lines(one) if not line.startswith("run "))
     return Group(grid, plain_lines([*failed, *sorted(told, key=lambda line: not line.startswith("CAUTION"))]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from occupancy.exploration import air, correlations, day, health, labels, lags, recording, sensors, splits
+from occupancy.exploration import air, correlations, day, health, labels, lags, recording, sensors, skill, splits
 from occupancy.exploration.parts import Section, Subject
 from occupancy.exploration.profile import every
 from occupancy.plots import html
@@ -21,6 +21,7 @@ SECTIONS: Sequence[tuple[str, Callable[[Subject], Section | None]]] = (
     ("delays", lags.delays),
     ("autocorrelation", lags.autocorrelation),
     ("ventilation", air.section),
+    ("skill", skill.section),
     ("folds", splits.folds),
     ("drift", splits.drift),
 )

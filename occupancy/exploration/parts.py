@@ -83,6 +83,7 @@ class Section:
         pictures: the figures, in the order of reading.
         table: the lines of each heading, and the rows, if there is a table.
         in_short: whether the finding is part of the summary at the top.
+        printed: lines that the command prints, too.
     """
 
     title: str
@@ -91,3 +92,4 @@ class Section:
     pictures: Sequence[Picture] = ()
     table: tuple[Sequence[Sequence[str]], Sequence[Sequence[str]]] | None = None
     in_short: bool = True
+    printed: Sequence[str] = ()

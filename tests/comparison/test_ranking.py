@@ -5,6 +5,7 @@ import pytest
 from occupancy.cli.format import shown
 from occupancy.comparison import ranking, standings
 from occupancy.comparison.groups import Comparison
+from occupancy.tracking.stored_runs import Run
 from tests.comparison.made_runs import Made, make_parts
 from tests.places import ROOT
 
@@ -188,3 +189,35 @@ def test_the_notes_tell_runs_of_several_commits_and_models_that_look_ahead() -> 
     assert any(note.startswith("(offline): these counts also depend on later rows") for note in notes)
     assert any("the runs are from 2 commits of this package (aaaaaaaa, bbbbbbbb)" in note for note in notes)
     assert ranking.table(made.compare()).rows[0][0] == "ahead\n(offline)"
+
+
+def with_references(run: Run, mse: float, mse_clock: float) -> None:
+    """Give a run the scores that a training records."""
+    scores = {"mse": mse, "mse_nobody": 2.0, "mse_shares": 1.0, "nll_shares": 0.9, "mse_clock": mse_clock}
+    scores |= {"nll_clock": 0.6, "skill_nobody": 1 - mse / 2.0, "skill_clock": 1 - mse / mse_clock}
+    run.metrics.update({f"{key}_pooled": score for key, score in scores.items()})  # type: ignore[attr-defined]
+
+
+def test_skill_has_its_columns_and_a_run_from_before_it_was_recorded_a_dash() -> None:
+    made = Made()
+    with_references(made.add("new"), 0.1, 0.4)
+    made.add("old", wrong=(0,))
+    new, old = table(made.compare())
+    assert (new["skill clock"], new["skill nobody"]) == ("0.750", "0.950")
+    assert (old["skill clock"], old["skill nobody"]) == ("-", "-")
+    (skill,) = [note for note in ranking.notes(made.compare()) if note.startswith("skill:")]
+    assert skill.endswith("Nobody: MSE 2.000; label shares: MSE 1.000, NLL 0.900; clock: MSE 0.400, NLL 0.600.")
+    assert not any("CAUTION" in note for note in ranking.notes(made.compare()))
+
+
+def test_models_that_are_no_better_than_the_clock_are_named_but_not_the_clock_itself() -> None:
+    made = Made()
+    with_references(made.add("good"), 0.1, 0.4)
+    with_references(made.add("poor", wrong=(0,)), 0.4, 0.4)
+    with_references(made.add("hours", wrong=(0, 1), model="clock"), 0.5, 0.4)
+    (caution,) = [note for note in ranking.notes(made.compare()) if "CAUTION" in note]
+    assert caution == "CAUTION: poor: the sensors of this room tell less than the clock."
+
+
+def test_without_a_recorded_reference_nothing_is_said_about_skill(made: Made) -> None:
+    assert not any("skill" in note for note in ranking.notes(made.compare()))

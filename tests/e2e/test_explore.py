@@ -13,6 +13,7 @@ import pytest
 
 from occupancy import explore
 from occupancy.exploration.page import SECTIONS
+from occupancy.exploration.skill import CAUTION
 from tests.places import ROOT
 
 REAL_PROFILE = "Number of observations"
@@ -55,7 +56,10 @@ def without_data(text: str) -> str:
 
 def check_real_page(done: subprocess.CompletedProcess[str], folder: Path) -> str:
     """Return the text of a page that a process of its own wrote with the real profiler."""
-    assert (done.returncode, done.stdout, done.stderr) == (0, "page     reports/explore.html\n", "")
+    skill, *cautions, page = done.stdout.splitlines()
+    assert (done.returncode, page, done.stderr) == (0, "page     reports/explore.html", "")
+    assert skill.startswith("skill    mse: nobody ")
+    assert cautions in ([], [f"CAUTION  {CAUTION}"])
     assert [file.name for file in (folder / "reports").iterdir()] == ["explore.html"]
     text = (folder / "reports" / "explore.html").read_text()
     assert text.index("What is in the log ") < text.index(REAL_PROFILE)

@@ -321,7 +321,7 @@ def test_every_test_row_gets_exactly_one_prediction(fold_of: Callable[[], Fold],
     assert result.prediction.times.is_unique
     np.testing.assert_array_equal(result.truth, fold.log.frame.loc[fold.test, SCHEMA.count])
     assert np.isfinite(result.prediction.to_frame().drop(columns="time").to_numpy(np.float64)).all()
-    assert result.metrics == score([(result.prediction, result.truth)], fold.log.max_gap)
+    assert score([(result.prediction, result.truth)], fold.log.max_gap).items() <= result.metrics.items()
 
 
 def test_a_test_row_may_look_back_into_the_rows_before_it() -> None:

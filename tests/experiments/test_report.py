@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from occupancy.arrays import Ints
-from occupancy.config import Config, Data, Tracking, Train
+from occupancy.config import Clock, Config, Data, Majority, Tracking, Train
 from occupancy.data.folds import Fold, cut, digest_of, load_scheme
 from occupancy.data.log import Log
 from occupancy.experiments import report
@@ -22,6 +22,9 @@ from occupancy.prediction import from_probabilities
 
 RUN = "0123456789abcdef0123456789abcdef"
 CLASSES = 4
+MADE = {"mse_nobody": 3.0, "mse_shares": 2.0, "nll_shares": 1.25, "mse_clock": 1.5, "nll_clock": 0.75}
+"""Scores of references that are worse than the model."""
+SKILL = {"skill_nobody": 0.7, "skill_clock": 0.4}
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +50,10 @@ def result(simulated_log: Log, folds: list[Fold], truths: list[Ints]) -> Result:
     for fold, truth in zip(folds, truths, strict=True):
         label = np.minimum(truth + 1, CLASSES - 1)
         parts.append((from_probabilities(simulated_log.times[fold.test], np.eye(CLASSES)[label][None]), truth))
-        scores.append(FoldScores(fold.number, len(truth), 10 + fold.number, score(parts[-1:], simulated_log.max_gap)))
-    pooled = {f"{key}_pooled": value for key, value in score(parts, simulated_log.max_gap).items()}
+        metrics = {**score(parts[-1:], simulated_log.max_gap), **MADE, **SKILL}
+        scores.append(FoldScores(fold.number, len(truth), 10 + fold.number, metrics))
+    whole = {**score(parts, simulated_log.max_gap), **MADE, **SKILL}
+    pooled = {f"{key}_pooled": value for key, value in whole.items()}
     metrics = {**aggregate([dict(fold.metrics) for fold in scores]), **pooled}
     planned = plan_of(simulated_log, folds)
     return Result(RUN, planned, metrics, len(simulated_log.frame), scores, model="occupancy-trial@current")
@@ -200,6 +205,49 @@ def test_simulated_logs_and_the_report_protocol_come_with_a_caution(result: Resu
     assert cautions(result) == [simulated]
     assert cautions(with_config(real, protocol="report")) == [reported]
     assert cautions(with_config(result, protocol="report")) == [reported, simulated]
+
+
+def test_the_references_stand_below_the_pooled_scores_in_the_columns_of_theirs(result: Result) -> None:
+    lines = printed(report.closing_table(result)).splitlines()
+    (at,) = [number for number, line in enumerate(lines) if line.split()[:1] == ["pooled"]]
+    assert [line.split() for line in lines[at + 2 : at + 5]] == [
+        *(["nobody", "3.000"], ["shares", "2.000", "1.250"], ["clock", "1.500", "0.750"]),
+    ]
+    nll = f"{result.metrics['nll_pooled']:.3f}"
+    edge = lines[at].rindex(nll) + len(nll)
+    assert all(len(line.rstrip()) == edge for line in lines[at + 3 : at + 5])
+
+
+def test_a_model_that_does_not_beat_a_reference_comes_with_a_caution_and_a_reference_without_one(
+    result: Result,
+) -> None:
+    def cautions(told: Result, **changes: float) -> list[str]:
+        metrics = {**told.metrics, "mse_pooled": 1.0, **{f"{key}_pooled": value for key, value in changes.items()}}
+        return [
+            line for line in report.closing_lines(dataclasses.replace(told, metrics=metrics)) if "sensors of" in line
+        ]
+
+    less = "CAUTION  trial: the sensors of this room tell less than"
+    assert cautions(result) == []
+    assert cautions(result, mse_clock=1.0) == [f"{less} the clock"], "to be as good is not enough"
+    assert cautions(result, mse_clock=0.9, mse_shares=0.8) == [f"{less} the label shares", f"{less} the clock"]
+    assert cautions(result, mse_nobody=0.5) == [f"{less} counting nobody"]
+    assert cautions(result, mse_clock=math.nan) == [], "a log without a step has no clock"
+    for model in (Clock(), Majority()):
+        assert cautions(with_config(result, model=model), mse_clock=0.9, mse_shares=0.8, mse_nobody=0.5) == []
+    assert all(len(line) <= 80 for line in cautions(result, mse_clock=0.9, mse_shares=0.8, mse_nobody=0.5))
+
+
+def test_the_page_of_the_run_has_the_references_and_the_caution(result: Result) -> None:
+    lines = report.description(result).splitlines()
+    assert not any("CAUTION" in line for line in lines)
+    rows = {cells[0]: cells[1:] for cells in map(markdown_cells, lines) if len(cells) == 6}
+    assert rows["mse_clock"] == ["**1.500**", *["1.500"] * 4]
+    assert rows["skill_clock"] == ["**0.400**", *["0.400"] * 4]
+    worse = dataclasses.replace(result, metrics={**result.metrics, "mse_clock_pooled": 0.1})
+    told = report.description(worse).splitlines()
+    assert told[2:4] == ["CAUTION  trial: the sensors of this room tell less than the clock", ""]
+    assert told[4:] == lines[2:]
 
 
 def test_the_description_says_what_was_done_on_what_in_markdown(result: Result) -> None:

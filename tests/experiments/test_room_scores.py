@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pandas as pd
 import pytest
 
+from occupancy.execution.references import MEANS
 from occupancy.execution.unit import Failure, Outcome, Scores
 from occupancy.experiments.report import room_line, room_tree
 from occupancy.experiments.room_scores import of_outcomes, over_rooms, worst
 
-KEYS = ("mse", "mse_mean", "f1_micro", "nll", "brier")
+KEYS = ("mse", "mse_mean", "f1_micro", "nll", "brier", *MEANS)
 
 
 def scored(mse: float, rows: int) -> Scores:
@@ -46,3 +48,13 @@ def test_rooms_are_told_in_one_line_however_many_they_are() -> None:
     table = pd.DataFrame({"room": ["a", "b", "c"], "rows": 1, "mse": [0.1, 0.5, 0.3]})
     line = "3, mse mean 0.300, median 0.300, worst 0.500 (b); each is in the run's rooms.csv"
     assert room_line(table) == line
+
+
+def test_references_are_pooled_by_rows_and_their_skill_is_that_of_the_pooled_errors() -> None:
+    rooms = dict(OUTCOMES)
+    for name, mse_clock in (("a", 1.0), ("c", 0.5)):
+        room = scored(0.1 if name == "a" else 0.4, 10 if name == "a" else 30)
+        rooms[name] = dataclasses.replace(room, metrics={**room.metrics, "mse_clock": mse_clock})
+    metrics = over_rooms(of_outcomes(rooms))
+    assert metrics["mse_clock_pooled"] == pytest.approx((1.0 * 10 + 0.5 * 30) / 40)
+    assert metrics["skill_clock_pooled"] == pytest.approx(1 - (0.1 * 10 + 0.4 * 30) / (1.0 * 10 + 0.5 * 30))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from occupancy.config import Config
+from occupancy.config import Config, RandomForest
+from occupancy.execution.references import MEANS
 from occupancy.execution.unit import Failure
 from occupancy.experiments import summary
 from occupancy.experiments.plan import Plan, plan
@@ -21,6 +22,7 @@ def given(config: Config, mse: float) -> tuple[Plan, Result]:
     """Return an experiment and its result, in which every score is the same."""
     made = plan(config)
     metrics = {f"{key}_{ending}": mse for key in SHOWN for ending in ("avg", "std", "pooled")}
+    metrics |= {f"{key}_{ending}": 2.5 for key in MEANS for ending in ("avg", "std", "pooled")}
     scores = [FoldScores(fold.number, 10, 0, dict.fromkeys(SHOWN, mse)) for fold in made.folds]
     return made, Result(f"run{mse}", made, metrics, 100, scores, None, None)
 
@@ -58,3 +60,17 @@ def test_cautions_come_first_and_once_and_failures_are_named(tmp_path: Path) -> 
     assert told.count("CAUTION") == 2, "a simulated log, and the test rows that ended a training"
     assert told[told.index("CAUTION") :][:2] == ["CAUTION"] * 2
     assert "failed   third, seed 0: no room left" in lines
+
+
+def test_references_that_are_the_same_for_several_experiments_are_told_once(tmp_path: Path) -> None:
+    results = [given(majority(tmp_path, seed=seed), mse) for seed, mse in ((0, 1.0), (1, 2.0))]
+    rows = [line.split() for line in printed(results).splitlines()]
+    assert [row for row in rows if row[:1] == ["clock"]] == [["clock", "2.500", "2.500"]]
+    assert [row for row in rows if row[:1] == ["nobody"]] == [["nobody", "2.500"]]
+
+
+def test_a_caution_names_the_config_that_it_is_about(tmp_path: Path) -> None:
+    forest = given(majority(tmp_path, "forest", model=RandomForest()), 3.0)
+    lines = printed([given(majority(tmp_path), 1.0), forest, forest]).splitlines()
+    assert lines.count("CAUTION  forest: the sensors of this room tell less than the clock") == 1
+    assert not any("small: the sensors" in line for line in lines)

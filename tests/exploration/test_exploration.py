@@ -37,6 +37,7 @@ TITLES = [
     "How late do the sensors follow people?",
     "How similar are neighbouring rows?",
     "How fast is the air replaced?",
+    "What do the sensors tell beyond the hour?",
     "Which rows are for training, and which for test?",
     "Are test rows similar to training rows?",
 ]
