@@ -257,9 +257,9 @@ def decide(prediction: Prediction, loss: Loss = "squared", disagreement: Floats 
 def best_label(probs: Floats, mean: Floats, loss: Loss) -> Ints:
     """Return the counts (N,) with the smallest expected loss, given probabilities (N, C) and their mean (N,)."""
     if loss == "zero_one":
-        return probs.argmax(axis=1)
+        return np.asarray(probs.argmax(axis=1))
     if loss == "absolute":
-        return np.minimum((probs.cumsum(axis=1) < 0.5 - 1e-12).sum(axis=1), probs.shape[1] - 1)
+        return np.asarray(np.minimum((probs.cumsum(axis=1) < 0.5 - 1e-12).sum(axis=1), probs.shape[1] - 1))
     return np.clip(np.rint(mean), 0, probs.shape[1] - 1).astype(np.int64)
 
 

@@ -40,7 +40,7 @@ def key_of(tree: dict[str, Any], loss: Loss | None) -> str:
 
 def _put_decision(tree: dict[str, Any], loss: Loss | None) -> None:
     """Put the loss where earlier versions had the choice of the count: into the calibration, if there is one."""
-    labels = {loss: label for label, loss in EARLIER_LABELS.items()}
+    labels = {str(known): label for label, known in EARLIER_LABELS.items()}
     decision = tree.pop("decision")
     if tree["calibration"] is not None:
         tree["calibration"]["label"] = labels.get(str(loss), loss)

@@ -91,19 +91,13 @@ class Air:
         """
         inside = stretch >= 0
         outdoor_ppm = outdoors(co2_ppm[inside])
-        empty, occupied = inside & (counts == 0), inside & (counts > 0)
-        alone = stretch_of(empty, stretch)
+        alone = stretch_of(inside & (counts == 0), stretch)
         rate, why = empty_rate(co2_ppm, outdoor_ppm, alone, step_s, span_s)
         used = None
         if 0 <= rate < CLOSED_PER_H and aired is not None:  # a closed room; not one whose readings only rise
             used = used_rate(co2_ppm, outdoor_ppm, counts, np.where(aired, stretch, -1), step_s, person_ppm_per_h)
         if used is not None and used[0] > FASTER * rate:
-            warnings.warn(
-                f"{who}: the empty room has {rate:.2g} air changes per hour; in use it has {used[0]:.2g} ± "
-                f"{used[1]:.1g}, estimated with the people in it",
-                InputWarning,
-                stacklevel=3,
-            )
+            _tell_use(who, rate, *used)
         else:
             rate, used = _usual(who, why) if why else rate, None
         constants = cls(outdoor_ppm, rate, person_ppm_per_h or USUAL_PERSON, *(used or (None, 0.0)))
@@ -111,7 +105,12 @@ class Air:
             return constants
         span = span_of(co2_ppm, stretch, step_s, span_s)
         added = span.slope_ppm_per_h + constants.rates(aired) * (span.mean_ppm - outdoor_ppm)
-        occupied &= ~np.isnan(added)
+        return replace(constants, person_ppm_per_h=cls._person(added, np.where(inside, counts, 0), who))
+
+    @staticmethod
+    def _person(added: Floats, counts: Ints, who: str) -> float:
+        """Return ``p`` from what was added (N,) by people (N,); a usual one if that is not plausible."""
+        occupied = (counts > 0) & ~np.isnan(added)
         person = USUAL_PERSON
         if occupied.any():
             people = counts[occupied].astype(np.float64)
@@ -120,10 +119,10 @@ class Air:
             warnings.warn(
                 f"{who}: one person seems to add {person:.3g} ppm of CO2 per hour; {USUAL_PERSON:g} is used instead",
                 InputWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
             person = USUAL_PERSON
-        return replace(constants, person_ppm_per_h=person)
+        return person
 
     def rates(self, aired: Rows | None) -> float | Floats:
         """Return ``k`` of each row, (N,), or of all; ``aired`` (N,) marks those of the other regime."""
@@ -235,7 +234,7 @@ def used_rate(
     """
     span_s = max(SLOPE_S, FEWEST * step_s)
     span = span_of(co2_ppm, stretch, step_s, span_s)
-    people = rolling.by_stretch(rolling.mean, counts * 1.0, stretch, samples_of(span_s, step_s, fewest=2))
+    people = rolling.by_stretch(rolling.mean, counts.astype(np.float64), stretch, samples_of(span_s, step_s, fewest=2))
     excess_ppm = span.mean_ppm - outdoor_ppm
     useful = (stretch >= 0) & (counts > 0) & ~np.isnan(span.slope_ppm_per_h) & ~np.isnan(excess_ppm)
     if useful.sum() * step_s < PARTS * ENOUGH_S:
@@ -252,6 +251,16 @@ def used_rate(
     rate = solved(known)
     error = float(np.std(without) * np.sqrt(PARTS - 1))
     return (rate, error) if PLAUSIBLE_PER_H[0] <= rate <= PLAUSIBLE_PER_H[1] and error < rate / 2 else None
+
+
+def _tell_use(who: str, rate: float, used: float, error: float) -> None:
+    """Warn that a room in use is aired faster than when it is empty."""
+    warnings.warn(
+        f"{who}: the empty room has {rate:.2g} air changes per hour; in use it has {used:.2g} ± {error:.1g}, estimated "
+        "with the people in it",
+        InputWarning,
+        stacklevel=4,
+    )
 
 
 def _usual(who: str, reason: str) -> float:

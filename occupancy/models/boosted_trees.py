@@ -62,7 +62,8 @@ class Trees:
         labels = np.unique(counts)
         if len(labels) == 1:  # scikit-learn refuses a single label
             none = np.empty(0, np.int64)
-            return cls(labels, none * 1.0, none[:, None], 0, none * 1.0, none, none * 1.0, none, none, inputs.shape[1])
+            no_value = np.empty(0, np.float64)
+            return cls(labels, no_value, none[:, None], 0, no_value, none, no_value, none, none, inputs.shape[1])
         grown: Any = HistGradientBoostingClassifier(
             max_iter=settings.rounds,
             learning_rate=settings.learning_rate,
@@ -116,7 +117,8 @@ class Trees:
         """Write the arrays into a file."""
         arrays: dict[str, NDArray[Any]] = {name: getattr(self, name) for name in _TYPES}
         sizes = np.array([self.depth, self.inputs])
-        np.savez(path, labels=self.labels, base=self.base, roots=self.roots, sizes=sizes, **arrays)
+        arrays |= {"labels": self.labels, "base": self.base, "roots": self.roots, "sizes": sizes}
+        np.savez(path, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: Path, inputs: int, classes: int) -> Self:

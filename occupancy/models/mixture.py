@@ -14,7 +14,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.config import Clock, Config, Majority, Mixture, Single
+from occupancy.config import Clock, Config, Majority, Mixture
+from occupancy.config.model import Single
 from occupancy.data.folds import Fold
 from occupancy.data.log import Log
 from occupancy.data.times import label_runs

@@ -127,7 +127,17 @@ def test_the_resolved_yaml_of_a_shipped_config_resolves_to_itself(path: Path, tm
 
 
 def test_flat_names_every_setting_as_overrides_do() -> None:
-    asked = {"decoding": Decoding(), "calibration": Calibration(), "decision": Decision(), "explanation": Explanation()}
+    asked: dict[str, Any] = {
+        "decoding": Decoding(),
+        "calibration": Calibration(),
+        "decision": Decision(),
+        "explanation": Explanation(),
+    }
+        "decoding": Decoding(),
+        "calibration": Calibration(),
+        "decision": Decision(),
+        "explanation": Explanation(),
+    }
     flat = Config(name="x", **asked).flat()
     assert flat["data.schema"] == "uci"
     assert flat["data.simulation.room.step_s"] == 30.0

@@ -170,7 +170,7 @@ def test_the_air_changes_of_a_room_that_is_closed_by_night_are_those_of_its_use(
 
 def test_of_a_sensor_that_only_rises_no_rate_of_use_is_believed() -> None:
     _, counts, fan = aired_by_day(2.5)
-    rising = 400.0 + 0.05 * np.arange(len(counts))
+    rising = 400.0 + 0.05 * np.arange(len(counts), dtype=np.float64)
     with pytest.warns(InputWarning, match="0.75 air changes per hour are used"):
         assert Air.fit(rising, counts, np.zeros(len(counts), np.int64), STEP_S, "it", fan).aired_per_h is None
     noise = np.random.default_rng(0).normal(500, 50, len(counts))

@@ -10,10 +10,10 @@ import pytest
 
 from occupancy.arrays import Rows
 from occupancy.config import Config
-from occupancy.data.clock import Clock
+from occupancy.data.clock import CLOCK, Clock
 from occupancy.data.folds import Fold
 from occupancy.data.log import Log, Place
-from occupancy.models.estimator import CLOCK, VOLUME
+from occupancy.models.estimator import VOLUME
 from occupancy.models.postprocess.out_of_fold import left_out, out_of_fold
 from occupancy.models.rooms import predict_by_room
 from occupancy.prediction import Prediction

@@ -216,7 +216,7 @@ def test_a_calibrator_survives_as_text(most: float) -> None:
     calibrator = fit(probs, counts, settings)
     text = json.dumps(calibrator.to_settings(), allow_nan=False)
     again = Calibrator.from_settings(json.loads(text))
-    one, other = (applied(each, probs, settings).to_frame() for each in (calibrator, again))
+    one, other = (applied(each, probs).to_frame() for each in (calibrator, again))
     pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 

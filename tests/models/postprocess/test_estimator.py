@@ -227,7 +227,7 @@ def test_the_calibration_is_that_of_each_row_without_decoding() -> None:
     estimator = fit(calibration=Calibration())
     assert estimator.calibrator is not None
     base = estimator.base.predict(sensors(simulated()), everything(simulated()))
-    expected = estimator.calibrator.apply(base, Calibration()).to_frame()
+    expected = estimator.calibrator.apply(base).to_frame()
     pd.testing.assert_frame_equal(predicted(estimator), expected, check_exact=True)
     assert set(predicted(estimator)["answered"]) <= {True, False}
 
