@@ -71,10 +71,9 @@ class Air:
     ) -> Self:
         """Return the constants estimated from labelled rows.
 
-        ``C0`` is a low quantile of the CO2. ``k`` is estimated from the empty room, see `empty_rate`, and ``p`` from
-        the occupied room: the median over rows of the ``p`` that solves the balance, weighted by the count. An empty
-        room that is not aired says nothing of ``k`` in use: where its own is not plausible, ``k`` of the rows that are
-        aired otherwise is estimated from the occupied ones among them, see `used_rate`.
+        ``C0`` is a low quantile of the CO2. ``k`` is estimated from the empty room, see `empty_rate`; a closed one says
+        nothing of ``k`` in use, which then comes from rows with people, see `used_rate`. ``p`` is the median over
+        occupied rows of the ``p`` that solves the balance, weighted by the count.
 
         Args:
             co2_ppm: (N,) CO2; NaN outside every stretch and where it is missing.
@@ -91,15 +90,12 @@ class Air:
         """
         inside = stretch >= 0
         outdoor_ppm = outdoors(co2_ppm[inside])
-        alone = stretch_of(inside & (counts == 0), stretch)
-        rate, why = empty_rate(co2_ppm, outdoor_ppm, alone, step_s, span_s)
+        in_use = np.full(len(stretch), -1) if aired is None else np.where(aired, stretch, -1)
+        rate, why = empty_rate(co2_ppm, outdoor_ppm, stretch_of(inside & (counts == 0), stretch), step_s, span_s)
         used = None
-        if 0 <= rate < CLOSED_PER_H and aired is not None:  # a closed room; not one whose readings only rise
-            used = used_rate(co2_ppm, outdoor_ppm, counts, np.where(aired, stretch, -1), step_s, person_ppm_per_h)
-        if used is not None and used[0] > FASTER * rate:
-            _tell_use(who, rate, *used)
-        else:
-            rate, used = _usual(who, why) if why else rate, None
+        if 0 <= rate < CLOSED_PER_H:  # a closed room; not one whose readings only rise
+            used = used_rate(co2_ppm, outdoor_ppm, counts, in_use, step_s, person_ppm_per_h)
+        rate, used = _chosen(who, rate, why, used)
         constants = cls(outdoor_ppm, rate, person_ppm_per_h or USUAL_PERSON, *(used or (None, 0.0)))
         if person_ppm_per_h is not None:
             return constants
@@ -253,14 +249,19 @@ def used_rate(
     return (rate, error) if PLAUSIBLE_PER_H[0] <= rate <= PLAUSIBLE_PER_H[1] and error < rate / 2 else None
 
 
-def _tell_use(who: str, rate: float, used: float, error: float) -> None:
-    """Warn that a room in use is aired faster than when it is empty."""
+def _chosen(
+    who: str, rate: float, why: str, used: tuple[float, float] | None
+) -> tuple[float, tuple[float, float] | None]:
+    """Return the air changes of the empty room, and of the room in use if they are clearly more, with a warning."""
+    if used is None or used[0] <= FASTER * rate:
+        return _usual(who, why) if why else rate, None
     warnings.warn(
-        f"{who}: the empty room has {rate:.2g} air changes per hour; in use it has {used:.2g} ± {error:.1g}, estimated "
-        "with the people in it",
+        f"{who}: the empty room has {rate:.2g} air changes per hour; in use it has {used[0]:.2g} ± {used[1]:.1g}, "
+        "estimated with the people in it",
         InputWarning,
         stacklevel=4,
     )
+    return rate, used
 
 
 def _usual(who: str, reason: str) -> float:

@@ -133,11 +133,6 @@ def test_flat_names_every_setting_as_overrides_do() -> None:
         "decision": Decision(),
         "explanation": Explanation(),
     }
-        "decoding": Decoding(),
-        "calibration": Calibration(),
-        "decision": Decision(),
-        "explanation": Explanation(),
-    }
     flat = Config(name="x", **asked).flat()
     assert flat["data.schema"] == "uci"
     assert flat["data.simulation.room.step_s"] == 30.0
