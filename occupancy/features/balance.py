@@ -69,11 +69,9 @@ class Air:
         person_ppm_per_h: float | None = None,
         span_s: float = SLOPE_S,
     ) -> Self:
-        """Return the constants estimated from labelled rows.
+        """Return the constants estimated from labelled rows: ``k`` as `empty_rate` or, in use, `used_rate` finds it.
 
-        ``C0`` is a low quantile of the CO2. ``k`` is estimated from the empty room, see `empty_rate`; a closed one says
-        nothing of ``k`` in use, which then comes from rows with people, see `used_rate`. ``p`` is the median over
-        occupied rows of the ``p`` that solves the balance, weighted by the count.
+        ``C0`` is a low quantile of the CO2; ``p`` the median of what solves the balance in use, weighted by the count.
 
         Args:
             co2_ppm: (N,) CO2; NaN outside every stretch and where it is missing.
@@ -86,22 +84,19 @@ class Air:
             span_s: span over which the slopes of the empty room are fitted, in seconds.
 
         Warns:
-            InputWarning: if the rows give no plausible air-change rate, or no plausible ``p``.
+            InputWarning: if the rows give no plausible ``k`` or ``p``, or ``k`` in use differs.
         """
         inside = stretch >= 0
         outdoor_ppm = outdoors(co2_ppm[inside])
-        in_use = np.full(len(stretch), -1) if aired is None else np.where(aired, stretch, -1)
         rate, why = empty_rate(co2_ppm, outdoor_ppm, stretch_of(inside & (counts == 0), stretch), step_s, span_s)
         used = None
-        if 0 <= rate < CLOSED_PER_H:  # a closed room; not one whose readings only rise
-            used = used_rate(co2_ppm, outdoor_ppm, counts, in_use, step_s, person_ppm_per_h)
+        if 0 <= rate < CLOSED_PER_H and aired is not None:  # a closed room; not one whose readings only rise
+            used = used_rate(co2_ppm, outdoor_ppm, counts, np.where(aired, stretch, -1), step_s, person_ppm_per_h)
         rate, used = _chosen(who, rate, why, used)
-        constants = cls(outdoor_ppm, rate, person_ppm_per_h or USUAL_PERSON, *(used or (None, 0.0)))
-        if person_ppm_per_h is not None:
-            return constants
-        span = span_of(co2_ppm, stretch, step_s, span_s)
-        added = span.slope_ppm_per_h + constants.rates(aired) * (span.mean_ppm - outdoor_ppm)
-        return replace(constants, person_ppm_per_h=cls._person(added, np.where(inside, counts, 0), who))
+        one = cls(outdoor_ppm, rate, 1.0, *(used or (None, 0.0)))  # whose people are the ppm that are added in an hour
+        added = one.people(span_of(co2_ppm, stretch, step_s, span_s), aired)
+        person = person_ppm_per_h or cls._person(added, np.where(inside, counts, 0), who)
+        return replace(one, person_ppm_per_h=person)
 
     @staticmethod
     def _person(added: Floats, counts: Ints, who: str) -> float:
