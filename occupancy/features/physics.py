@@ -33,6 +33,7 @@ from occupancy.features.spans import (
     MEAN_S,
     PRESENCE_S,
     Named,
+    is_steady,
     of_motion,
     of_others,
     of_sound,
@@ -62,8 +63,8 @@ class PhysicsFeatures:
     - For each span of `PRESENCE_S`: whether there was any motion, the share of samples with motion, the share of loud
       sound sensors, and the loudness of the loudest one.
     - The median warming over `WARMING_S` (degrees per hour).
-    - Of each sensor of another kind but light: the mean over each span of `MEAN_S`, and, unless the kind rests while
-      nothing happens, the slope per hour over each span of `CHANGE_S`.
+    - Of each sensor of another kind but light: unless the kind rests while nothing happens, the slope per hour over each
+      span of `CHANGE_S`; and the mean over each span of `MEAN_S` if it rests, or reads the same at rest on every day.
 
     Loudness is the logarithm of the reading divided by the reading in silence, at least 0.
 
@@ -79,6 +80,7 @@ class PhysicsFeatures:
         high: (F,) largest value of each input on the training rows.
         centred: whether spans lie around their row.
         regime: when the room is aired in another way than at rest; None if that is not known or makes no difference.
+        steady: names of the sensors of other kinds whose level tells of people.
     """
 
     sensors: Features
@@ -88,6 +90,7 @@ class PhysicsFeatures:
     high: Floats
     centred: bool
     regime: Regime | None = None
+    steady: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, log: Log, rows: Rows, centred: bool, seen: Rows | None = None) -> Self:
@@ -123,11 +126,13 @@ class PhysicsFeatures:
             regime = None if air.aired_per_h is None else regime
         sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
         quiet = np.array([_quiet(column[~np.isnan(column)]) for column in sound.T])
-        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred, regime)
+        day, others = log.wall[rows].normalize().asi8, [each.name for each in _others(sensors)]
+        steady = tuple(name for name in others if is_steady(log.frame.loc[rows, name].to_numpy(np.float64), day))
+        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred, regime, steady)
         holed = bool(log.missing[list(sensors.typical)].to_numpy()[seen].any())
         raw = [extremes(values[rows], holed) for _, _, values in bare._inputs(readings, stretch, aired)]
         low, high = np.array(raw).T
-        return cls(sensors, air, quiet, low, high, centred, regime)
+        return cls(sensors, air, quiet, low, high, centred, regime, steady)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -158,7 +163,7 @@ class PhysicsFeatures:
     @property
     def history_s(self) -> float:
         """Seconds of earlier rows that the inputs of one row need."""
-        others = (*MEAN_S, *CHANGE_S) if self._others else ()
+        others = (*MEAN_S, *CHANGE_S) if _others(self.sensors) else ()
         return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S, self.step_s, *others)
 
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
@@ -197,6 +202,7 @@ class PhysicsFeatures:
             "high": self.high.tolist(),
             "centred": self.centred,
             "regime": None if self.regime is None else self.regime.to_settings(),
+            "steady": list(self.steady),
         }
 
     @classmethod
@@ -215,17 +221,13 @@ class PhysicsFeatures:
             quiet = learned.numbers("quiet", (kinds.count("sound"),), 0.0, above=True)
         known = learned.value("regime") if "regime" in learned else None
         regime = None if known is None else Regime.from_settings(known)
-        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), learned.flag("centred"), regime)
+        steady = tuple(map(str, learned.value("steady"))) if "steady" in learned else ()
+        bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), learned.flag("centred"), regime, steady)
         low, high = (learned.numbers(name, (len(bare.names),)) for name in ("low", "high"))
         return dataclasses.replace(bare, low=low, high=high)
 
     def _aired(self, frame: pd.DataFrame) -> Rows | None:
         return None if self.regime is None else self.regime.at(frame, wall_of(frame))
-
-    @property
-    def _others(self) -> list[Column]:
-        """The sensors of kinds that no formula is for."""
-        return [column for column in self.sensors.columns if column.kind not in PHYSICS_KINDS]
 
     def _inputs(self, readings: Readings, stretch: Ints, aired: Rows | None = None) -> Iterator[Named]:
         """Yield kind, name and values (N,) of each input, unscaled; one by one, since a log may be long."""
@@ -243,9 +245,15 @@ class PhysicsFeatures:
             yield from of_motion(readings["motion"], over)
         if "temperature" in readings:
             yield from of_temperature(readings["temperature"], over, WARMING_S, self.step_s)
-        for kind in sorted({column.kind for column in self._others}):
-            own = [column for column in self._others if column.kind == kind]
-            yield from of_others(own, readings[kind], over, self.step_s)
+        others = _others(self.sensors)
+        for kind in sorted({column.kind for column in others}):
+            own = [column for column in others if column.kind == kind]
+            yield from of_others(own, readings[kind], over, self.step_s, self.steady)
+
+
+def _others(sensors: Features) -> list[Column]:
+    """Return the sensors of kinds that no formula is for."""
+    return [column for column in sensors.columns if column.kind not in PHYSICS_KINDS]
 
 
 def absent_kinds(log: Log) -> list[Kind]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
-from occupancy.arrays import Floats
+from occupancy.arrays import Floats, Ints
 from occupancy.config import Kind
 from occupancy.data import rolling
 from occupancy.data.kinds import KINDS
@@ -19,6 +20,7 @@ PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # short spans, which show quickly whet
 LATELY_S = (300.0, 1200.0)  # spans in which any motion counts
 MEAN_S = (300.0, 1200.0, 3600.0)  # spans over which readings of other kinds are averaged
 CHANGE_S = (1200.0, 3600.0)  # spans of their slopes
+FEWEST_DAYS, STEADY = 3, 0.25  # to tell whether a sensor is steady; and how much its level may wander, see `is_steady`
 LOUD = 0.25  # loudness from which a sensor is loud: 28 % above silence
 
 Named = tuple[Kind, str, Floats]
@@ -61,22 +63,42 @@ def of_temperature(temperature: Floats, over: Over, span_s: float, step_s: float
     yield "temperature", "warming", np.median(fill_by_others(warming), axis=1) * 3600 / step_s
 
 
-def of_others(columns: Sequence[Column], readings: Floats, over: Over, step_s: float) -> Iterator[Named]:
+def is_steady(values: Floats, day: Ints) -> bool:
+    """Return whether a sensor reads much the same at rest on every day, so that its level tells of people.
+
+    The level of others follows the weather or wanders: what it was while people were in will not be back. Of each day
+    the low decile is the level at rest, and the distance to the high decile is what happened.
+
+    Args:
+        values: (n,) readings, NaN where one is missing.
+        day: (n,) number of the day of each.
+    """
+    days = pd.Series(values).groupby(day)
+    low, high = (days.quantile(share).dropna() for share in (0.1, 0.9))
+    return len(low) >= FEWEST_DAYS and bool(low.std() <= STEADY * (high - low).median())
+
+
+def of_others(
+    columns: Sequence[Column], readings: Floats, over: Over, step_s: float, steady: Collection[str]
+) -> Iterator[Named]:
     """Yield each input from sensors of kinds that no formula is for: the mean of each over spans, and its slope.
 
-    A sensor of a kind that rests while nothing happens, such as a door, has no slope worth an input.
+    A sensor that is not steady has no mean among the inputs, and one of a kind that rests while nothing happens, such
+    as a door, no slope.
 
     Args:
         columns: (M,) the sensors.
         readings: (N, M) what they read.
         over: see `Over`.
         step_s: seconds between rows.
+        steady: names of the sensors whose level tells of people, see `is_steady`.
     """
     for place, column in enumerate(columns):
         own = readings[:, place : place + 1]
-        for span_s in MEAN_S:
+        rests = KINDS[column.kind].rests
+        for span_s in MEAN_S if rests or column.name in steady else ():
             yield column.kind, f"{column.name}, mean over {span_s:g} s", over(own, span_s)[:, 0]
-        for span_s in () if KINDS[column.kind].rests else CHANGE_S:
+        for span_s in () if rests else CHANGE_S:
             slope = over(own, span_s, rolling.slope)[:, 0] * 3600 / step_s
             yield column.kind, f"{column.name}, slope over {span_s:g} s", slope
 

@@ -416,23 +416,41 @@ def test_light_and_the_logs_own_slope_of_co2_are_not_read() -> None:
     np.testing.assert_array_equal(transformed(features, log_of(frame)), transformed(fit()))
 
 
-def with_others() -> Log:
-    """Return a log with a humidity that rises by 6 % an hour, and a door that is open in the second hour alone."""
-    frame = room().frame
-    seconds = (room().times - room().times[0]).total_seconds().to_numpy()
-    more = {"damp": 40 + 6 * seconds / 3600, "door": ((seconds >= 3600) & (seconds < 7200)) * 1.0}
+def with_others(days: int = 1, drift: float = 0.0) -> Log:
+    """Return a log with a humidity that rises by 6 % an hour and falls at midnight, and a door that opens once.
+
+    The humidity of each day is by ``drift`` (%) higher than that of the day before.
+    """
+    frame = room(days=days).frame
+    seconds = (frame.index - frame.index[0]).total_seconds().to_numpy()
+    day = seconds // 86_400
+    damp = 20 + 6 * (seconds - 86_400 * day) / 3600 + drift * day
+    more = {"damp": damp, "door": ((seconds >= 3600) & (seconds < 7200)) * 1.0}
     columns = (*UCI.columns, Column(name="damp", kind="humidity", unit="%"), Column(name="door", kind="door", unit=""))
     return log_of(frame.assign(**more), UCI.model_copy(update={"columns": columns}))
 
 
+@pytest.mark.parametrize(("days", "drift", "steady"), [(2, 0, False), (4, 0, True), (4, 10, True), (4, 60, False)])
+def test_the_level_of_a_sensor_is_an_input_if_it_rests_at_the_same_level_every_day(
+    days: int, drift: float, steady: bool
+) -> None:
+    log = with_others(days, drift)
+    features = fit(log, np.ones(len(log.frame), bool))
+    assert ("damp, mean over 1200 s" in features.names) == steady
+    assert "damp, slope over 1200 s" in features.names
+    assert "door, mean over 1200 s" in features.names, "a sensor that rests has no weather"
+    again = PhysicsFeatures.from_settings(json.loads(json.dumps(features.to_settings())))
+    np.testing.assert_array_equal(transformed(again, log), transformed(features, log))
+
+
 def test_a_sensor_of_another_kind_gives_its_mean_and_its_slope_unless_it_rests() -> None:
-    log = with_others()
-    features = fit(log)
+    log = with_others(4)
+    features = fit(log, np.ones(len(log.frame), bool))
     table = unscaled(features, log)
     assert features.history_s == 3600
     row = 240  # four hours
     assert table["damp, slope over 1200 s"].iloc[row] == pytest.approx(6, rel=1e-3)
-    assert table["damp, mean over 1200 s"].iloc[row] == pytest.approx(40 + 6 * (4 - 9.5 / 60), rel=1e-4)
+    assert table["damp, mean over 1200 s"].iloc[row] == pytest.approx(20 + 6 * (4 - 9.5 / 60), rel=1e-4)
     assert table["door, mean over 3600 s"].iloc[90] == pytest.approx(31 / 60, rel=1e-4)
     assert not [name for name in features.names if name.startswith("door, slope")]
     kinds = dict(zip(features.names, features.kinds, strict=True))
