@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.config import Loss
 from occupancy.errors import InputError
+
+Loss = Literal["squared", "absolute", "zero_one"]
+"""What a wrong count costs; as `occupancy.config.Loss`, since settings are read without pandas."""
 
 INTERVAL = 0.90
 COLUMNS = ("time", "count", "mean", "std", "lower", "upper", "epistemic", "aleatoric")

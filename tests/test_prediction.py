@@ -1,4 +1,5 @@
 import dataclasses
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from occupancy import config, prediction
 from occupancy.arrays import Floats
 from occupancy.errors import InputError
 from occupancy.prediction import (
@@ -261,3 +263,7 @@ def test_the_share_of_each_label_is_that_of_the_samples_that_choose_it() -> None
     samples = np.random.default_rng(0).dirichlet(np.ones(6), size=(9, 40))
     expected = np.stack([np.eye(6)[sample.argmax(1)] for sample in samples]).mean(axis=0)
     np.testing.assert_array_equal(class_shares(samples), expected)
+
+
+def test_the_losses_are_those_of_the_settings() -> None:
+    assert get_args(prediction.Loss) == get_args(config.Loss)

@@ -63,8 +63,8 @@ class PhysicsFeatures:
     - For each span of `PRESENCE_S`: whether there was any motion, the share of samples with motion, the share of loud
       sound sensors, and the loudness of the loudest one.
     - The median warming over `WARMING_S` (degrees per hour).
-    - Of each sensor of another kind but light: unless the kind rests while nothing happens, the slope per hour over each
-      span of `CHANGE_S`; and the mean over each span of `MEAN_S` if it rests, or reads the same at rest on every day.
+    - Of each sensor of another kind but light: the slope per hour over each span of `CHANGE_S`, unless the kind rests
+      while nothing happens; and the mean over each span of `MEAN_S`, if it does or reads the same at rest every day.
 
     Loudness is the logarithm of the reading divided by the reading in silence, at least 0.
 

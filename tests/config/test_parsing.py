@@ -201,7 +201,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_of_many_problems_the_first_are_told_and_quickly(refusal: Refuse) -> None:
     begun = time.process_time()
     said = refusal("".join(f"key{number}: 1\n" for number in range(20_000)))
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 5  # coverage takes half of it
     assert said.startswith("FILE: unknown key key0; allowed in the top level: ")
     assert said.count("unknown key") == 5
     assert said.endswith("; and 19,995 more problems")
@@ -259,7 +259,7 @@ def test_overrides_have_bounds() -> None:
         parse_overrides([".".join("a" * 10_000) + "=1"])
     begun = time.process_time()
     assert len(parse_overrides([f"k{number}.a=1" for number in range(9_000)])) == 9_000
-    assert time.process_time() - begun < 2
+    assert time.process_time() - begun < 5  # coverage takes half of it
 
 
 def test_a_pipe_is_read_once_for_all_seeds_and_needs_a_name() -> None:

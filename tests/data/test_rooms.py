@@ -113,7 +113,7 @@ def test_each_room_has_the_clock_of_its_own_wall_though_its_times_are_moved(fold
 def test_rooms_have_their_own_volume_or_that_of_the_schema(folder: Path) -> None:
     names = [path.name for path in sorted(folder.glob("*.csv"))]
     given = settings(folder, volumes={names[1]: 30.0})
-    expected = [None, 30.0, *[None] * (len(names) - 2)]
+    expected = [77.0, 30.0, *[77.0] * (len(names) - 2)]
     assert [place.volume_m3 for place in open_rooms(given).rooms] == expected
     each = stored_rooms(given.model_copy(update={"folds": "each_room"}))
     assert [room.schema.volume_m3 for room in each] == expected

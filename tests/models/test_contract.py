@@ -36,6 +36,7 @@ from occupancy.prediction import Prediction
 from tests.models.made_visits import DATA, garbled, sensors
 from tests.places import ROOT
 
+pytestmark = pytest.mark.uncounted
 CONFIGS = sorted(path.relative_to(ROOT / "configs").as_posix() for path in (ROOT / "configs").rglob("*.yaml"))
 MODES = get_args(Mode)
 PARTS = ("plain", "pooled", "calibrated", *MODES, "pooled and filtered")
@@ -50,6 +51,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mlp_crf": {"hidden": [4], "sequence": 12},
     "bnn": {"hidden": [4], "samples": 5, "draws": 1},
     "random_forest": {"trees": 3},
+    "boosted_trees": {"rounds": 3},
 }
 """Settings that make a model quick to fit; what it looks at stays as its config has it."""
 
