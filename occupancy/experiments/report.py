@@ -144,7 +144,7 @@ def _use(result: Result) -> list[str]:
 def description(result: Result) -> str:
     """Return the text of the run's page in MLflow: what was trained on what, cautions, and the table of the folds."""
     plan, config = result.plan, result.plan.config
-    keys = (*SHOWN, *MEANS, "skill_clock")  # the other names are too wide for a phone
+    keys = (*SHOWN, *MEANS)  # and no skills, which may be wide: the table is to fit a phone
     scores = [(key, result.metrics[f"{key}_avg"], [fold.metrics[key] for fold in result.folds]) for key in keys]
     # Scores go down, not across: the page is narrow and shows only its first lines until it is asked for more.
     folds = [str(fold.number) for fold in result.folds]
