@@ -25,7 +25,9 @@ _USUAL_S = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _NS = 1_000_000_000
 
 
-def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
+def on_grid(
+    readings: pd.DataFrame, schema: Schema, settings: Data, gone: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return readings on the grid of ``data.step``, and which of the sensors' cells were read before their step.
 
     Each is made by the rule of its kind (`occupancy.data.kinds`).
@@ -33,12 +35,14 @@ def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> tuple[pd.
     A row at time t uses readings after t - step up to t, and where there are none the last one before, unless it is
     older than ``data.max_age`` or the age of its kind. A sensor of a kind that rests, and that is only written when it
     changes, holds for a day: one of two states, or whose readings come at irregular times. Rows at which no sensor has
-    a reading are left out, so that a pause stays a gap. A count is that of its step.
+    a reading are left out, so that a pause stays a gap. A count is that of its step. Nothing holds on from where a
+    device says that it has no reading any more.
 
     Args:
         readings: (N, columns) on sorted times, NaN where a reading or a count is missing.
         schema: the kinds of the columns, and which is the count.
         settings: the step and the ages.
+        gone: (N, sensors) where a device says that it has no reading; None: nowhere.
 
     Raises:
         InputError: if the grid would have too many rows.
@@ -56,7 +60,8 @@ def on_grid(readings: pd.DataFrame, schema: Schema, settings: Data) -> tuple[pd.
     values, carried, fresh = {}, {}, np.zeros(len(grid), bool)
     for column in schema.columns:
         if column.name in readings:
-            series = _Series.of(times, readings[column.name], grid, step)
+            silent = None if gone is None or column.name not in gone else gone[column.name].to_numpy(bool)
+            series = _Series.of(times, readings[column.name], grid, step, silent)
             values[column.name], young, own = _by_rule(series, column, settings)
             carried[column.name] = ~own & ~np.isnan(values[column.name])
             fresh |= young
@@ -71,7 +76,7 @@ class _Series:
     """The readings of one column as each row of a grid finds them.
 
     Attributes:
-        readings: (n,) those that are there.
+        readings: (n,) those that are there; NaN where the device says that there is none any more.
         right: (N,) how many readings come up to each row.
         since: (N,) how many readings come up to a step before it.
         age_s: (N,) seconds since the last reading; infinite before the first.
@@ -87,13 +92,18 @@ class _Series:
         late = _age_s(at, self.since, grid - step) > ON_CHANGE_S
         self.before = np.where(late, np.nan, values[self.since.clip(1) - 1]) if len(at) else np.full(len(grid), np.nan)
         self.on_change = False
+        there = ~np.isnan(values)
+        at, values = at[there], values[there]
         if len(values) > FEWEST and (np.diff(values) != 0).mean() >= ON_CHANGE:
             quarter, half, three_quarters = np.quantile(np.diff(at), [0.25, 0.5, 0.75])
             self.on_change = bool(three_quarters - quarter > OFF * half) or len(np.unique(values)) == 2
 
     @classmethod
-    def of(cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int) -> _Series:
+    def of(
+        cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int, gone: Rows | None = None
+    ) -> _Series:
         known = column.notna().to_numpy()
+        known = known if gone is None else known | gone
         at, values = times.asi8[known], column.to_numpy(np.float64)[known]
         return cls(at, values, grid, step)
 
@@ -104,8 +114,8 @@ class _Series:
         return np.where(held & (self.right > 0), self.readings[self.right.clip(1) - 1], np.nan)
 
     def within(self, values: NDArray[Any]) -> Floats:
-        """Return the sum of values (n,) within the step of each row, (N,)."""
-        sums = np.concatenate([[0.0], np.cumsum(values)])
+        """Return the sum of values (n,) within the step of each row, (N,), without those that are NaN."""
+        sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
         return np.asarray(sums[self.right] - sums[self.since])
 
 
@@ -123,10 +133,10 @@ def _by_rule(series: _Series, column: Column, settings: Data) -> tuple[Floats, R
     """
     facts, values = KINDS[column.kind], series.readings
     limit_s = facts.max_age_s if settings.max_age is None else settings.max_age
-    young = series.age_s <= limit_s
+    young = (series.age_s <= limit_s) & ~np.isnan(series.last(series.right > 0))
     on_change = facts.rests and settings.max_age is None and series.on_change
     held = series.age_s <= ON_CHANGE_S if on_change else young
-    found, count = series.last(held), series.right - series.since
+    found, count = series.last(held), series.within((~np.isnan(values)).astype(np.float64))
     own = count > 0
     if facts.rule == "any":
         within = series.within((values > 0).astype(np.float64)) > 0

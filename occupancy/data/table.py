@@ -11,11 +11,12 @@ import pandas as pd
 
 from occupancy.config import Data
 from occupancy.data import holes
+from occupancy.data.blanks import STATELESS
 from occupancy.data.cells import TIME, hold, problems_of, usable
 from occupancy.data.kinds import scale_of
 from occupancy.data.labels import hold_counts, read_counts
 from occupancy.data.log import Log
-from occupancy.data.numbers import to_numbers
+from occupancy.data.numbers import in_each, to_numbers
 from occupancy.data.order import repeated
 from occupancy.data.reading import Cells, read_files
 from occupancy.data.rhythm import irregular, on_grid
@@ -109,7 +110,8 @@ def validate(
     clock = None if times is None else times.clock
     if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
-    log = check_step(_build(table, schema, settings, name, labelled, in_use), where)
+    gone = _gone(raw, table) if settings.step is not None else None
+    log = check_step(_build(table, schema, settings, name, labelled, in_use, gone), where)
     said = () if in_use else filter(None, (capped, *_notes(log, settings)))  # in use, the model's sensors decide
     notes = (*(() if times is None else times.notes), *said)
     lines = table.index.to_numpy() if label is not None and settings.step is None else None
@@ -178,7 +180,24 @@ def check_step(log: Log, where: str) -> Log:
     return log
 
 
-def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool, in_use: bool) -> Log:
+def _gone(raw: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Return at which cells of a table a device says that it has no reading any more."""
+    told = {}
+    for name in table.columns.intersection(raw.columns):
+        said = in_each(raw[name], lambda cells: cells.map(lambda cell: str(cell).strip().lower() in STATELESS))
+        told[name] = said.astype(bool)
+    return pd.DataFrame(told, table.index)
+
+
+def _build(
+    table: pd.DataFrame,
+    schema: Schema,
+    settings: Data,
+    name: str,
+    labelled: bool,
+    in_use: bool,
+    gone: pd.DataFrame | None,
+) -> Log:
     frame = table.set_index(TIME).rename_axis("time")
     needed = [column.name for column in schema.columns if in_use and not column.optional]
     sensors = [column for column in schema.sensors if column in frame.columns or column in needed]
@@ -188,7 +207,7 @@ def _build(table: pd.DataFrame, schema: Schema, settings: Data, name: str, label
         readings[schema.count] = frame[schema.count]
     carried = None
     if settings.step is not None:
-        readings, carried = on_grid(readings, schema, settings)
+        readings, carried = on_grid(readings, schema, settings, gone)
     missing = readings[sensors].isna()
     if settings.missing == "hold" and missing.any(axis=None):
         recording = recordings(pd.DatetimeIndex(readings.index), settings.max_gap)

@@ -126,3 +126,16 @@ def test_rows_that_are_not_regular_are_told_by_their_share() -> None:
 @pytest.mark.parametrize("steps", [[30.0, 31.0] * 100, [60.0] * 99 + [9000.0] + [60.0] * 99, [60.0] * 5])
 def test_clocks_that_drift_pauses_and_few_rows_are_regular(steps: list[float]) -> None:
     assert not irregular(times_of(steps), 120)
+
+
+def test_nothing_holds_on_from_where_a_device_says_that_it_has_no_reading() -> None:
+    index = pd.DatetimeIndex(START + pd.to_timedelta([0, 60, 120, 300, 360], unit="s"), name="time")
+    readings = pd.DataFrame({"warm": [20, NONE, NONE, 22, NONE], "moved": [1, NONE, NONE, NONE, 0], "loud": 1.0}, index)
+    settings = Data(source="room.csv", step=60)
+    blank, _ = on_grid(readings, ROOM, settings)
+    gone = pd.DataFrame({"warm": [0, 1, 0, 0, 0], "moved": [0, 0, 1, 0, 0], "loud": [0] * 5}, index).astype(bool)
+    said, carried = on_grid(readings, ROOM, settings, gone)
+    np.testing.assert_array_equal(blank["warm"], [20, 20, 20, 20, 20, 22, 22])
+    np.testing.assert_array_equal(said["warm"], [20, NONE, NONE, NONE, NONE, 22, 22])
+    np.testing.assert_array_equal(said["moved"], [1, 1, NONE, NONE, NONE, NONE, 0])
+    assert not carried["warm"].iloc[1:5].any(), "what is missing is carried from nowhere"

@@ -306,3 +306,26 @@ def test_a_log_whose_every_step_is_a_gap_is_refused_with_the_remedy(tmp_path: Pa
     path.write_text("\n".join([lines[0], *lines[1:200:20]]))
     with pytest.raises(InputError, match=r"the shortest step is .* s and data\.max_gap is 120 s; raise data\.max_gap"):
         read_log(path, UCI, Data())
+
+
+def test_a_state_that_became_unavailable_holds_no_longer_on_a_grid(tmp_path: Path) -> None:
+    def row(name: str, state: object, seconds: int) -> str:
+        return f"{name},{state},{pd.Timestamp('2024-03-04 08:00') + pd.Timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
+
+    rows = [row("sensor.air", 400 + second // 60 % 9, second) for second in range(0, 7200, 60)]
+    rows += [row("binary_sensor.pir", "on" if count % 2 else "off", 290 * count + count % 3) for count in range(1, 12)]
+    rows += [row("binary_sensor.pir", "unavailable", 3300), row("binary_sensor.pir", "off", 6900)]
+    path = tmp_path / "room.csv"
+    path.write_text("\n".join(["entity_id,state,last_changed", *rows]) + "\n")
+    columns = [
+        Column(name="sensor.air", kind="co2", unit="ppm"),
+        Column(name="binary_sensor.pir", kind="motion", unit="0 or 1"),
+    ]
+    schema = Schema(name="room", time=["last_changed"], columns=columns, count="people")
+    log = read_log(path, schema, Data(source="room.csv", step=60), labelled=False)
+    motion = log.frame["binary_sensor.pir"]
+    gone = motion.loc["2024-03-04 08:55":"2024-03-04 09:54"]  # type: ignore[misc]
+    assert len(gone) == 60
+    assert gone.isna().all()
+    assert motion.loc["2024-03-04 08:54"] == 1
+    assert motion.loc["2024-03-04 09:55":].eq(0).all()  # type: ignore[misc]
