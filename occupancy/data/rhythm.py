@@ -28,9 +28,7 @@ _NS = 1_000_000_000
 def on_grid(
     readings: pd.DataFrame, schema: Schema, settings: Data, gone: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return readings on the grid of ``data.step``, and which of the sensors' cells were read before their step.
-
-    Each is made by the rule of its kind (`occupancy.data.kinds`).
+    """Return readings on the grid of ``data.step``, each by the rule of its kind, and which were read before their step.
 
     A row at time t uses readings after t - step up to t, and where there are none the last one before, unless it is
     older than ``data.max_age`` or the age of its kind. A sensor of a kind that rests, and that is only written when it
@@ -60,8 +58,7 @@ def on_grid(
     values, carried, fresh = {}, {}, np.zeros(len(grid), bool)
     for column in schema.columns:
         if column.name in readings:
-            silent = None if gone is None or column.name not in gone else gone[column.name].to_numpy(bool)
-            series = _Series.of(times, readings[column.name], grid, step, silent)
+            series = _Series.of(times, readings[column.name], grid, step, gone)
             values[column.name], young, own = _by_rule(series, column, settings)
             carried[column.name] = ~own & ~np.isnan(values[column.name])
             fresh |= young
@@ -100,10 +97,11 @@ class _Series:
 
     @classmethod
     def of(
-        cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int, gone: Rows | None = None
+        cls, times: pd.DatetimeIndex, column: pd.Series[float], grid: Ints, step: int, gone: pd.DataFrame | None = None
     ) -> _Series:
         known = column.notna().to_numpy()
-        known = known if gone is None else known | gone
+        if gone is not None and column.name in gone:
+            known = known | gone[column.name].to_numpy(bool)
         at, values = times.asi8[known], column.to_numpy(np.float64)[known]
         return cls(at, values, grid, step)
 

@@ -110,8 +110,7 @@ def validate(
     clock = None if times is None else times.clock
     if problems := problems_of(raw, table, schema, settings, labelled, in_use, label or "row {}".format, clock):
         raise InputError(f"{where}: {'; '.join(problems)}")
-    gone = _gone(raw, table) if settings.step is not None else None
-    log = check_step(_build(table, schema, settings, name, labelled, in_use, gone), where)
+    log = check_step(_build(raw, table, schema, settings, name, labelled, in_use), where)
     said = () if in_use else filter(None, (capped, *_notes(log, settings)))  # in use, the model's sensors decide
     notes = (*(() if times is None else times.notes), *said)
     lines = table.index.to_numpy() if label is not None and settings.step is None else None
@@ -190,13 +189,7 @@ def _gone(raw: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _build(
-    table: pd.DataFrame,
-    schema: Schema,
-    settings: Data,
-    name: str,
-    labelled: bool,
-    in_use: bool,
-    gone: pd.DataFrame | None,
+    raw: pd.DataFrame, table: pd.DataFrame, schema: Schema, settings: Data, name: str, labelled: bool, in_use: bool
 ) -> Log:
     frame = table.set_index(TIME).rename_axis("time")
     needed = [column.name for column in schema.columns if in_use and not column.optional]
@@ -207,7 +200,7 @@ def _build(
         readings[schema.count] = frame[schema.count]
     carried = None
     if settings.step is not None:
-        readings, carried = on_grid(readings, schema, settings, gone)
+        readings, carried = on_grid(readings, schema, settings, _gone(raw, table))
     missing = readings[sensors].isna()
     if settings.missing == "hold" and missing.any(axis=None):
         recording = recordings(pd.DatetimeIndex(readings.index), settings.max_gap)
