@@ -28,7 +28,7 @@ _NS = 1_000_000_000
 def on_grid(
     readings: pd.DataFrame, schema: Schema, settings: Data, gone: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return readings on the grid of ``data.step``, each by the rule of its kind, and which were read before their step.
+    """Return readings on the grid of ``data.step``, by the rules of their kinds, and which are older than their step.
 
     A row at time t uses readings after t - step up to t, and where there are none the last one before, unless it is
     older than ``data.max_age`` or the age of its kind. A sensor of a kind that rests, and that is only written when it
@@ -46,8 +46,7 @@ def on_grid(
         InputError: if the grid would have too many rows.
     """
     assert settings.step is not None, "there is no grid"
-    step = round(settings.step * _NS)
-    times = pd.DatetimeIndex(readings.index).as_unit("ns")
+    step, times = round(settings.step * _NS), pd.DatetimeIndex(readings.index).as_unit("ns")
     first, last = -(-times[0].value // step), -(-times[-1].value // step)
     if last - first >= MOST_ROWS:
         raise InputError(
@@ -60,8 +59,7 @@ def on_grid(
         if column.name in readings:
             series = _Series.of(times, readings[column.name], grid, step, gone)
             values[column.name], young, own = _by_rule(series, column, settings)
-            carried[column.name] = ~own & ~np.isnan(values[column.name])
-            fresh |= young
+            carried[column.name], fresh = ~own & ~np.isnan(values[column.name]), fresh | young
     if schema.count in readings:
         series = _Series.of(times, readings[schema.count], grid, step)
         values[schema.count] = series.last(series.since < series.right)

@@ -324,8 +324,8 @@ def test_a_state_that_became_unavailable_holds_no_longer_on_a_grid(tmp_path: Pat
     schema = Schema(name="room", time=["last_changed"], columns=columns, count="people")
     log = read_log(path, schema, Data(source="room.csv", step=60), labelled=False)
     motion = log.frame["binary_sensor.pir"]
-    gone = motion.loc["2024-03-04 08:55":"2024-03-04 09:54"]  # type: ignore[misc]
+    gone = motion.loc["2024-03-04 08:55":"2024-03-04 09:54"]
     assert len(gone) == 60
     assert gone.isna().all()
     assert motion.loc["2024-03-04 08:54"] == 1
-    assert motion.loc["2024-03-04 09:55":].eq(0).all()  # type: ignore[misc]
+    assert motion.loc["2024-03-04 09:55":].eq(0).all()
