@@ -8,6 +8,7 @@ from typing import Any
 
 from occupancy.config.model import LSTM
 from occupancy.config.postprocess import Loss
+from occupancy.config.simulation import Room
 
 EARLIER_LABELS: dict[str, Loss] = {"nearest": "squared", "likeliest": "zero_one"}
 """The losses that ``calibration.label`` of earlier versions stood for."""
@@ -17,6 +18,20 @@ _NEWER: dict[str, tuple[str, ...]] = {
     "train": ("pretrain_rooms", "sensor_dropout"),
 }
 """Newer keys of sections, which are left out at their defaults, so that runs recorded before them keep their hash."""
+
+
+_NEWER_ROOM = frozenset(
+    {
+        "use",
+        "ventilation",
+        "ventilated_air_changes_per_h",
+        "outdoor_water_g_per_m3",
+        "water_g_per_h",
+        "voc_ml_per_h",
+        "voc_events_per_h",
+    }
+)
+"""Newer settings of a simulated room, which are left out at their defaults too."""
 
 
 def key_of(tree: dict[str, Any], loss: Loss | None) -> str:
@@ -32,8 +47,12 @@ def key_of(tree: dict[str, Any], loss: Loss | None) -> str:
         tree[section] = {key: value for key, value in tree[section].items() if value or key not in keys}
     missing = tree["data"]["missing"]
     tree["data"]["missing"] = {"keep": "refuse", "hold": "interpolate"}.get(missing, missing)
+    room = tree["data"]["simulation"]["room"]
+    tree["data"]["simulation"]["room"] = {
+        key: value for key, value in room.items() if key not in _NEWER_ROOM or value != Room.model_fields[key].default
+    }
     _put_decision(tree, loss)
-    for model in tree["model"].get("members", [tree["model"]]):
+    for model in [tree["model"], *tree["model"].get("members", [])]:
         _drop_defaults(model)
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -53,6 +72,8 @@ def _put_decision(tree: dict[str, Any], loss: Loss | None) -> None:
 
 def _drop_defaults(model: dict[str, Any]) -> None:
     """Drop newer settings of a model at their defaults."""
+    if model.get("rhythm_days") == 0:
+        del model["rhythm_days"]
     if model.get("hour") is False and model["name"] != "boosted_trees":
         del model["hour"]
     if model["name"] == "lstm":

@@ -18,7 +18,7 @@ from occupancy.execution.fold import one_thread
 from occupancy.exploration.parts import Section, Subject
 from occupancy.metrics import log_loss
 from occupancy.models import make_estimator
-from occupancy.models.postprocess.out_of_fold import UNGROUPED, days, left_out, out_of_fold
+from occupancy.models.postprocess.out_of_fold import ENOUGH_DAYS, UNGROUPED, days_with_people, left_out, out_of_fold
 
 MOST_ROWS, FEWEST_ROWS = 20_000, 3_000
 """With more rows than the first, every n-th day is used; the second is enough where there are many labels."""
@@ -55,19 +55,21 @@ def section(subject: Subject) -> Section | None:
             scores = measure(fold)
     except InputError as error:
         return Section(_TITLE, f"Not measured: {error}.", in_short=False)
-    return _told(scores, "visits" if days(fold, fold.train) is None else "days", every)
+    by_days = days_with_people(fold, fold.train) >= ENOUGH_DAYS
+    return _told(scores, "days" if by_days else "visits", every)
 
 
 def _told(scores: Scores, groups: str, every: int) -> Section:
     """Return the section, given what was left out, and of how many days one was used."""
     mse = {name: shown(value) for name, (value, _) in scores.items()}
-    is_worse = scores[_SENSORS][0] >= scores[_CLOCK][0]
+    is_worse, too_few = scores[_SENSORS][0] >= scores[_CLOCK][0], groups == "visits" and every > 1
+    verdict = f"CAUTION: {CAUTION}." if is_worse else "The sensors tell more than the clock."
     line = f"skill    mse: {', '.join(f'{name} {value}' for name, value in mse.items())}"
     return Section(
         _TITLE,
         f"With whole {groups} left out, the mean squared error of a quick model of the sensors is {mse[_SENSORS]}; of "
         f"the clock, which knows only the hour and the weekday, {mse[_CLOCK]}; of counting nobody, {mse[_NOBODY]}. "
-        + (f"CAUTION: {CAUTION}." if is_worse else "The sensors tell more than the clock."),
+        + ("The clock has seen too few days here to be compared." if too_few else verdict),
         [
             f"Each row is predicted by models that did not learn from its {groups[:-1]}; a log with people on few days "
             "is divided into visits, or into parts in time. The label is the count nearest to the mean.",
@@ -77,7 +79,7 @@ def _told(scores: Scores, groups: str, every: int) -> Section:
             [["model"], ["what it", "knows"], ["MSE"], ["NLL"]],
             [[name, _KNOWS[name], shown(error), shown(loss)] for name, (error, loss) in scores.items()],
         ),
-        printed=[line, *([f"CAUTION  {CAUTION}"] if is_worse else [])],
+        printed=[line, *([f"CAUTION  {CAUTION}"] if is_worse and not too_few else [])],
     )
 
 
@@ -127,9 +129,9 @@ def _thinned(log: Log) -> tuple[Log, int]:
     frame[log.missing.columns] = frame[log.missing.columns].mask(log.missing)
     labels = 1 + np.nanmax(log.frame[log.schema.count])
     most = min(MOST_ROWS, max(FEWEST_ROWS, int(_MOST_CELLS / labels)))
+    day = (log.wall.normalize() - log.wall[0].normalize()).days.to_numpy()
     every = -(-len(frame) // most)
     every += every % 7 == 0  # else all days would be of one weekday
-    day = (log.wall.normalize() - log.wall[0].normalize()).days.to_numpy()
     taken = day % every == 0
     carried = None if log.carried is None else log.carried[taken]
     part = dataclasses.replace(log, frame=frame[taken], missing=log.missing[taken], lines=None, carried=carried)

@@ -251,7 +251,7 @@ def _chosen(
     if used is None or used[0] <= FASTER * rate:
         return _usual(who, why) if why else rate, None
     warnings.warn(
-        f"{who}: the empty room has {rate:.2g} air changes per hour; in use it has {used[0]:.2g} ± {used[1]:.1g}, "
+        f"{who}: the empty room has {abs(rate):.2g} air changes per hour; in use it has {used[0]:.2g} ± {used[1]:.1g}, "
         "estimated with the people in it",
         InputWarning,
         stacklevel=4,

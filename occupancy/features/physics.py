@@ -120,7 +120,7 @@ class PhysicsFeatures:
         if "co2" in readings:
             counts = log.frame[log.schema.count].fillna(-1).to_numpy(np.int64)
             co2_ppm = readings["co2"].mean(axis=1)
-            regime = Regime.fit(log, rows)
+            regime = Regime.fit(log, rows, sensors.columns)
             aired = None if regime is None else regime.at(log.frame, log.wall)
             air = Air.fit(co2_ppm, counts, stretch, sensors.step_s, f"features {asked}", aired)
             regime = None if air.aired_per_h is None else regime

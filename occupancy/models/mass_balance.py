@@ -102,7 +102,7 @@ class MassBalanceEstimator(OneStepEstimator):
         counts = log.frame[log.schema.count].fillna(-1).to_numpy(np.int64)
         empty = learned & (counts == 0)
         self.volume_m3 = self.settings.volume_m3 or log.schema.volume_m3 or math.nan
-        regime = Regime.fit(log, learned)
+        regime = Regime.fit(log, learned, columns_of(log, self.config.features))
         aired = None if regime is None else regime.at(log.frame, log.wall)
         person = None if math.isnan(self.volume_m3) else self._breathed / self.volume_m3
         step_s, span_s = self.features.step_s, self.settings.slope_s
