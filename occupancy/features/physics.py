@@ -19,7 +19,6 @@ from occupancy.data import rolling
 from occupancy.data.clock import wall_of
 from occupancy.data.log import Log
 from occupancy.data.rolling import by_stretch, samples_of
-from occupancy.data.schema import Column
 from occupancy.data.times import stretches
 from occupancy.features.balance import Air, span_of
 from occupancy.features.holes import extremes, fill_by_others
@@ -38,6 +37,8 @@ from occupancy.features.spans import (
     of_others,
     of_sound,
     of_temperature,
+    others_of,
+    without_sparse,
 )
 
 BALANCE_S = (330.0, 762.5, 1525.0)  # spans of the balance: 11, 25 and 50 samples of the UCI log
@@ -114,7 +115,7 @@ class PhysicsFeatures:
         seen = rows if seen is None else seen
         stretch = stretches(log.times, seen, log.max_gap)
         there = {column.kind for column in columns_of(log, asked)}
-        sensors = Features.fit(log, rows, sorted(there), seen).unscaled()
+        sensors = Features.fit(without_sparse(log, rows), rows, sorted(there), seen).unscaled()
         readings = _by_kind(sensors, log.frame, stretch)
         air, regime, aired = None, None, None
         if "co2" in readings:
@@ -126,7 +127,7 @@ class PhysicsFeatures:
             regime = None if air.aired_per_h is None else regime
         sound = readings.get("sound", np.empty((len(rows), 0)))[rows]
         quiet = np.array([_quiet(column[~np.isnan(column)]) for column in sound.T])
-        day, others = log.wall[rows].normalize().asi8, [each.name for each in _others(sensors)]
+        day, others = log.wall[rows].normalize().asi8, [each.name for each in others_of(sensors.columns)]
         steady = tuple(name for name in others if is_steady(log.frame.loc[rows, name].to_numpy(np.float64), day))
         bare = cls(sensors, air, quiet, np.empty(0), np.empty(0), centred, regime, steady)
         holed = bool(log.missing[list(sensors.typical)].to_numpy()[seen].any())
@@ -163,7 +164,7 @@ class PhysicsFeatures:
     @property
     def history_s(self) -> float:
         """Seconds of earlier rows that the inputs of one row need."""
-        others = (*MEAN_S, *CHANGE_S) if _others(self.sensors) else ()
+        others = (*MEAN_S, *CHANGE_S) if others_of(self.sensors.columns) else ()
         return max(*BALANCE_S, *LEVEL_S, *PRESENCE_S, *LATELY_S, WARMING_S, self.step_s, *others)
 
     def transform(self, frame: pd.DataFrame, stretch: Ints) -> NDArray[np.float32]:
@@ -245,15 +246,10 @@ class PhysicsFeatures:
             yield from of_motion(readings["motion"], over)
         if "temperature" in readings:
             yield from of_temperature(readings["temperature"], over, WARMING_S, self.step_s)
-        others = _others(self.sensors)
+        others = others_of(self.sensors.columns)
         for kind in sorted({column.kind for column in others}):
             own = [column for column in others if column.kind == kind]
             yield from of_others(own, readings[kind], over, self.step_s, self.steady)
-
-
-def _others(sensors: Features) -> list[Column]:
-    """Return the sensors of kinds that no formula is for."""
-    return [column for column in sensors.columns if column.kind not in PHYSICS_KINDS]
 
 
 def absent_kinds(log: Log) -> list[Kind]:

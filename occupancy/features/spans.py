@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Floats, Ints
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.config import Kind
 from occupancy.data import rolling
 from occupancy.data.kinds import KINDS
+from occupancy.data.log import Log
 from occupancy.data.schema import Column
+from occupancy.errors import InputWarning
 from occupancy.features.holes import fill_by_others
+from occupancy.features.sensors import PHYSICS_KINDS
 
 LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion of each sensor are averaged
 PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # short spans, which show quickly whether anybody is in
@@ -21,6 +26,7 @@ LATELY_S = (300.0, 1200.0)  # spans in which any motion counts
 MEAN_S = (300.0, 1200.0, 3600.0)  # spans over which readings of other kinds are averaged
 CHANGE_S = (1200.0, 3600.0)  # spans of their slopes
 FEWEST_DAYS, STEADY = 3, 0.25  # to tell whether a sensor is steady; and how much its level may wander, see `is_steady`
+MOST_MISSING = 0.5  # share of the training rows without a reading, above which a sensor of another kind is left out
 LOUD = 0.25  # loudness from which a sensor is loud: 28 % above silence
 
 Named = tuple[Kind, str, Floats]
@@ -61,6 +67,35 @@ def of_temperature(temperature: Floats, over: Over, span_s: float, step_s: float
     """Yield the median warming over a span, in degrees per hour, from the readings (N, M)."""
     warming = over(temperature, span_s, rolling.slope)
     yield "temperature", "warming", np.median(fill_by_others(warming), axis=1) * 3600 / step_s
+
+
+def without_sparse(log: Log, rows: Rows) -> Log:
+    """Return a log without sensors of other kinds that lack most of the training rows (N,).
+
+    A model of all inputs learns from the rows that have them all: one sensor must not cost most of the others' rows.
+
+    Warns:
+        InputWarning: if a sensor is left out.
+    """
+    share = log.missing[rows].mean()
+    sparse = [
+        column.name
+        for column in others_of(log.schema.columns)
+        if column.kind not in {"light", "co2_slope"} and MOST_MISSING < share.get(column.name, 0) < 1
+    ]
+    if not sparse:
+        return log
+    warnings.warn(
+        f"features: most training rows have no reading of {', '.join(sparse)}, which is left out",
+        InputWarning,
+        stacklevel=4,
+    )
+    return dataclasses.replace(log, frame=log.frame.drop(columns=sparse), missing=log.missing.drop(columns=sparse))
+
+
+def others_of(columns: Sequence[Column]) -> list[Column]:
+    """Return the sensors of kinds that no formula is for."""
+    return [column for column in columns if column.kind not in PHYSICS_KINDS]
 
 
 def is_steady(values: Floats, day: Ints) -> bool:

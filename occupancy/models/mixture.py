@@ -112,8 +112,8 @@ class MixtureEstimator(EstimatorBase):
         learned = self.learned(fold)
         self.knows_rhythm = days_with_people(fold, learned) >= self.settings.rhythm_days
         able, _ = self._able(fold.log)
-        others = [place for place in able if not _knows_hour(self.settings.members[place])]
-        self._choose(able if self.knows_rhythm or not others else others)
+        hourless = [place for place in able if not _knows_hour(self.settings.members[place])]
+        self._choose(able if self.knows_rhythm or not hourless else hourless)
         steps.plan(len(self.members))
         if self.cross_fits:
             groups, held_out = self._cross_fit(fold, steps)

@@ -461,3 +461,15 @@ def test_the_inputs_of_sensors_with_formulas_are_the_same_beside_others() -> Non
     alone, beside = fit(), fit(with_others())
     np.testing.assert_array_equal(transformed(beside, with_others())[:, : len(alone.names)], transformed(alone))
     assert beside.names[: len(alone.names)] == alone.names
+
+
+def test_a_sensor_that_lacks_most_rows_is_left_out_so_that_the_others_keep_theirs() -> None:
+    log = with_others(4)
+    frame = log.frame.copy()
+    frame.loc[frame.index[: len(frame) * 6 // 10], "damp"] = np.nan
+    sparse = dataclasses.replace(log, frame=frame, missing=frame[log.missing.columns].isna())
+    with pytest.warns(InputWarning, match="most training rows have no reading of damp, which is left out"):
+        features = fit(sparse, np.ones(len(frame), bool))
+    assert not [name for name in features.names if name.startswith("damp")]
+    assert "door, mean over 1200 s" in features.names
+    assert np.isfinite(transformed(features, sparse)).all()

@@ -297,6 +297,13 @@ def test_a_member_that_knows_the_hour_waits_for_days_enough(days: int, places: l
     np.testing.assert_array_equal(loaded.predict(frame, rows).probs, mixture.predict(frame, rows).probs)
 
 
+def test_members_that_all_know_the_hour_do_not_wait() -> None:
+    settings = Mixture(members=[Clock(), Clock(prior_s=60.0)], rhythm_days=5)
+    mixture = MixtureEstimator(config_of(settings), settings, make_estimator)
+    mixture.fit(rhythm(2).sealed(), NO_STEPS)
+    assert mixture.chosen == [0, 1]
+
+
 def test_a_member_without_its_sensor_does_not_take_part_and_without_any_the_mixture_refuses() -> None:
     fold = simulated_fold()
     schema = UCI.model_copy(update={"columns": [each for each in UCI.columns if not each.kind.startswith("co2")]})
