@@ -28,7 +28,7 @@ from occupancy.features.learned import STEPS_S, Learned
 
 PHYSICS_KINDS: tuple[Kind, ...] = ("co2", "sound", "motion", "temperature")
 """The kinds of sensors that `PHYSICS` has formulas for."""
-_NOT_PHYSICS: tuple[Kind, ...] = ("light", "co2_slope")
+NOT_PHYSICS: tuple[Kind, ...] = ("light", "co2_slope")
 """The kinds that `PHYSICS` does not read: light gives the answer away, and slopes are computed again."""
 
 ALIKE: tuple[Kind, ...] = ("temperature", "humidity", "pressure", "co2", "voc", "sound", "light", "motion")
@@ -239,7 +239,7 @@ def select(schema: Schema, selection: str | Sequence[Kind]) -> list[Column]:
     if selection == "no_light":
         return [column for column in schema.columns if column.kind != "light"]
     if selection in PHYSICS:
-        return [column for column in schema.columns if column.kind not in _NOT_PHYSICS]
+        return [column for column in schema.columns if column.kind not in NOT_PHYSICS]
     return schema.of_kind(*selection)
 
 

@@ -18,7 +18,7 @@ from occupancy.data.log import Log
 from occupancy.data.schema import Column
 from occupancy.errors import InputWarning
 from occupancy.features.holes import fill_by_others
-from occupancy.features.sensors import PHYSICS_KINDS
+from occupancy.features.sensors import NOT_PHYSICS, PHYSICS_KINDS
 
 LEVEL_S = (300.0, 600.0, 1200.0)  # spans over which sound and motion of each sensor are averaged
 PRESENCE_S = (60.0, 120.0, 300.0, 600.0)  # short spans, which show quickly whether anybody is in
@@ -81,7 +81,7 @@ def without_sparse(log: Log, rows: Rows) -> Log:
     sparse = [
         column.name
         for column in others_of(log.schema.columns)
-        if column.kind not in {"light", "co2_slope"} and MOST_MISSING < share.get(column.name, 0) < 1
+        if column.kind not in NOT_PHYSICS and MOST_MISSING < share.get(column.name, 0) < 1
     ]
     if not sparse:
         return log
