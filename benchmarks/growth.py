@@ -27,7 +27,13 @@ from occupancy.config import Simulation
 from occupancy.data.simulation import simulate
 
 ROOT = Path(__file__).parents[1]
-ONE_EPOCH = ["train.max_epochs=1", "train.epoch_choices=null", "train.members=1", "train.refit=false"]
+ONE_EPOCH = [
+    "train.max_epochs=1",
+    "train.epoch_choices=null",
+    "train.members=1",
+    "train.refit=false",
+    "train.final=false",
+]
 PER_DAY = 2_880
 
 

@@ -77,13 +77,21 @@ class Task(pl.LightningModule):
         self.val_outputs: list[Tensor] = []
         self._keep = keep
         self._kept: dict[int, dict[str, Tensor]] = {}  # weights by epoch, from 1
-        self._batch_losses: list[Tensor] = []
+        self._batch_losses = torch.empty(0)
         self._val_batches: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def on_train_epoch_start(self) -> None:
+        """Make room for the losses of the batches.
+
+        One tensor for all: a small one kept from each step would lie between the large ones that are freed, and the
+        process would grow by gigabytes in a million rows.
+        """
+        self._batch_losses = torch.zeros(int(self.trainer.num_training_batches), device=self.device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
         loss: Tensor = self.network.loss(*batch)  # type: ignore[operator]
-        self._batch_losses.append(loss.detach())  # read once per epoch: logging each step takes as long as the step
+        self._batch_losses[batch_idx] = loss.detach()  # read once per epoch: logging each step takes as long as it
         return loss
 
     def validation_step(self, batch: Batch) -> None:
@@ -113,8 +121,7 @@ class Task(pl.LightningModule):
         Raises:
             InputError: if the training diverged.
         """
-        self.train_losses.append(float(torch.stack(self._batch_losses).mean()))
-        self._batch_losses.clear()
+        self.train_losses.append(float(self._batch_losses.mean()))
         weights = (weight.isfinite().all() for weight in self.network.parameters())
         if not all(map(math.isfinite, [self.train_losses[-1], *self.val_losses[-1:]])) or not all(weights):
             raise InputError(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import gc
 import math
 import os
 import subprocess
@@ -204,6 +206,28 @@ def test_training_goes_on_to_the_end_without_patience() -> None:
 def test_training_does_not_stop_while_the_loss_falls() -> None:
     _, told = run(line(), data_of(), 8, patience=1, learning_rate=0.01)
     assert len(told) == 8
+
+
+class Watched(Line):
+    """Counts the tensors that there are at each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there: list[int] = []
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        self.there.append(sum(issubclass(type(each), Tensor) for each in gc.get_objects()))
+        return super().loss(x, y)
+
+
+def test_no_step_leaves_a_tensor_that_would_divide_the_memory_that_others_gave_back() -> None:
+    data = data_of(stop=False)
+    steps = 16
+    data.train = dataclasses.replace(data.train, size=ROWS // steps)
+    watched = Watched()
+    run(watched, data, 1)
+    assert len(watched.there) == steps
+    assert watched.there[-1] == watched.there[2]
 
 
 def rates(schedule: str, epochs: int) -> list[float]:
