@@ -145,7 +145,7 @@ def measure(block: Block, fault: str) -> list[str]:
     after = ["not named", ""]
     if found:
         until = good[: min(found)]
-        minutes = np.array([len(until) - 1, (until[log.schema.count] > 0).sum()]) * log.step_s / 60
+        minutes = np.array([len(until) - 1, (until[log.schema.count] > 0).sum()]) * block.log.step_s / 60
         after = [f"{each:.0f}" for each in minutes]
     try:
         prediction = count(block, log, findings)
