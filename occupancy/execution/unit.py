@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from occupancy.config import Config
 from occupancy.data.folds import PARTS, Fold
 from occupancy.errors import InputError, InputWarning
-from occupancy.execution.fold import Fitted, costs, fit_final, run_fold, validate_fold
+from occupancy.execution.fold import Fitted, costs, fit_final, one_thread, run_fold, validate_fold
 from occupancy.models.estimator import NO_STEPS, Steps
 
 Scored = Literal["validation", "test", "nothing"]
@@ -119,7 +119,8 @@ def carry_out(unit: Unit, steps: Steps = NO_STEPS) -> Outcome:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", InputWarning)
             result = run(unit.config, unit.source.load(), steps)
-            kept = None if unit.keep is None else unit.keep(result)
+            with one_thread():  # a model that is saved may fit parts of it then
+                kept = None if unit.keep is None else unit.keep(result)
     except InputError as error:  # it says what to do
         return Failure(str(error))
     except Exception as error:

@@ -47,12 +47,20 @@ class FoldsExperiment(Experiment[Result]):
 
     @cached_property
     def units(self) -> Sequence[Unit]:
-        """A unit a fold, and one for the model to use."""
+        """One for the model to use, and one a fold.
+
+        The first takes longest, because it learns from all rows: begun last, it would keep one core busy and leave the
+        others idle.
+        """
         config, folds = self.plan.config, self.plan.folds
-        units = [Unit(config, fold, "test", keep_fold) for fold in folds]
-        if config.has_final:
-            units.append(Unit(config, final_fold(folds), "nothing", keep_model))
-        return units
+        final = [Unit(config, final_fold(folds), "nothing", keep_model)] if config.has_final else []
+        return [*final, *(Unit(config, fold, "test", keep_fold) for fold in folds)]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a fold failed, or all is done: the scores of the folds are recorded without a model to use too."""
+        failed = (isinstance(each, Failure) for unit, each in self.outcomes.items() if unit.scored == "test")
+        return any(failed) or len(self.outcomes) == self.size
 
     def take(self, unit: Unit, outcome: Outcome) -> None:
         """Record a fold as a run of its own; the model to use belongs to the parent run."""

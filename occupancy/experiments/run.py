@@ -92,7 +92,8 @@ def _warn(title: str, unit: Unit, outcome: Outcome, told: set[str]) -> None:
     """Tell what a unit warned of, once for all units that warn of the same."""
     if isinstance(outcome, Failure):
         return
+    where = "the model to use" if unit.scored == "nothing" else unit.source.name
     for text in outcome.warnings:
         if text not in told:
             told.add(text)
-            warnings.warn(f"{title}, {unit.source.name}: {text}", InputWarning, stacklevel=3)
+            warnings.warn(f"{title}, {where}: {text}", InputWarning, stacklevel=3)

@@ -118,7 +118,7 @@ def test_what_units_warn_of_is_told_once(tmp_path: Path) -> None:
         warnings.simplefilter("always")
         conduct(plan_all([majority(tmp_path), majority(tmp_path, "other")]), Recording(warn))
     assert [str(each.message) for each in caught if each.category is InputWarning] == [
-        "small, seed 0, fold 1: the sensors are old",
+        "small, seed 0, the model to use: the sensors are old",
         "small, seed 0, fold 2: small is odd",
         "other, seed 0, fold 2: other is odd",
     ]
