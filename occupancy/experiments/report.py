@@ -23,6 +23,7 @@ from occupancy.execution.references import MEANS, REFERENCES
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
 from occupancy.models.inputs import columns_unused
+from occupancy.models.postprocess.calibration import MOST_EXCESS
 
 SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
 """The metrics that a person compares first; the record holds them all."""
@@ -103,13 +104,18 @@ def reference_cells(metrics: Mapping[str, float], ending: str) -> list[tuple[str
 
 
 def cautions(result: Result) -> list[str]:
-    """Return a line for each reference that the model does not beat by its pooled MSE; none for one of them."""
+    """Return a line for each reference that the model does not beat by its pooled MSE, and for a broken promise."""
     config, metrics = result.plan.config, result.metrics
-    if isinstance(config.model, Majority | Clock):
-        return []
-    where = "this room" if result.rooms is None else "these rooms"
-    worse = [name for name in REFERENCES if metrics["mse_pooled"] >= metrics.get(f"mse_{name}_pooled", math.nan)]
-    return [f"CAUTION  {config.name}: the sensors of {where} tell less than {_NAMES[name]}" for name in worse]
+    lines = []
+    if not isinstance(config.model, Majority | Clock):
+        where = "this room" if result.rooms is None else "these rooms"
+        worse = [name for name in REFERENCES if metrics["mse_pooled"] >= metrics.get(f"mse_{name}_pooled", math.nan)]
+        lines += [f"CAUTION  {config.name}: the sensors of {where} tell less than {_NAMES[name]}" for name in worse]
+    asked = math.inf if config.calibration is None else config.calibration.answered_mse
+    if (found := metrics.get("mse_answered_pooled", math.nan)) > MOST_EXCESS * asked:
+        share = metrics["answered_pooled"]
+        lines.append(f"CAUTION  answered_mse: asked for {asked:g}, got {found:.3f} in the {share:.0%} of rows answered")
+    return lines
 
 
 def unused_lines(plan: Plan) -> list[str]:

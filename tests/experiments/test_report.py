@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from occupancy.arrays import Ints
-from occupancy.config import Clock, Config, Data, Majority, Tracking, Train
+from occupancy.config import Calibration, Clock, Config, Data, Majority, Tracking, Train
 from occupancy.data.folds import Fold, cut, digest_of, load_scheme
 from occupancy.data.log import Log
 from occupancy.experiments import report
@@ -236,6 +236,20 @@ def test_a_model_that_does_not_beat_a_reference_comes_with_a_caution_and_a_refer
     for model in (Clock(), Majority()):
         assert cautions(with_config(result, model=model), mse_clock=0.9, mse_shares=0.8, mse_nobody=0.5) == []
     assert all(len(line) <= 80 for line in cautions(result, mse_clock=0.9, mse_shares=0.8, mse_nobody=0.5))
+
+
+@pytest.mark.parametrize(("found", "is_told"), [(0.074, False), (0.076, True)])
+def test_answered_rows_with_half_as_much_error_again_as_was_asked_for_are_a_caution(
+    result: Result, found: float, is_told: bool
+) -> None:
+    metrics = {**result.metrics, "mse_answered_pooled": found, "answered_pooled": 0.781}
+    told = dataclasses.replace(with_config(result, calibration=Calibration(answered_mse=0.05)), metrics=metrics)
+    line = f"CAUTION  answered_mse: asked for 0.05, got {found:.3f} in the 78% of rows answered"
+    assert (line in report.closing_lines(told)) == is_told
+    assert (line in report.description(told)) == is_told
+    bare = dataclasses.replace(told, plan=result.plan)
+    assert not any("answered_mse" in each for each in report.closing_lines(bare)), "nothing was asked for"
+    assert len(line) <= 80
 
 
 def test_the_page_of_the_run_has_the_references_and_the_caution(result: Result) -> None:
