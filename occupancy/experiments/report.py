@@ -16,14 +16,16 @@ from rich.table import Table
 
 from occupancy.arrays import Rows
 from occupancy.cli.format import heading, jsonable, plain_lines, plain_table, shown
-from occupancy.config import Clock, Config, Majority, Tracking
-from occupancy.data.folds import Fold
+from occupancy.config import Clock, Config, Majority, Mixture, Tracking
+from occupancy.data.folds import Fold, final_fold
 from occupancy.data.log import Log
 from occupancy.execution.references import MEANS, REFERENCES
 from occupancy.experiments.plan import Plan
 from occupancy.experiments.result import Result
 from occupancy.models.inputs import columns_unused
+from occupancy.models.mixture import knows_hour
 from occupancy.models.postprocess.calibration import MOST_EXCESS
+from occupancy.models.postprocess.out_of_fold import days_with_people
 
 SHOWN = ("mse", "f1_macro", "mse_mean", "f1_micro", "nll", "coverage_90", "latency_s")
 """The metrics that a person compares first; the record holds them all."""
@@ -86,7 +88,7 @@ def closing_lines(result: Result) -> list[str]:
         lines.append("CAUTION  the log is simulated: these figures say nothing about a real room")
     lines += cautions(result)
     lines.append(f"log      {plan.dataset['name']}, {result.rows:,} rows, digest {plan.dataset['digest']}")
-    lines += unused_lines(plan)
+    lines += unused_lines(plan) + waiting_lines(plan)
     if result.rooms is not None:
         lines.append(f"rooms    {room_line(result.rooms)}")
     return [*lines, *record_lines(config, result.run_id), *_use(result)]
@@ -127,6 +129,28 @@ def unused_lines(plan: Plan) -> list[str]:
         return []
     more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
     return [f"unused   {', '.join(named[:_LISTED])}{more}: {plan.config.model.name} does not read them"]
+
+
+def waiting_lines(plan: Plan) -> list[str]:
+    """Return which members of a mixture are not in the models of some folds, in a line, if there are some."""
+    config, settings = plan.config, plan.config.model
+    if plan.log is None or not isinstance(settings, Mixture):
+        return []
+    folds = [*plan.folds, *([final_fold(plan.folds)] if config.has_final else [])]
+    learned = [fold.train | fold.validation if config.learns_validation else fold.train for fold in plan.folds]
+    learned += [fold.train | fold.validation for fold in folds[len(learned) :]]
+    days = [days_with_people(fold, rows) for fold, rows in zip(folds, learned, strict=True)]
+    hour = [member.name for member in settings.members if knows_hour(member)]
+    without = [str(fold.number) for fold, known in zip(plan.folds, days, strict=False) if known < settings.rhythm_days]
+    if not without or not hour or len(hour) == len(settings.members):
+        return []
+    where = f"fold{'s' if len(without) > 1 else ''} {', '.join(without)}"
+    if config.has_final and days[-1] >= settings.rhythm_days:
+        where += ", but in the model to use"
+    elif len(without) == len(plan.folds):
+        where = "any model"
+    named = f"{', '.join(hour)}, which know the hour"
+    return [f"waiting  {named}, for {settings.rhythm_days} days with people: not in {where}"]
 
 
 def record_lines(config: Config, run_id: str) -> list[str]:
@@ -218,7 +242,7 @@ def fold_table(folds: Sequence[Fold], classes: int) -> Table:
 def plan_table(plan: Plan) -> Group:
     """Return what would be trained: the table of the folds, and the sensors that are not read."""
     table = fold_table(plan.folds, plan.config.data.max_count + 1)
-    return Group(table, plain_lines(unused_lines(plan)))
+    return Group(table, plain_lines(unused_lines(plan) + waiting_lines(plan)))
 
 
 def plan_tree(plan: Plan) -> dict[str, Any]:

@@ -112,8 +112,8 @@ class MixtureEstimator(EstimatorBase):
         learned = self.learned(fold)
         self.knows_rhythm = days_with_people(fold, learned) >= self.settings.rhythm_days
         able, _ = self._able(fold.log)
-        hourless = [place for place in able if not _knows_hour(self.settings.members[place])]
-        self._choose(able if self.knows_rhythm or not hourless else hourless)
+        waiting = [] if self.knows_rhythm else [place for place in able if knows_hour(self.settings.members[place])]
+        self._choose([place for place in able if place not in waiting] or able)
         steps.plan(len(self.members))
         if self.cross_fits:
             groups, held_out = self._cross_fit(fold, steps)
@@ -205,7 +205,8 @@ class MixtureEstimator(EstimatorBase):
         )
 
 
-def _knows_hour(settings: Single) -> bool:
+def knows_hour(settings: Single) -> bool:
+    """Return whether a model has the hour of the day as an input."""
     return isinstance(settings, Clock) or getattr(settings, "hour", False)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
-from occupancy.arrays import Ints
-from occupancy.config import Calibration, Clock, Config, Data, Majority, Tracking, Train
+from occupancy.arrays import Ints, Rows
+from occupancy.config import Calibration, Clock, Config, Data, Logistic, Majority, Mixture, Tracking, Train
 from occupancy.data.folds import Fold, cut, digest_of, load_scheme
 from occupancy.data.log import Log
 from occupancy.experiments import report
@@ -205,6 +205,29 @@ def test_simulated_logs_and_the_report_protocol_come_with_a_caution(result: Resu
     assert cautions(result) == [simulated]
     assert cautions(with_config(real, protocol="report")) == [reported]
     assert cautions(with_config(result, protocol="report")) == [reported, simulated]
+
+
+def test_members_that_wait_for_days_with_people_are_named_with_the_folds_without_them(result: Result) -> None:
+    def waiting(rhythm_days: int, **changes: Any) -> list[str]:
+        model = Mixture(members=[Majority(), Clock(), Logistic(hour=True)], rhythm_days=rhythm_days)
+        lines = report.closing_lines(with_config(result, model=model, **changes))
+        return [line for line in lines if line.startswith("waiting")]
+
+    log = result.plan.log
+    assert log is not None
+
+    def days(rows: Rows) -> int:
+        return len({time.date() for time in log.times[rows & (log.frame[log.schema.count] > 0).to_numpy()]})
+
+    per_fold = [days(fold.train | fold.validation) for fold in result.plan.folds]
+    whole = days(np.logical_or.reduce([fold.train | fold.validation | fold.test for fold in result.plan.folds]))
+    without = [str(fold.number) for fold, known in zip(result.plan.folds, per_fold, strict=True) if known < whole]
+    assert without, "some folds have fewer days than the model to use"
+    told = f"waiting  clock, logistic, which know the hour, for {whole} days with people: not in folds"
+    assert waiting(whole) == [f"{told} {', '.join(without)}, but in the model to use"]
+    assert waiting(min(per_fold)) == []
+    assert waiting(whole + 1)[0].endswith("days with people: not in any model")
+    assert waiting(max(per_fold) + 1, train=Train(final=False))[0].endswith("not in any model")
 
 
 def test_the_references_stand_below_the_pooled_scores_in_the_columns_of_theirs(result: Result) -> None:
