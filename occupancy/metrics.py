@@ -51,6 +51,7 @@ def score(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> dict[str,
         "mse_kept_80": float(risk[-(-4 * len(risk) // 5) - 1]),
         "latency_s": float(np.median(seconds)) if len(seconds) else np.nan,
         "missed_changes": float((~answered).sum()),
+        "flicker": _flicker(parts, max_gap),
         **_answer_scores(parts),
     }
 
@@ -138,6 +139,16 @@ def _held_rows(right: NDArray[np.bool_], times: Ints, stops: Ints, starts: Ints)
     next_wrong = np.minimum.accumulate(np.where(right, len(right), rows)[::-1])[::-1]
     hold_stop = np.searchsorted(times, times + int(HOLD_S * _NANOSECONDS), side="right")
     return np.flatnonzero(next_wrong >= np.minimum(hold_stop, np.repeat(stops, stops - starts)))
+
+
+def _flicker(parts: Sequence[tuple[Prediction, Ints]], max_gap: float) -> float:
+    """Return how often the labels change for each change of the truth, within recordings; nan if it never changes."""
+    changes = np.zeros(2)
+    for prediction, truth in parts:
+        near = np.diff(prediction.times.as_unit("ns").asi8) <= max_gap * _NANOSECONDS
+        changes += [(near & (np.diff(counts) != 0)).sum() for counts in (prediction.label, truth)]
+    labels, true = changes
+    return float(labels / true) if true else np.nan
 
 
 def _answer_scores(parts: Sequence[tuple[Prediction, Ints]]) -> dict[str, float]:

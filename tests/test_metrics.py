@@ -21,7 +21,7 @@ from occupancy.prediction import Prediction, from_probabilities
 KEYS = [
     "mse", "mse_mean", "f1_macro", "f1_macro_all", "f1_macro_present", "f1_micro", "nll", "brier", "ece", "coverage_90",
     "coverage_90_occupied", "width_90", "set_size", "aurc", "epistemic", "aleatoric", "mse_kept_80", "latency_s",
-    "missed_changes",
+    "missed_changes", "flicker",
 ]  # fmt: skip
 START = pd.Timestamp("2017-12-22 10:00:00")
 GAP = 120.0
@@ -84,7 +84,7 @@ def test_a_perfect_prediction_has_the_best_score_in_everything() -> None:
     assert scored(predict(truth), truth) == pytest.approx(
         dict.fromkeys(KEYS, 0.0)
         | dict.fromkeys(["f1_macro", "f1_macro_all", "f1_macro_present", "f1_micro"], 1.0)
-        | {"coverage_90": 1.0, "coverage_90_occupied": 1.0, "set_size": 1.0},
+        | {"coverage_90": 1.0, "coverage_90_occupied": 1.0, "set_size": 1.0, "flicker": 1.0},
         abs=2e-6,
     )
 
@@ -311,6 +311,17 @@ def test_latency_is_the_median_over_the_changes_of_all_parts() -> None:
     result = score([quick, slow, missed], GAP)
     assert result["latency_s"] == np.median([0, 0, 60, 300])
     assert result["missed_changes"] == 1
+
+
+def test_flicker_is_the_changes_of_the_labels_over_those_of_the_truth_within_recordings() -> None:
+    restless = predict([0, 1, 0, 1, 1]), counts(0, 0, 0, 1, 1)
+    still = predict([1, 1, 1, 1]), counts(0, 1, 0, 0)
+    assert score([restless], GAP)["flicker"] == 3
+    assert score([still], GAP)["flicker"] == 0
+    assert score([restless, still], GAP)["flicker"] == 1, "the changes of all parts, not the mean of the ratios"
+    apart = predict([0, 1, 1, 0], seconds=[0, 1000, 1030, 1060]), counts(0, 1, 1, 0)
+    assert score([apart], GAP)["flicker"] == 1, "a change over a gap is none"
+    assert math.isnan(score([(predict([0, 1]), counts(0, 0))], GAP)["flicker"])
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])

@@ -182,6 +182,11 @@ class Config(Section):
         return "squared" if self.calibration is not None else None
 
     @property
+    def switch_cost(self) -> float:
+        """What a change of the count costs, in the unit of the loss."""
+        return 0.0 if self.decision is None else self.decision.switch_cost
+
+    @property
     def has_final(self) -> bool:
         """Whether a final model is fitted after those of the folds."""
         return self.train.final and self.protocol == "honest" and self.data.folds != EACH_ROOM

@@ -31,6 +31,10 @@ class Decision(Section):
     """The count that is answered has the smallest expected loss: ``squared``, the count nearest to the mean;
     ``absolute``, the median; ``zero_one``, the likeliest count. Where 0 and 2 are equally likely, squared loss answers
     1, zero-one loss one of the two."""
+    switch_cost: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """What a change of the count costs, in the unit of the loss: people squared, people, or a probability. The count of
+    the row before is kept until another one is better by more than this, so that what is switched by it does not
+    flicker; a true change is then answered later. 0: each row decides for itself."""
 
 
 class Calibration(Section):

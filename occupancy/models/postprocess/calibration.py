@@ -12,16 +12,18 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from occupancy.arrays import Floats, Ints
-from occupancy.config import Calibration, Loss
+from occupancy.config import Calibration, Decision, Loss
 from occupancy.data.times import label_runs
 from occupancy.features.learned import Learned
-from occupancy.prediction import INTERVAL, Prediction, best_label, central_interval, decide, from_probabilities
+from occupancy.models.postprocess.switching import switched_labels
+from occupancy.prediction import INTERVAL, Prediction, central_interval, decide, from_probabilities
 
 LOG_FLOOR = 1e-6  # lowest probability whose logarithm is taken: no temperature corrects a 0
 SLACK = 1e-9  # possible rounding error of a probability or a standard deviation
 TEMPERATURES = (1e-6, 1e6)  # that a saved model may hold; learned ones are near 1
 CHANGE_STD = 0.5  # prior standard deviation of the logarithm of the temperature, and of the exponent of the shares
 ENOUGH_ANSWERED, MOST_EXCESS = 0.5, 1.5  # share of rows, and times the target, up to which it is kept
+SQUARED = Decision()
 MOST_TAIL = 0.2  # at each end; up to it, intervals held 90 % of the rows of left-out visits
 
 
@@ -54,7 +56,7 @@ class Calibrator:
         counts: Ints,
         pieces: Sequence[Ints],
         settings: Calibration,
-        loss: Loss = "squared",
+        decision: Decision = SQUARED,
         path: Ints | None = None,
     ) -> Self:
         """Return the calibrator that fits rows which the model did not learn from.
@@ -70,7 +72,7 @@ class Calibrator:
             counts: (N,) people at these rows.
             pieces: positions of rows that follow each other without a gap, one array for each such piece.
             settings: the error that answered rows should have.
-            loss: by which the answered label is chosen.
+            decision: how the answered label is chosen.
             path: (N,) labels of a decoded path, if `apply` keeps them.
         """
         shares = label_shares(counts, probs.shape[1])
@@ -84,7 +86,7 @@ class Calibrator:
         exponent = float(np.exp(change))
         adjusted = np.exp(_adjust(probs, exponent, float(prior), shares))
         tails = [_tail(adjusted[part], counts[part]) for part in (counts >= 0, counts > 0) if part.any()]
-        most_std = _most_std(*_errors(adjusted, counts, loss, path), settings.answered_mse)
+        most_std = _most_std(*_errors(adjusted, counts, pieces, decision, path), settings.answered_mse)
         return cls(1 / exponent, float(prior), shares, min(*tails, MOST_TAIL), most_std)
 
     def unkept(
@@ -93,7 +95,7 @@ class Calibrator:
         counts: Ints,
         pieces: Sequence[Ints],
         settings: Calibration,
-        loss: Loss = "squared",
+        decision: Decision = SQUARED,
         path: Ints | None = None,
     ) -> str | None:
         """Return why the error of answered rows can't be promised, in a line; None if it can. See `fit`.
@@ -102,7 +104,7 @@ class Calibrator:
         larger than what was asked for.
         """
         adjusted = np.exp(_adjust(probs, 1 / self.temperature, self.prior, self.shares))
-        std, errors = _errors(adjusted, counts, loss, path)
+        std, errors = _errors(adjusted, counts, pieces, decision, path)
         answered, target = std <= self.most_std, settings.answered_mse
         sums = np.array([[errors[piece][answered[piece]].sum(), answered[piece].sum()] for piece in pieces])
         rows = max(sums[:, 1].sum(), 1.0)
@@ -188,12 +190,16 @@ def _tail(probs: Floats, counts: Ints) -> float:
     return max(float(np.quantile(room, 1 - INTERVAL, method="lower")) - SLACK, 0.0)
 
 
-def _errors(probs: Floats, counts: Ints, loss: Loss, path: Ints | None) -> tuple[Floats, Floats]:
+def _errors(
+    probs: Floats, counts: Ints, pieces: Sequence[Ints], decision: Decision, path: Ints | None
+) -> tuple[Floats, Floats]:
     """Return the standard deviation (N,) of counts with probabilities (N, C), and the squared error (N,) of labels."""
     labels = np.arange(probs.shape[1])
     mean = probs @ labels
     std = np.sqrt((probs * np.square(labels - mean[:, None])).sum(axis=1))
-    label = best_label(probs, mean, loss) if path is None else path
+    label = path
+    if label is None:
+        label = switched_labels(probs, mean, decision.loss, decision.switch_cost, pieces)
     return std, np.square(label - counts).astype(np.float64)
 
 

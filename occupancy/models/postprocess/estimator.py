@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from occupancy.arrays import Floats, Ints, Rows
-from occupancy.config import Config, Loss
+from occupancy.config import Config, Decision, Loss
 from occupancy.data.folds import Fold
 from occupancy.data.log import Log
 from occupancy.errors import InputError, InputWarning
@@ -21,6 +21,7 @@ from occupancy.models.postprocess.calibration import Calibrator
 from occupancy.models.postprocess.decoder import Decoder
 from occupancy.models.postprocess.durations import AGE_EDGES_S
 from occupancy.models.postprocess.out_of_fold import UNGROUPED, count_groups, left_out, out_of_fold, pieces
+from occupancy.models.postprocess.switching import switched
 from occupancy.prediction import Prediction, decide, from_probabilities
 
 BASE = "base"
@@ -52,8 +53,9 @@ class PostprocessedEstimator(EstimatorBase):
 
     @property
     def history_s(self) -> float:
-        """Seconds of earlier rows that one prediction needs; for a decoder, until its start hardly matters."""
-        return self.base.history_s + (AGE_EDGES_S[-1] if self.config.decoding is not None else 0.0)
+        """Seconds of earlier rows that one prediction needs; with a memory, until its start hardly matters."""
+        has_memory = self.config.decoding is not None or self.config.switch_cost > 0
+        return self.base.history_s + (AGE_EDGES_S[-1] if has_memory else 0.0)
 
     @property
     def step_s(self) -> float:
@@ -97,7 +99,8 @@ class PostprocessedEstimator(EstimatorBase):
             positions = np.concatenate(parts)
             joined = np.split(np.arange(len(positions)), np.cumsum([len(part) for part in parts])[:-1])
             kept = None if path is None or not self._keeps_path else path[positions]
-            given = (probs[positions], counts[positions], joined, self.config.calibration, self._loss, kept)
+            decision = Decision(loss=self._loss, switch_cost=self.config.switch_cost)
+            given = (probs[positions], counts[positions], joined, self.config.calibration, decision, kept)
             self.calibrator = Calibrator.fit(*given)
             if (unkept := self.calibrator.unkept(*given)) is not None:
                 warnings.warn(unkept, InputWarning, stacklevel=2)
@@ -105,15 +108,29 @@ class PostprocessedEstimator(EstimatorBase):
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:
         """Return predictions for the given rows (N,) of a frame of sensors, see `Estimator.predict`.
 
-        A decoder begins where the recording begins, or the permitted past (N,) in it, and never uses a label.
+        A decoder, or a cost of changing the count, begins where the recording begins, or the permitted past (N,) in it,
+        and never uses a label.
 
         Raises:
             InputError: if the frame lacks a sensor that the model was trained on, or has another step.
         """
-        if self.decoder is None:
-            prediction = self.base.predict(frame, rows, past)
-        else:
-            prediction = self._decoded(self.decoder, frame, rows, past)
+        if self.decoder is None and not self.config.switch_cost:
+            return self._decided(self.base.predict(frame, rows, past))
+        causal = self.decoder is None or self.decoder.is_causal
+        parts = runs(pd.DatetimeIndex(frame.index), rows, past, self.config.data.max_gap, causal)
+        needed = np.zeros(len(rows), bool)
+        for part in parts:
+            needed[part] = True
+        place = np.cumsum(needed) - 1  # of a row of the frame among those needed
+        places = [place[part] for part in parts]
+        found = self.base.predict(frame, needed, past)
+        found = self._decided(found if self.decoder is None else _decoded(self.decoder, found, places))
+        if self.config.switch_cost:
+            found = switched(found, self._loss, self.config.switch_cost, places)
+        return found.at(rows[needed])
+
+    def _decided(self, prediction: Prediction) -> Prediction:
+        """Return a prediction calibrated, if it is to be, with the counts that the loss chooses, if one is named."""
         if self.calibrator is not None:
             return self.calibrator.apply(prediction, self._loss, self._keeps_path)
         return prediction if self._keeps_path or self.config.loss is None else decide(prediction, self.config.loss)
@@ -166,22 +183,14 @@ class PostprocessedEstimator(EstimatorBase):
             steps.done()
         return out_of_fold(_bare(self.config), fold, groups, self.make, steps)
 
-    def _decoded(self, decoder: Decoder, frame: pd.DataFrame, rows: Rows, past: Rows | None) -> Prediction:
-        """Return the decoded prediction of rows (N,); the decoder runs over the permitted past (N,) too."""
-        parts = runs(pd.DatetimeIndex(frame.index), rows, past, self.config.data.max_gap, decoder.is_causal)
-        needed = np.zeros(len(rows), bool)
-        for part in parts:
-            needed[part] = True
-        whole = self.base.predict(frame, needed, past)
-        place = np.cumsum(needed) - 1  # of a row of the frame among those needed
-        known = None if whole.answered is None else whole.answered
-        probs, path = _decode_all(decoder, whole.probs, [place[part] for part in parts], known)
-        asked = rows[needed]
-        base = whole.at(asked)
-        decoded = from_probabilities(base.times, probs[None, asked], base.causal and decoder.is_causal)
-        decoded = decide(decoded, disagreement=base.epistemic)
-        decoded = dataclasses.replace(decoded, delay_s=decoder.delay_s, answered=base.answered)
-        return decoded if path is None else dataclasses.replace(decoded, label=path[asked])
+
+def _decoded(decoder: Decoder, whole: Prediction, parts: list[Ints]) -> Prediction:
+    """Return a prediction decoded part by part; each part is the positions of rows without a gap."""
+    probs, path = _decode_all(decoder, whole.probs, parts, whole.answered)
+    decoded = from_probabilities(whole.times, probs[None], whole.causal and decoder.is_causal)
+    decoded = decide(decoded, disagreement=whole.epistemic)
+    decoded = dataclasses.replace(decoded, delay_s=decoder.delay_s, answered=whole.answered)
+    return decoded if path is None else dataclasses.replace(decoded, label=path)
 
 
 def _decode_all(

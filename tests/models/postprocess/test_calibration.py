@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from occupancy.arrays import Floats, Ints
-from occupancy.config import Calibration, Loss
+from occupancy.config import Calibration, Decision, Loss
 from occupancy.models.postprocess.calibration import MOST_TAIL, Calibrator
 from occupancy.prediction import Prediction, from_people, from_probabilities
 
@@ -44,7 +44,7 @@ def fit(
     loss: Loss = "squared",
     path: Ints | None = None,
 ) -> Calibrator:
-    return Calibrator.fit(probs, counts, [np.arange(len(counts))], settings, loss, path)
+    return Calibrator.fit(probs, counts, [np.arange(len(counts))], settings, Decision(loss=loss), path)
 
 
 def applied(calibrator: Calibrator, probs: Floats, loss: Loss = "squared", keep_label: bool = False) -> Prediction:
