@@ -43,6 +43,7 @@ def section(subject: Subject) -> Section:
         notes,
         [Picture(partial(_draw, subject.log, findings, wrong[:_LANES]), drawn)],
         ([["sensor"], ["fault"], ["from", "to"], ["why"], ["remedy"]], [_row(each) for each in findings[:_LISTED]]),
+        words=5,
     )
 
 

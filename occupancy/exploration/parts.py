@@ -82,6 +82,7 @@ class Section:
         notes: how to read the figures, and their limits.
         pictures: the figures, in the order of reading.
         table: the lines of each heading, and the rows, if there is a table.
+        words: how many of its first columns hold words; with 5 they are whole sentences.
         in_short: whether the finding is part of the summary at the top.
         printed: lines that the command prints, too.
     """
@@ -91,5 +92,6 @@ class Section:
     notes: Sequence[str] = ()
     pictures: Sequence[Picture] = ()
     table: tuple[Sequence[Sequence[str]], Sequence[Sequence[str]]] | None = None
+    words: int = 2
     in_short: bool = True
     printed: Sequence[str] = ()

@@ -48,7 +48,7 @@ def check_rhythm(scene: Scene, profile: Profile) -> Iterator[Finding]:
 
 
 def check_missing(scene: Scene, profile: Profile | None) -> Iterator[Finding]:
-    """Yield a finding for each sensor of which many readings are missing; one for all if all miss theirs."""
+    """Yield a finding for sensors of which many readings are missing at the same rows; one if all miss some."""
     names = [column.name for column in scene.columns]
     found: dict[str, Rows] = {}
     for name in names:
@@ -57,8 +57,11 @@ def check_missing(scene: Scene, profile: Profile | None) -> Iterator[Finding]:
         rows = lacking > usual + MISSING
         if rows.any():
             found[name] = rows
-    together = [(names, np.logical_or.reduce(list(found.values())))] if found and len(found) == len(names) else []
-    for sensors, rows in together or [([name], rows) for name, rows in found.items()]:
+    together: dict[bytes, list[str]] = {}
+    for name, rows in found.items():
+        together.setdefault(b"" if len(found) == len(names) else rows.tobytes(), []).append(name)
+    for sensors in together.values():
+        rows = np.logical_or.reduce([found[name] for name in sensors])
         wide = _spread(rows)
         cells = scene.readings[sensors].isna().to_numpy()[wide]
         words = (

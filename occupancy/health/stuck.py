@@ -32,6 +32,8 @@ LEAST_ONE_S = 7200.0
 UNTRAINED = 3.0  # times as long without a profile, which could tell what is usual in this room
 _IDLE_S, _IDLE_PPM = 4 * 3600.0, 100.0
 _FEWEST = 6  # rows
+_RETURNS = 3
+"""Runs at its lowest reading, between which it leaves it, from which this is where a sensor rests, people or not."""
 _SEEING_ROWS = 20
 _ON_S, _ON_TIMES = 3600.0, 3.0  # people rest: a sensor that nothing stops sees motion for so long
 _REPLACE = "restart or replace the sensor; until then counts do without it"
@@ -59,7 +61,8 @@ def check_stuck(scene: Scene, column: Column, people: Rows, profile: Profile | N
     busy = scene.seconds * (people & known)
     busy_s, whole_s, rows = (total(part, first, last) for part in (busy, scene.seconds, known.astype(np.float64)))
     idle = _is_idle(values[first], whole_s, learned) if column.kind == "co2" else np.zeros(len(first), bool)
-    for run in np.flatnonzero((rows >= _FEWEST) & (idle | (busy_s > limit))):
+    suspect = (rows >= _FEWEST) & (idle | (busy_s > limit))
+    for run in np.flatnonzero(suspect if learned is not None else suspect & ~_rests(values[first], suspect)):
         start, end = int(first[run]), int(last[run])
         named = reached(busy, start, limit) if busy_s[run] > limit else reached(scene.seconds, start, _idle_s(learned))
         before = "" if learned is None else f", {learned.longest_rows:,} at most where the model was trained"
@@ -68,6 +71,12 @@ def check_stuck(scene: Scene, column: Column, people: Rows, profile: Profile | N
         what = f"{read} {reading(values[start], column)} in {rows[run]:,.0f} rows on end ({duration(whole_s[run])})"
         about_rows, words = _between(values, start, end), (f"{what}{before}{shown}", _REPLACE)
         yield about(scene.times, about_rows, min(named, end), [column.name], "stuck", "likely", words)
+
+
+def _rests(values: Floats, suspect: Rows) -> Rows:
+    """Return the runs (n,) at a sensor's lowest reading, if it stays there time and again while people are in."""
+    lowest: Rows = values == values.min()
+    return lowest if (lowest & suspect).sum() >= _RETURNS else np.zeros(len(values), bool)
 
 
 def check_silent(

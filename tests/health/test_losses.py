@@ -48,3 +48,11 @@ def test_gaps_between_recordings_are_no_slower_rhythm() -> None:
 def test_a_file_of_a_few_rows_has_nothing_to_tell(rows: int) -> None:
     assert found(third_day().head(rows), profile()) == []
     assert found(office().frame.head(rows)) == []
+
+
+def test_sensors_that_miss_their_readings_at_the_same_rows_are_one_finding() -> None:
+    frame = third_day().copy()
+    frame.loc[frame.index[60:120], ["co2", "sound"]] = np.nan
+    frame.loc[frame.index[300:360], "temperature"] = np.nan
+    findings = [each for each in found(frame, profile()) if each.fault == "missing"]
+    assert [each.sensors for each in findings] == [("co2", "sound"), ("temperature",)]

@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 from occupancy.arrays import Rows
-from tests.health.made_logs import changed, found, office, profile, third_day
+from occupancy.data.schema import Column
+from occupancy.health.examine import examine
+from tests.health.made_logs import SCHEMA, changed, found, log_of, office, profile, third_day
 
 OCCUPIED_MINUTES = 30
 ROW = 60
@@ -85,3 +87,17 @@ def test_missing_readings_do_not_end_a_run() -> None:
     frame = third_day().assign(co2=np.where(holed, np.nan, 500.0))
     (finding,) = (each for each in found(frame, profile()) if each.fault == "stuck")
     assert (finding.rows == ~holed).all()
+
+
+@pytest.mark.parametrize(("days", "findings"), [(1, 1), (2, 2), (3, 0)])
+def test_a_sensor_that_comes_back_to_its_lowest_reading_rests_there_and_one_that_stays_once_or_twice_is_stuck(
+    days: int, findings: int
+) -> None:
+    frame = office().frame
+    hours = pd.DatetimeIndex(frame.index).hour
+    day = (pd.DatetimeIndex(frame.index).normalize() - frame.index[0].normalize()).days
+    rng = np.random.default_rng(0)
+    voc = np.where((day < days) & (hours >= 7) & (hours < 22), 20.0, 60.0 + 5 * rng.random(len(frame)).round(3))
+    schema = SCHEMA.model_copy(update={"columns": [*SCHEMA.columns, Column(name="voc", kind="voc", unit="ppb")]})
+    log = log_of(frame.assign(voc=voc), schema)
+    assert [each.fault for each in examine(log) if "voc" in each.sensors] == ["stuck"] * findings
