@@ -175,9 +175,10 @@ class MassBalanceEstimator(OneStepEstimator):
     def _volume_told(self) -> float:
         """Return the volume in which people add as much CO2 as the labels say, with a warning that it is used."""
         volume_m3 = self._breathed / self.air.person_ppm_per_h
+        shown = f"{float(f'{volume_m3:.2g}'):,g}"
         warnings.warn(
-            f"mass_balance: the volume of the room is not known; the labels show {volume_m3:.3g} m3, which is used; "
-            "give the schema its volume_m3",
+            f"mass_balance: the volume of the room is not known; the labels show {shown} m3, which is used; give the "
+            "schema its volume_m3",
             InputWarning,
             stacklevel=4,
         )
