@@ -75,7 +75,9 @@ class ServedModel:
 
     @property
     def read(self) -> list[str]:
-        """The names of the sensors that the model reads."""
+        """The names of the sensors that the model reads; features of earlier versions may have read others."""
+        if self.profile is not None:
+            return list(self.profile.read)
         return [column.name for column in columns_read(self.estimator.config, self.schema)]
 
     def count(self, log: Log) -> tuple[Log, Prediction, list[Finding]]:

@@ -18,6 +18,7 @@ from occupancy.data.log import Log
 from occupancy.data.schema import UCI, Column, Schema
 from occupancy.data.source import open_log
 from occupancy.errors import InputError, InputWarning
+from occupancy.health.profile import learn
 from occupancy.models import make_estimator
 from occupancy.models.estimator import NO_STEPS
 from occupancy.models.neural.estimator import NetworkEstimator
@@ -98,6 +99,14 @@ def test_the_served_model_predicts_what_the_estimator_does(
 ) -> None:
     own = estimator.predict(log.frame[UCI.sensors], np.ones(len(log.frame), bool)).to_frame()
     pd.testing.assert_frame_equal(served.predict(sensors), own, rtol=1e-6)
+
+
+def test_what_a_model_reads_is_what_it_read_in_training_whatever_its_features_read_today(
+    log: Log, estimator: NetworkEstimator, tmp_path: Path
+) -> None:
+    read = [column.name for column in log.schema.columns if column.kind == "co2"]
+    model.save(estimator, log.schema, tmp_path, learn(log, np.ones(len(log.frame), bool), read))
+    assert ServedModel(tmp_path).read == read
 
 
 def test_the_same_frame_gives_the_same_predictions(served: ServedModel, sensors: pd.DataFrame) -> None:
