@@ -36,10 +36,11 @@ def section(subject: Subject) -> Section:
         "Possible: it may have a natural cause.",
         *([f"The table lists the first {_LISTED}."] if len(findings) > _LISTED else []),
     ]
+    first = f"{findings[0].sensor}: {findings[0].what}" if len(findings) > 1 else findings[0].what
     drawn = f"the readings of {listed(wrong[:_LANES])}, with the rows marked at which something is wrong"
     return Section(
         title,
-        f"{several(len(findings), 'finding')} about {named}: {findings[0].sensor} {findings[0].what}.",
+        f"{several(len(findings), 'finding')} about {named}: {first}.",
         notes,
         [Picture(partial(_draw, subject.log, findings, wrong[:_LANES]), drawn)],
         ([["sensor"], ["fault"], ["from", "to"], ["why"], ["remedy"]], [_row(each) for each in findings[:_LISTED]]),

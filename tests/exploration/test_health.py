@@ -15,7 +15,7 @@ def test_sensors_that_work_need_no_picture() -> None:
 def test_findings_are_listed_and_drawn_over_the_readings_of_their_sensors() -> None:
     frame = changed(changed(office().frame, "co2", -1.0, 100, 104), "motion", 0.0)
     section = health.section(Subject(log_of(frame)))
-    assert section.finding.startswith("2 findings about motion and co2: motion no motion in 4,320 rows on end")
+    assert section.finding.startswith("2 findings about motion and co2: motion: no motion in 4,320 rows on end")
     assert section.table is not None
     assert [row[:2] for row in section.table[1]] == [["motion", "silent,\nlikely"], ["co2", "impossible,\ncertain"]]
     assert section.table[1][1][2] == "2024-01-01 01:40\n2024-01-01 01:43"
