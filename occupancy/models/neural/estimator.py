@@ -288,10 +288,13 @@ class NetworkEstimator(EstimatorBase):
     def _outputs(self, member: int, windows: Windows, positions: Ints) -> Tensor:
         """Return one network's outputs for rows, (S, N) or (S, N, C)."""
         network: Any = self.networks[member]
-        chunks = []
-        for rows in np.split(positions, range(EVALUATION_BATCH, len(positions), EVALUATION_BATCH)):
-            x = windows.at(rows)
+        outputs = torch.empty(0)
+        for start in range(0, len(positions), EVALUATION_BATCH):
+            x = windows.at(positions[start : start + EVALUATION_BATCH])
             # The same seed for every chunk: if weights are drawn, all rows share them.
             with seeded(self.config.seed, member):
-                chunks.append(network.sample(x, self.passes) if self.passes else network(x)[None])
-        return torch.cat(chunks, dim=1)
+                chunk: Tensor = network.sample(x, self.passes) if self.passes else network(x)[None]
+            if not start:  # one tensor for all: small ones would divide the memory that large ones give back
+                outputs = chunk.new_empty((len(chunk), len(positions), *chunk.shape[2:]))
+            outputs[:, start : start + EVALUATION_BATCH] = chunk
+        return outputs
