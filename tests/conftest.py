@@ -145,10 +145,15 @@ def simulated_log() -> Log:
     return open_log(Data(source="simulated", simulation=Simulation(room=Room(step_s=60.0))))[0]
 
 
-@pytest.fixture(autouse=True)
-def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Carry units out in the process of the test, unless it says `--workers`: others would import all models first."""
-    monkeypatch.setattr("occupancy.execution.workers._cores", lambda: 1)
+@pytest.fixture(autouse=True, scope="session")
+def _one_process() -> Iterator[None]:
+    """Carry units out in the process of the test, unless it says `--workers`: others would import all models first.
+
+    For the session, since fixtures of a module or a session come before those of a test.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("occupancy.execution.workers._cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(autouse=True)
