@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -14,9 +14,10 @@ from tests.undrawn import undrawn
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], str]) -> Iterator[Home]:
     tracked_in = mlflow.get_tracking_uri()
     folder = tmp_path_factory.mktemp("home")
+    new_store(folder / "mlflow.db")
     with contextlib.chdir(folder), undrawn():
         # Dropout at prediction would give a row another mask in a longer log.
         run, lit = trained("model.mc_samples=0"), trained("features=all", "model.head=classification")
