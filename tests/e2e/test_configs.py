@@ -6,7 +6,6 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import pytest
@@ -14,7 +13,7 @@ import yaml
 
 from occupancy.config import Mixture, Network
 from occupancy.config.parsing import load_config
-from tests.e2e.trainings import CONFIGS, SMALL_LOG, TINY, call, read_runs
+from tests.e2e.trainings import CONFIGS, SMALL_LOG, TINY, call, read_runs, write_brief
 from tests.undrawn import undrawn
 
 pytestmark = [
@@ -42,25 +41,10 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[
     mlflow.set_tracking_uri(tracked_in)
 
 
-FEWER = {"trees": 5, "rounds": 3, "samples": 4, "mc_samples": 2}
-"""At most so many: what is added up, which takes most of the time and runs the same code each time."""
-
-
-def briefly(setting: Any) -> Any:
-    """Return settings of a model with fewer trees, rounds and samples, where it has any."""
-    if isinstance(setting, list):
-        return [briefly(one) for one in setting]
-    if not isinstance(setting, dict):
-        return setting
-    return {key: min(value, FEWER[key]) if key in FEWER else briefly(value) for key, value in setting.items()}
-
-
 @pytest.mark.uncounted
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_config_runs(config: Path, shared_store: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    brief = desk / config.name
-    given = yaml.safe_load(config.read_text())
-    brief.write_text(yaml.safe_dump({**given, "model": briefly(given["model"])}))
+    brief = write_brief(config, desk)
     drawing = contextlib.nullcontext() if config.stem in {"best", "mlp_crf"} else undrawn()
     with drawing:
         assert call("--config", str(brief), *TINY, f"tracking.uri={shared_store}", "--json", "--workers", "1") == 0

@@ -7,6 +7,9 @@ import io
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from occupancy.train import main
 from tests.places import ROOT
@@ -21,6 +24,9 @@ SMALL_LOG = (
     "data.max_gap=600",
 )
 TINY = (*SMALL_LOG, "train.max_epochs=1", "train.members=1", "train.batch_size=256")
+
+FEWER = {"trees": 5, "rounds": 3, "samples": 4, "mc_samples": 2}
+"""At most so many: what is added up, which takes most of the time and runs the same code each time."""
 
 Ended = tuple[int, str, str]
 """Exit code, standard output and standard error of a command."""
@@ -69,3 +75,19 @@ def captured(*arguments: str) -> Ended:
     ):
         code = call(*arguments)
     return code, output.getvalue(), errors.getvalue()
+
+
+def briefly(setting: Any) -> Any:
+    """Return settings of a model with fewer trees, rounds and samples, where it has any."""
+    if isinstance(setting, list):
+        return [briefly(one) for one in setting]
+    if not isinstance(setting, dict):
+        return setting
+    return {key: min(value, FEWER[key]) if key in FEWER else briefly(value) for key, value in setting.items()}
+
+
+def write_brief(config: Path, folder: Path) -> Path:
+    """Return the file in a folder, of the same name, of a config whose model is so short."""
+    given, brief = yaml.safe_load(config.read_text()), folder / config.name
+    brief.write_text(yaml.safe_dump({**given, "model": briefly(given["model"])}))
+    return brief
