@@ -22,7 +22,7 @@ from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.profile import every
 from occupancy.exploration.subject import open_subject
 from occupancy.plots.figure import NARROW, WIDTH
-from tests.drawn import boxes, overlapping, texts
+from tests.drawn import boxes, overlapping, settle, texts
 from tests.exploration.made_logs import subject, times
 from tests.undrawn import undrawn
 
@@ -71,7 +71,7 @@ def pictures(found: list[Section]) -> Iterator[Picture]:
 def test_texts_of_every_picture_are_inside_it_and_not_on_one_another(uci_sections: list[Section], width: float) -> None:
     for picture in pictures(uci_sections):
         figure = picture.draw(width)
-        figure.draw_without_rendering()  # which settles the ticks
+        settle(figure)
         assert figure.get_suptitle()
         assert figure.get_figwidth() == width
         drawn = boxes(figure, texts(figure))
@@ -146,7 +146,7 @@ def test_an_odd_log_has_sections_whose_pictures_can_be_drawn(case: str) -> None:
     for picture in pictures(found):
         for width in (WIDTH, NARROW):
             figure = picture.draw(width)
-            figure.draw_without_rendering()  # which settles the ticks
+            settle(figure)
             assert not overlapping(boxes(figure, texts(figure))), picture.text
     assert "nan" not in " ".join(section.finding for section in found)
 
@@ -166,7 +166,7 @@ def test_strange_and_many_names_are_written_as_they_are() -> None:
     for picture in pictures(found):
         for width in (WIDTH, NARROW):
             figure = picture.draw(width)
-            figure.draw_without_rendering()
+            settle(figure)
             assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes(figure, texts(figure))), picture.text
     (first,) = [section for section in found if section.title == "What do the sensors read over a day?"]
     legend = first.pictures[0].draw(WIDTH).axes[1].get_legend()
