@@ -16,7 +16,6 @@ from matplotlib.transforms import Bbox
 
 from occupancy.arrays import Floats
 
-
 _SETTLED: WeakSet[Figure] = WeakSet()
 
 
