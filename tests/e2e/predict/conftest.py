@@ -10,7 +10,6 @@ import pytest
 
 from occupancy.tracking import store
 from tests.e2e.predict.home import Home, trained, write_log
-from tests.undrawn import undrawn
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +17,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], s
     tracked_in = mlflow.get_tracking_uri()
     folder = tmp_path_factory.mktemp("home")
     new_store(folder / "mlflow.db")
-    with contextlib.chdir(folder), undrawn():
+    with contextlib.chdir(folder):
         # Dropout at prediction would give a row another mask in a longer log.
         run, lit = trained("model.mc_samples=0"), trained("features=all", "model.head=classification")
     mlflow.set_tracking_uri(tracked_in)
