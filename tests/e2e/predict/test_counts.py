@@ -173,6 +173,7 @@ def test_a_chain_is_decoded_in_another_way_on_request(
 ) -> None:
     new_store(desk / "mlflow.db")
     arguments = ["--run", trained("model={name: mlp_crf, hidden: [4]}"), "--csv", unlabelled(home), "--format", "csv"]
+    arguments.append(f"tracking.uri=sqlite:///{desk / 'mlflow.db'}")
     said = {}
     for decoding in ([], ["model.decoding=filter"], ["model.decoding=viterbi"]):
         capsys.readouterr()
