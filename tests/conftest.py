@@ -12,6 +12,8 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,31 @@ settings.register_profile("fuzz", deadline=None, max_examples=700)  # of each of
 settings.load_profile("tests")
 
 
+IMPORTED = ("torch", "pytorch_lightning", "mlflow", "skops.io", "sklearn.ensemble", "pandera", "scipy.signal")
+
+
+@contextmanager
+def unmeasured() -> Iterator[None]:
+    """Pause the coverage, if there is one: it costs half as much time again."""
+    measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
+    if measuring is None:
+        yield
+        return
+    measuring.stop()
+    try:
+        yield
+    finally:
+        measuring.start()
+
+
+def pytest_sessionstart() -> None:
+    """Import the libraries that almost every test needs, in the processes that carry tests out."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        with unmeasured():
+            for name in IMPORTED:
+                import_module(name)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of whole commands, which take longest: with several processes none is to end alone."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
@@ -41,15 +68,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Pause the coverage for tests marked ``uncounted`` and their fixtures: it costs half as much time again."""
-    measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
-    if measuring is None or item.get_closest_marker("uncounted") is None:
+    """Pause the coverage for tests marked ``uncounted`` and for their fixtures."""
+    if item.get_closest_marker("uncounted") is None:
         return (yield)
-    measuring.stop()
-    try:
+    with unmeasured():
         return (yield)
-    finally:
-        measuring.start()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -145,10 +168,15 @@ def simulated_log() -> Log:
     return open_log(Data(source="simulated", simulation=Simulation(room=Room(step_s=60.0))))[0]
 
 
-@pytest.fixture(autouse=True)
-def _one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Carry units out in the process of the test, unless it says `--workers`: others would import all models first."""
-    monkeypatch.setattr("occupancy.execution.workers._cores", lambda: 1)
+@pytest.fixture(autouse=True, scope="session")
+def _one_process() -> Iterator[None]:
+    """Carry units out in the process of the test, unless it says `--workers`: others would import all models first.
+
+    For the session, since fixtures of a module or a session come before those of a test.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("occupancy.execution.workers._cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(autouse=True)

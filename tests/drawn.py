@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from weakref import WeakSet
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,15 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from occupancy.arrays import Floats
+
+_SETTLED: WeakSet[Figure] = WeakSet()
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out and give its axes their ticks, once: each time takes half a second."""
+    if figure not in _SETTLED:
+        figure.draw_without_rendering()
+        _SETTLED.add(figure)
 
 
 def points(line: Line2D) -> tuple[Floats, Floats]:
@@ -28,7 +38,7 @@ def bars(axes: Axes) -> list[Rectangle]:
 
 def boxes(figure: Figure, texts: Sequence[Text]) -> list[Bbox]:
     """Return the boxes in pixels of texts that have letters, after the layout is done."""
-    figure.draw_without_rendering()
+    settle(figure)
     return [text.get_window_extent() for text in texts if text.get_text()]
 
 

@@ -48,9 +48,19 @@ class Forked:
         self._process.start()
 
     @property
+    def pid(self) -> int:
+        """The number of the process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
     def returncode(self) -> int | None:
         """How it ended; None while it runs."""
         return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """Return how it ended; None while it runs."""
+        return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Return how it ended. Raise TimeoutExpired if it has not by then, in seconds."""
@@ -61,9 +71,8 @@ class Forked:
 
     def kill(self) -> None:
         """Kill it and what it has started."""
-        assert self._process.pid is not None
         with contextlib.suppress(ProcessLookupError):  # it has no session yet, or has ended
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
 
 

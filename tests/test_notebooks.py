@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,11 +39,12 @@ pytestmark = [
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 BRIEFLY = ["train.max_epochs=1", "train.epoch_choices=null", "train.members=1", "train.device=cpu"]
+BRIEFLY += ["train.batch_size=1024", "model.hidden=8", "model.layers=1"]
 TRAINED: dict[str, list[str]] = {
     "mass_balance": ["train.final=false"],
     "random_forest": ["train.final=false"],
     "lstm_regression": [*BRIEFLY, "train.final=false"],
-    "report/lstm_classification_mc": [*BRIEFLY, "model.mc_samples=5"],
+    "report/lstm_classification_mc": [*BRIEFLY, "model.mc_samples=2"],
 }
 each_notebook = pytest.mark.parametrize("source", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -56,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     forest = folder / "configs" / "random_forest.yaml"
     whole = forest.read_text("utf-8")
     assert "trees: 300\n" in whole
-    forest.write_text(whole.replace("trees: 300\n", "trees: 40\n"), "utf-8")
+    forest.write_text(whole.replace("trees: 300\n", "trees: 20\n"), "utf-8")
     shutil.copytree(ROOT / "notebooks" / "page", folder / "notebooks" / "page")
     for source in NOTEBOOKS:
         shutil.copy(source, folder / "notebooks")
@@ -64,10 +65,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tracking(folder: Path, uci_path: Path) -> Iterator[Tracking]:
+def tracking(folder: Path, uci_path: Path, new_store: Callable[[Path], str]) -> Iterator[Tracking]:
     """A store of a few models on the real log, quickly trained."""
     tracked_in = mlflow.get_tracking_uri()
     tracking = Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}")
+    new_store(folder / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OCCUPANCY_DATA_DIR", str(uci_path.parent))
         for name, given in TRAINED.items():

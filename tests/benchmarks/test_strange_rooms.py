@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from benchmarks.ablation import CLOCK
 from benchmarks.rooms_of_weeks import open_room, rooms, write_room
@@ -10,6 +13,13 @@ from benchmarks.strange_rooms import compare, mse, trees
 from occupancy.config.parsing import load_config
 
 ROOM = next(room for room in rooms() if room.simulation.room.step_s == 600)
+
+
+@pytest.fixture(autouse=True)
+def _few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred take seconds for each fold."""
+    few = partial(HistGradientBoostingClassifier, max_iter=3)
+    monkeypatch.setattr("benchmarks.strange_rooms.HistGradientBoostingClassifier", few)
 
 
 def test_a_config_is_scored_on_the_same_rows_as_the_clock() -> None:

@@ -9,7 +9,7 @@ import pytest
 from occupancy.errors import InputError
 from tests.data.made_files import differences, make, read
 
-VARIANTS, QUICK = 300, 40
+VARIANTS, QUICK = 300, 24
 
 
 @pytest.mark.parametrize(

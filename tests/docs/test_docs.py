@@ -26,6 +26,7 @@ from occupancy.execution.fold import run_fold
 from occupancy.models.estimator import NO_STEPS
 from occupancy.search.request import load_search
 from tests.places import ROOT
+from tests.undrawn import undrawn
 
 pytestmark = [
     # MLflow says so of a class of its own when its pyfunc module is imported.
@@ -147,7 +148,8 @@ def test_the_readme_counts_people_by_its_command_and_by_its_lines_of_python(
     monkeypatch.setenv("OCCUPANCY_DATA_DIR", str(uci_path.parent))
     # A model that learns at once, under the name of the one that takes longer.
     stands_in = ["tracking.register=occupancy-best", "data.source=uci", "--workers", "1"]
-    assert occupancy(["train", "--config", str(ROOT / "configs" / "mass_balance.yaml"), *stands_in]) == 0
+    with undrawn():
+        assert occupancy(["train", "--config", str(ROOT / "configs" / "mass_balance.yaml"), *stands_in]) == 0
     (use,) = [line for line in readme.splitlines() if line.startswith("use ")]
     assert use in capsys.readouterr().out
     sensors = pd.read_csv(uci_path).drop(columns=UCI.count)

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from occupancy.experiments.result import Result
 from occupancy.experiments.run import conduct_one
 from tests.experiments.made_experiments import Recording
 from tests.places import ROOT
+from tests.undrawn import undrawn
 
 pytestmark = [
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
@@ -46,6 +47,7 @@ TINY = (
     "train.members=1",
     "train.batch_size=256",
     "train.device=cpu",
+    "train.final=false",
 )
 TRAINED = (("seed=0",), ("seed=1",), ("protocol=report", "model.mc_samples=0"))
 
@@ -66,11 +68,14 @@ def workers() -> Recording:
 
 
 @pytest.fixture(scope="module")
-def outcomes(uri: str, workers: Recording) -> Iterator[list[Result]]:
+def outcomes(folder: Path, uri: str, workers: Recording, new_store: Callable[[Path], str]) -> Iterator[list[Result]]:
     """Two seeds of one configuration, and one under the report's protocol."""
     tracked_in = mlflow.get_tracking_uri()
     plans = [plan(load_config(ROOT / "configs" / "smoke.yaml", [*TINY, uri, *given])) for given in TRAINED]
-    yield [conduct_one(one, workers) for one in plans]
+    new_store(folder / "mlflow.db")
+    with undrawn():
+        results = [conduct_one(one, workers) for one in plans]
+    yield results
     mlflow.set_tracking_uri(tracked_in)
 
 

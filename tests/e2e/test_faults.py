@@ -250,7 +250,7 @@ def check_mends(
     [(Switch.fill, "has no space left on its disk"), (Switch.lock, "is locked by another program")],
     ids=["full", "locked"],
 )
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("share", [0.1, pytest.param(0.5, marks=pytest.mark.proof), 0.9])
 def test_a_disk_that_fills_and_a_lock_that_is_taken_in_mid_run_lose_nothing(
     store: Path,
     switch: Switch,

@@ -270,6 +270,7 @@ def printed(tracker: Tracker, tmp_path_factory: pytest.TempPathFactory) -> dict[
         for seed in SEEDS:
             files = folder / f"{seed}.out", folder / f"{seed}.err"
             arguments = ["--config", str(SMOKE), *SMALL, f"tracking.uri={tracker.uri}", f"seed={seed}", "--json"]
+            arguments += ["--workers", "1"]  # a pool of each would import everything anew
             started.append((*files, processes.Process(target=train_with_output_in, args=(*files, arguments))))
             started[-1][2].start()
     for _, errors, process in started:
@@ -480,11 +481,13 @@ def test_a_wrong_password_of_a_database_is_refused_in_one_line_without_it(
 
 
 @pytest.mark.parametrize(("name", "login"), [("STORE_PASSWORD", "mlflow:${STORE_PASSWORD}"), ("PGPASSWORD", "mlflow")])
-def test_a_database_takes_its_password_from_the_environment(database: int, name: str, login: str) -> None:
+def test_a_database_takes_its_password_from_the_environment(
+    database: int, name: str, login: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, GIVEN["POSTGRES_PASSWORD"])
     uri = f"tracking.uri=postgresql+psycopg://{login}@127.0.0.1:{database}/mlflow"
-    command = [sys.executable, "-m", "occupancy", "train", "--config", str(SMOKE), "--dry-run", uri]
-    environment = {**os.environ, name: GIVEN["POSTGRES_PASSWORD"]}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert GIVEN["POSTGRES_PASSWORD"] not in ended.stdout
-    assert f"{login}@127.0.0.1" in ended.stdout, "the config is shown with the name of the variable"
+    assert train.main(("--config", str(SMOKE), "--dry-run", uri)) == 0
+    output, errors = capsys.readouterr()
+    assert errors == ""
+    assert GIVEN["POSTGRES_PASSWORD"] not in output
+    assert f"{login}@127.0.0.1" in output, "the config is shown with the name of the variable"

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import json
 import os
 import re
 import resource
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -27,10 +25,10 @@ import pytest
 import torch
 import yaml
 
-from occupancy.config import LSTM, Config, Mixture, Network
-from occupancy.config.parsing import load_config
+from occupancy.config import LSTM, Config
 from occupancy.tracking import remote
-from occupancy.train import main
+from tests.e2e.trainings import SMALL_LOG, SMOKE, TINY, Ended, call, captured, read_runs
+from tests.forked import Forked
 from tests.places import ROOT
 from tests.undrawn import undrawn
 
@@ -42,50 +40,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*An input example was not provided:UserWarning"),
 ]
 
-CONFIGS = ROOT / "configs"
-SMOKE = CONFIGS / "smoke.yaml"
-SHIPPED = sorted(path for path in CONFIGS.rglob("*.yaml") if "grids" not in path.relative_to(CONFIGS).parts)
-SMALL_LOG = (
-    "data.source=simulated",
-    f"data.folds={ROOT / 'tests' / 'e2e' / 'two_folds.yaml'}",
-    "data.simulation.days=3",
-    "data.simulation.room.step_s=300",
-    "data.max_gap=600",
-)
-TINY = (*SMALL_LOG, "train.max_epochs=1", "train.members=1", "train.batch_size=256")
 ENDLESS = (*SMALL_LOG, "train.max_epochs=100000")
+# The processes of its pool import neither torch nor Lightning, which takes longer than the training.
+FOREST = (*SMALL_LOG, "model={name: random_forest, trees: 2}")
 LOADING = "training smoke: loading the log\n"
 PATIENCE_S = 300.0  # with other work on the machine, a start may take long
-
-Ended = tuple[int, str, str]
-"""Exit code, standard output and standard error of a command."""
-
-
-@dataclass
-class Runs:
-    """What a store holds: for each run its name, status and tags."""
-
-    path: Path
-    names: dict[str, str] = field(default_factory=dict)
-    statuses: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, dict[str, str]] = field(default_factory=dict)
-    with_dataset: set[str] = field(default_factory=set)
-
-    def of(self, pid: int) -> dict[str, str]:
-        """Return the status of each run of a process by the run's name."""
-        mine = [run for run, tags in self.tags.items() if tags.get("pid") == str(pid)]
-        return {self.names[run]: self.statuses[run] for run in mine}
-
-
-def read_runs(path: Path) -> Runs:
-    found = Runs(path)
-    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=30)) as connection:
-        for run, name, status in connection.execute("select run_uuid, name, status from runs"):
-            found.names[run], found.statuses[run], found.tags[run] = name, status, {}
-        for run, key, value in connection.execute("select run_uuid, key, value from tags"):
-            found.tags.setdefault(run, {})[key] = value
-        found.with_dataset = {run for (run,) in connection.execute("select destination_id from inputs")}
-    return found
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -106,11 +65,11 @@ def end(process: subprocess.Popen[str]) -> Ended:
     return process.returncode, output, errors
 
 
-def wait_until(condition: Callable[[], Any], process: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], Any], process: subprocess.Popen[str] | Forked) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if process.poll() is not None:
-            pytest.fail(f"ended with {process.returncode}: {process.communicate()}")
+            pytest.fail(f"ended with {process.returncode}")
         if time.monotonic() > deadline:
             process.kill()
             pytest.fail("nothing happened")
@@ -131,24 +90,6 @@ def snapshot(folder: Path) -> dict[str, bytes | None]:
     return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
-def call(*arguments: str) -> int:
-    """Return the exit code of the command run in this process, which spares it the imports."""
-    try:
-        return main(arguments)
-    except SystemExit as stop:
-        return int(stop.code or 0)
-
-
-def captured(*arguments: str) -> Ended:
-    """Return what the command gives if it is run in this process."""
-    with (
-        contextlib.redirect_stdout(io.StringIO()) as output,
-        contextlib.redirect_stderr(io.StringIO()) as errors,
-    ):
-        code = call(*arguments)
-    return code, output.getvalue(), errors.getvalue()
-
-
 # Two at once on a fresh store.
 
 
@@ -162,7 +103,7 @@ class Twins:
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
     folder = tmp_path_factory.mktemp("twins")
-    processes = [start(folder, *TINY, "--json", "--workers", workers) for workers in ("1", "2")]
+    processes = [start(folder, *FOREST, "--json", "--workers", workers) for workers in ("1", "2")]
     return Twins(folder, [process.pid for process in processes], [end(process) for process in processes])
 
 
@@ -233,12 +174,13 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
     told = History(tmp_path_factory.mktemp("history"))
     path, tracking = told.path, f"tracking.uri={told.store}"
     tracked_in = mlflow.get_tracking_uri()
-    killed, terminated = (start(told.folder, *ENDLESS, tracking, "--workers", "1") for _ in range(2))
+    endless = (*ENDLESS, tracking, "--workers", "1")
+    terminated, killed = start(told.folder, *endless), Forked(told.folder, "train", "--config", str(SMOKE), *endless)
     for process in (killed, terminated):
         wait_until(lambda pid=process.pid: is_training(path, pid), process)  # type: ignore[misc]
     told.training_at_once = [read_runs(path).of(process.pid) for process in (killed, terminated)]
     killed.kill()
-    end(killed)
+    killed.wait(PATIENCE_S)
     told.killed = read_runs(path).of(killed.pid)
     terminated.terminate()
     told.stopped["SIGTERM"] = Stopped(end(terminated), read_runs(path).of(terminated.pid))
@@ -252,10 +194,11 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
 
     interrupting = threading.Thread(target=interrupt)
     interrupting.start()
-    ended = captured("--config", str(SMOKE), *ENDLESS, tracking, "--workers", "1")
+    ended = captured("--config", str(SMOKE), *endless)
     interrupting.join()
     told.stopped["SIGINT"] = Stopped(ended, read_runs(path).of(os.getpid()))
-    told.last = captured("--config", str(SMOKE), *TINY, tracking, "--workers", "1", "protocol=report")
+    with undrawn():
+        told.last = captured("--config", str(SMOKE), *TINY, tracking, "--workers", "1", "protocol=report")
     yield told
     mlflow.set_tracking_uri(tracked_in)
 
@@ -276,6 +219,11 @@ def test_stopped_in_training_it_says_so_in_one_line_and_ends_its_runs_as_killed(
 
 def test_two_that_train_at_once_leave_each_others_runs_alone(history: History) -> None:
     assert history.training_at_once == [{"smoke": "RUNNING"}] * 2
+
+
+def test_networks_write_the_store_and_nothing_else(history: History) -> None:
+    names = {path.name for path in history.folder.iterdir()}
+    assert names <= {"mlflow.db", "mlflow.db.lock", "mlflow.db-journal", "mlruns"}
 
 
 def test_after_all_that_the_store_works(history: History) -> None:
@@ -574,70 +522,3 @@ def test_a_mistake_is_one_line_exit_code_2_and_nothing_written_whether_training_
     assert errors.startswith("occupancy train: ")
     assert text in errors
     assert snapshot(tmp_path) == before
-
-
-@pytest.fixture(scope="module")
-def shared_store(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], str]) -> Iterator[str]:
-    tracked_in = mlflow.get_tracking_uri()
-    yield new_store(tmp_path_factory.mktemp("shared") / "mlflow.db")
-    mlflow.set_tracking_uri(tracked_in)
-
-
-@pytest.mark.uncounted
-@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
-def test_every_config_runs(config: Path, shared_store: str, workshop: pytest.CaptureFixture[str]) -> None:
-    drawing = contextlib.nullcontext() if config.stem in {"best", "mlp_crf"} else undrawn()
-    with drawing:
-        assert call("--config", str(config), *TINY, f"tracking.uri={shared_store}", "--json", "--workers", "1") == 0
-    output, errors = workshop.readouterr()
-    assert errors == ""
-    tree = json.loads(output)
-    assert [fold["rows"] for fold in tree["folds"]] == [288] * 2
-    assert 0 < tree["metrics"]["mse_avg"] < 9
-    runs = read_runs(Path(shared_store.removeprefix("sqlite:///")))
-    assert runs.names[tree["run_id"]] == config.stem
-    assert runs.statuses[tree["run_id"]] == "FINISHED"
-    is_report = "report" in config.relative_to(CONFIGS).parts
-    assert tree["protocol"] == ("report" if is_report else "honest")
-    assert tree["model"] == (None if is_report else f"occupancy-{config.stem}@current")
-
-
-def test_the_configs_are_found() -> None:
-    assert {path.name for path in SHIPPED} >= {"lstm_regression.yaml", "lstm_classification.yaml", "smoke.yaml"}
-
-
-@pytest.mark.parametrize("config", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
-def test_every_config_is_complete_in_itself(config: Path) -> None:
-    """A key that a file leaves out would change its meaning with the program's defaults."""
-    given = yaml.safe_load(config.read_text())
-    loaded = load_config(config)
-    trained = ["train"] if isinstance(loaded.model, Network) else []
-    refined = ["decoding", "calibration"] if isinstance(loaded.model, Mixture) else []
-    assert {*given} == {"seed", "protocol", "features", "data", "model", "tracking", *trained, *refined}
-    resolved = loaded.model_dump()
-    assert {*given["model"]} == {*resolved["model"]}
-    for section in trained:
-        assert {*given[section]} == {*resolved[section]}
-
-
-def test_seeds_and_configs_go_through_one_pool_and_are_told_together(
-    workshop: pytest.CaptureFixture[str], new_store: Callable[[Path], str], tmp_path: Path
-) -> None:
-    uri = new_store(tmp_path / "mlflow.db")
-    configs = [str(CONFIGS / f"{name}.yaml") for name in ("majority", "clock")]
-    given = ["--config", *configs, "--seeds", "0", "1", "--workers", "1", *SMALL_LOG, f"tracking.uri={uri}"]
-    assert call(*given) == 0
-    output, errors = workshop.readouterr()
-    assert errors == ""
-    assert output.startswith("training majority, clock: loading the log\n4 experiments on ")
-    rows = [line.split() for line in output.splitlines()]
-    named = [row for row in rows if row[:1] in (["majority"], ["clock"])]
-    assert [row[1] for row in named if row[1].isdigit()] == ["2", "2"]
-    assert call(*given, "--json") == 0
-    tree = json.loads(workshop.readouterr().out)
-    assert [(one["name"], one["seed"]) for one in tree["experiments"]] == [
-        ("majority", 0), ("majority", 1), ("clock", 0), ("clock", 1)
-    ]  # fmt: skip
-    clock = [one["metrics"]["mse_avg"] for one in tree["experiments"][2:]]
-    assert tree["configs"][1]["mean"]["mse"] == pytest.approx(sum(clock) / 2)
-    assert {tree["experiments"][0]["model"]} == {"occupancy-majority@current"}

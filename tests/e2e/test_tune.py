@@ -39,6 +39,14 @@ search:
     model.window: [1, 2, 4]
     train.learning_rate: [1e-3, 1e-1]
 """
+FOREST = f"""{SEARCH.partition("model:")[0]}
+model: {{name: random_forest, trees: 2}}
+search:
+  over:
+    model.min_samples_leaf: [1, 5, 20]
+    model.trees: [1, 2]
+"""
+"""Seeded as a network is, but processes of a pool import neither torch nor Lightning for it, which takes longest."""
 TRIALS, FOLDS = 6, 2
 ADAPTIVE = (
     SEARCH.partition("search:")[0]
@@ -86,7 +94,7 @@ class Stopping(InProcess):
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "occupancy.tune", "--config", str(prepared(folder, SEARCH)), *arguments]
+    command = [sys.executable, "-m", "occupancy.tune", "--config", str(prepared(folder, FOREST)), *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -169,10 +177,10 @@ def told(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], s
         _, alive = psutil.wait_procs(children, timeout=20)
         told.orphans += alive
     for units in (1, TRIALS * FOLDS + 1 - told.recorded[-1]):  # while settings are tried, and while choices are tested
-        told.interrupted.append(call(folder, SEARCH, stop_after=units))
+        told.interrupted.append(call(folder, FOREST, stop_after=units))
         told.recorded.append(len(finished(folder)))
-    told.resumed = call(folder, SEARCH)
-    told.whole = call(whole, SEARCH)
+    told.resumed = call(folder, FOREST)
+    told.whole = call(whole, FOREST)
     return told
 
 

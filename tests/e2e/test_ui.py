@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -23,8 +25,16 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
+from occupancy.train import main
 from tests.browser import SIZE, options
+from tests.experiments.made_experiments import MLFLOW_WARNS, tracking_apart
 from tests.places import ROOT
+
+pytestmark = [
+    *MLFLOW_WARNS,
+    pytest.mark.uncounted,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
+]
 
 PATIENCE_S = 60.0  # with other work on the machine, a start may take long
 LINKS = "[...document.querySelectorAll('.ag-cell a')].map(link => link.textContent)"
@@ -65,13 +75,8 @@ class Page:
 def page(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]) -> Iterator[Page]:
     folder = tmp_path_factory.mktemp("ui")
     driver, chromium, make = program("chromedriver"), program("chromium"), program("make")
-    trained = subprocess.run(
-        [sys.executable, "-m", "occupancy.train", "--config", str(ROOT / "configs" / "smoke.yaml"), "--json"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with tracking_apart(), contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as trained:
+        assert main(["--config", str(ROOT / "configs" / "smoke.yaml"), "--json"]) == 0
     client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     worse = client.create_run("1", run_name="worse").info.run_id
     client.log_metric(worse, "mse_avg", 9.0)
@@ -83,7 +88,7 @@ def page(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]
         # MLflow opens its chat beside the first page that anyone visits; a person closes it.
         closed = "localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')"
         browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": closed})
-        result = json.loads(trained.stdout)
+        result = json.loads(trained.getvalue())
         yield Page(browser, address, result, folds_of(address, result["run_id"]))
 
 

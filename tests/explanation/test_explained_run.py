@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -30,6 +30,7 @@ from tests.explanation.made_models import fold_of, log_of, model
 from tests.places import ROOT
 
 pytestmark = [
+    pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     # MLflow says so of a class of its own when its pyfunc module is imported.
@@ -52,9 +53,10 @@ def config_of(folder: Path, explanation: Explanation | None) -> Config:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    tracked_in = mlflow.get_tracking_uri()
-    yield tmp_path_factory.mktemp("explained")
+def folder(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], str]) -> Iterator[Path]:
+    tracked_in, folder = mlflow.get_tracking_uri(), tmp_path_factory.mktemp("explained")
+    new_store(folder / "mlflow.db")
+    yield folder
     mlflow.set_tracking_uri(tracked_in)
 
 

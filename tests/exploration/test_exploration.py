@@ -22,8 +22,9 @@ from occupancy.exploration.parts import Picture, Section, Subject
 from occupancy.exploration.profile import every
 from occupancy.exploration.subject import open_subject
 from occupancy.plots.figure import NARROW, WIDTH
-from tests.drawn import boxes, overlapping, texts
+from tests.drawn import boxes, overlapping, settle, texts
 from tests.exploration.made_logs import subject, times
+from tests.undrawn import undrawn
 
 PROFILE = "<!doctype html><html><head><style>p{}</style></head><body><p>the profile</p></body></html>"
 TITLES = [
@@ -65,11 +66,12 @@ def pictures(found: list[Section]) -> Iterator[Picture]:
     return (picture for section in found for picture in section.pictures)
 
 
+@pytest.mark.uncounted  # other tests draw the same pictures
 @pytest.mark.parametrize("width", [WIDTH, NARROW])
 def test_texts_of_every_picture_are_inside_it_and_not_on_one_another(uci_sections: list[Section], width: float) -> None:
     for picture in pictures(uci_sections):
         figure = picture.draw(width)
-        figure.draw_without_rendering()  # which settles the ticks
+        settle(figure)
         assert figure.get_suptitle()
         assert figure.get_figwidth() == width
         drawn = boxes(figure, texts(figure))
@@ -93,7 +95,8 @@ def test_every_outer_axis_has_a_label(uci_sections: list[Section]) -> None:
 def test_the_page_stands_before_the_profile_and_nothing_may_be_fetched(
     uci: Subject, uci_sections: list[Section]
 ) -> None:
-    text = page(uci, uci_sections, PROFILE, "2024-02-03 04:05")
+    with undrawn():  # `tests/e2e/test_explore.py` makes a page with its pictures
+        text = page(uci, uci_sections, PROFILE, "2024-02-03 04:05")
     ours, profile = text.index("What is in the log Occupancy_Estimation.csv?</h1>"), text.index("the profile")
     assert ours < profile
     assert text.index("Content-Security-Policy") < text.index("<style>")
@@ -143,7 +146,7 @@ def test_an_odd_log_has_sections_whose_pictures_can_be_drawn(case: str) -> None:
     for picture in pictures(found):
         for width in (WIDTH, NARROW):
             figure = picture.draw(width)
-            figure.draw_without_rendering()  # which settles the ticks
+            settle(figure)
             assert not overlapping(boxes(figure, texts(figure))), picture.text
     assert "nan" not in " ".join(section.finding for section in found)
 
@@ -151,6 +154,7 @@ def test_an_odd_log_has_sections_whose_pictures_can_be_drawn(case: str) -> None:
 STRANGE = [r"p$\frac$q", "a$b$c_{x}", "_hidden", "<b>", "a name that goes on and on " * 3, *map(str, range(25))]
 
 
+@pytest.mark.uncounted
 def test_strange_and_many_names_are_written_as_they_are() -> None:
     rng = np.random.default_rng(0)
     counts = np.repeat(rng.integers(0, 3, 40), 10)
@@ -162,7 +166,7 @@ def test_strange_and_many_names_are_written_as_they_are() -> None:
     for picture in pictures(found):
         for width in (WIDTH, NARROW):
             figure = picture.draw(width)
-            figure.draw_without_rendering()
+            settle(figure)
             assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes(figure, texts(figure))), picture.text
     (first,) = [section for section in found if section.title == "What do the sensors read over a day?"]
     legend = first.pictures[0].draw(WIDTH).axes[1].get_legend()

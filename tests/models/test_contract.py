@@ -148,8 +148,15 @@ def variant(name: str, part: str) -> Estimator:
 
 FIRST = {small(name).key: name for name in reversed(CONFIGS)}
 """The first of the configs that are the same when small, by their key: grids of one model, for instance."""
+
+
+def marks_of(name: str, part: str) -> list[pytest.MarkDecorator]:
+    """Return that refinements of a search's config are a proof: they meet every kind of model by other configs."""
+    return [pytest.mark.proof] if name.startswith("grids/") and part not in PARTS[:2] else []
+
+
 CASES = [
-    pytest.param(name, part, id=f"{name}-{part}")
+    pytest.param(name, part, id=f"{name}-{part}", marks=marks_of(name, part))
     for name in sorted(FIRST.values())
     for part in (PARTS if takes_refinements(small(name)) else PARTS[:2])
 ]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow
@@ -10,14 +10,14 @@ import pytest
 
 from occupancy.tracking import store
 from tests.e2e.predict.home import Home, trained, write_log
-from tests.undrawn import undrawn
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def home(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[Path], str]) -> Iterator[Home]:
     tracked_in = mlflow.get_tracking_uri()
     folder = tmp_path_factory.mktemp("home")
-    with contextlib.chdir(folder), undrawn():
+    new_store(folder / "mlflow.db")
+    with contextlib.chdir(folder):
         # Dropout at prediction would give a row another mask in a longer log.
         run, lit = trained("model.mc_samples=0"), trained("features=all", "model.head=classification")
     mlflow.set_tracking_uri(tracked_in)

@@ -22,6 +22,7 @@ from occupancy.config.parsing import load_config
 from occupancy.data.schema import UCI
 from occupancy.data.source import open_log
 from tests.places import ROOT
+from tests.undrawn import undrawn
 
 SMOKE = ROOT / "configs" / "smoke.yaml"
 TINY = (
@@ -119,8 +120,9 @@ def trained(*overrides: str) -> str:
     """Return the experiment that the training recorded in the working directory, without a final model, by its id."""
     final = ["train.final=false"] if "train.final" in set(known_keys()) else []
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        assert call(train.main, "--config", str(SMOKE), *TINY, *final, *overrides, "--json") == 0
+    store = f"tracking.uri=sqlite:///{Path('mlflow.db').absolute()}"  # MLflow keeps what a relative one first meant
+    with contextlib.redirect_stdout(printed), undrawn():
+        assert call(train.main, "--config", str(SMOKE), *TINY, *final, store, *overrides, "--json") == 0
     return str(json.loads(printed.getvalue())["run_id"])
 
 

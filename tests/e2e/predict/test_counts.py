@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -168,10 +169,11 @@ def test_both_are_had_where_both_are_asked_for(home: Home, desk: Path, capsys: C
 
 
 def test_a_chain_is_decoded_in_another_way_on_request(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Home, desk: Path, new_store: Callable[[Path], str], capsys: Capture
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    new_store(desk / "mlflow.db")
     arguments = ["--run", trained("model={name: mlp_crf, hidden: [4]}"), "--csv", unlabelled(home), "--format", "csv"]
+    arguments.append(f"tracking.uri=sqlite:///{desk / 'mlflow.db'}")
     said = {}
     for decoding in ([], ["model.decoding=filter"], ["model.decoding=viterbi"]):
         capsys.readouterr()

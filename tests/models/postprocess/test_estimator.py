@@ -59,7 +59,11 @@ from tests.places import ROOT
 pytestmark = pytest.mark.filterwarnings("ignore:calibration.answered_mse.*can't be promised")
 
 MODES: Sequence[Mode] = get_args(Mode)
-EACH_MODE = pytest.mark.parametrize("mode", MODES)
+EACH_MODE = pytest.mark.parametrize(
+    "mode",
+    # Other tests run what is different in the code of the modes in between.
+    [pytest.param(mode, marks=[] if mode in {"filter", "viterbi"} else [pytest.mark.uncounted]) for mode in MODES],
+)
 FOREST = RandomForest(trees=5, head="classification")
 
 
@@ -311,8 +315,9 @@ def test_one_visit_is_enough_to_learn_from(counts: tuple[tuple[int, float], ...]
 MEMBERS: list[Single] = [Clock(), Logistic(), FOREST]
 
 
-@EACH_MODE
-@pytest.mark.parametrize("weights", ["equal", "learned"])
+@pytest.mark.parametrize(
+    ("mode", "weights"), [("filter", "learned"), ("lag", "equal"), ("smooth", "equal"), ("viterbi", "learned")]
+)
 def test_a_saved_model_predicts_the_same_to_the_last_digit(mode: Mode, weights: Any, tmp_path: Path) -> None:
     mixture = Mixture(members=MEMBERS, weights=weights)
     estimator = fit(mixture, features="physics", decoding=Decoding(mode=mode), calibration=Calibration())
