@@ -62,7 +62,9 @@ def check_stuck(scene: Scene, column: Column, people: Rows, profile: Profile | N
     busy_s, whole_s, rows = (total(part, first, last) for part in (busy, scene.seconds, known.astype(np.float64)))
     idle = _is_idle(values[first], whole_s, learned) if column.kind == "co2" else np.zeros(len(first), bool)
     suspect = (rows >= _FEWEST) & (idle | (busy_s > limit))
-    for run in np.flatnonzero(suspect if learned is not None else suspect & ~_rests(values[first], suspect)):
+    if learned is None and column.kind != "co2":  # which cannot rest while people breathe
+        suspect &= ~_rests(values[first], suspect)
+    for run in np.flatnonzero(suspect):
         start, end = int(first[run]), int(last[run])
         named = reached(busy, start, limit) if busy_s[run] > limit else reached(scene.seconds, start, _idle_s(learned))
         before = "" if learned is None else f", {learned.longest_rows:,} at most where the model was trained"
@@ -76,7 +78,8 @@ def check_stuck(scene: Scene, column: Column, people: Rows, profile: Profile | N
 def _rests(values: Floats, suspect: Rows) -> Rows:
     """Return the runs (n,) at a sensor's lowest reading, if it stays there time and again while people are in."""
     lowest: Rows = values == values.min()
-    return lowest if (lowest & suspect).sum() >= _RETURNS else np.zeros(len(values), bool)
+    left = np.diff(np.flatnonzero(lowest & suspect)) > 1  # a gap in the log may divide a run that never ended
+    return lowest if left.sum() + 1 >= _RETURNS else np.zeros(len(values), bool)
 
 
 def check_silent(

@@ -289,7 +289,7 @@ class NetworkEstimator(EstimatorBase):
         """Return one network's outputs for rows, (S, N) or (S, N, C)."""
         network: Any = self.networks[member]
         outputs = torch.empty(0)
-        for start in range(0, len(positions), EVALUATION_BATCH):
+        for start in range(0, max(len(positions), 1), EVALUATION_BATCH):
             x = windows.at(positions[start : start + EVALUATION_BATCH])
             # The same seed for every chunk: if weights are drawn, all rows share them.
             with seeded(self.config.seed, member):

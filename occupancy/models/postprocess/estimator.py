@@ -124,9 +124,10 @@ class PostprocessedEstimator(EstimatorBase):
         place = np.cumsum(needed) - 1  # of a row of the frame among those needed
         places = [place[part] for part in parts]
         found = self.base.predict(frame, needed, past)
+        known = found.answered
         found = self._decided(found if self.decoder is None else _decoded(self.decoder, found, places))
         if self.config.switch_cost:
-            found = switched(found, self._loss, self.config.switch_cost, places)
+            found = switched(found, self._loss, self.config.switch_cost, places, known)
         return found.at(rows[needed])
 
     def _decided(self, prediction: Prediction) -> Prediction:

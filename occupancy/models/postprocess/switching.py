@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from occupancy.arrays import Floats, Ints
+from occupancy.arrays import Floats, Ints, Rows
 from occupancy.prediction import Loss, Prediction, best_label
 
 
-def switched(prediction: Prediction, loss: Loss, cost: float, runs: Sequence[Ints]) -> Prediction:
+def switched(
+    prediction: Prediction, loss: Loss, cost: float, runs: Sequence[Ints], known: Rows | None = None
+) -> Prediction:
     """Return a prediction whose labels change only where it pays, see `switched_labels`; its intervals hold them."""
-    label = switched_labels(prediction.probs, prediction.mean, loss, cost, runs)
+    label = switched_labels(prediction.probs, prediction.mean, loss, cost, runs, known)
     return dataclasses.replace(
         prediction,
         label=label,
@@ -22,7 +24,9 @@ def switched(prediction: Prediction, loss: Loss, cost: float, runs: Sequence[Int
     )
 
 
-def switched_labels(probs: Floats, mean: Floats, loss: Loss, cost: float, runs: Sequence[Ints]) -> Ints:
+def switched_labels(
+    probs: Floats, mean: Floats, loss: Loss, cost: float, runs: Sequence[Ints], known: Rows | None = None
+) -> Ints:
     """Return the counts (N,) with the smallest expected loss plus the cost of changing them.
 
     Each row decides by its own probabilities and by the count of the row before it, so the counts are causal if the
@@ -34,6 +38,7 @@ def switched_labels(probs: Floats, mean: Floats, loss: Loss, cost: float, runs: 
         loss: what a wrong count costs.
         cost: what a change costs, in the unit of the loss.
         runs: positions of rows that follow each other without a gap, an array for each run.
+        known: (N,) rows that have evidence; others keep the count before them. None for all.
     """
     best = best_label(probs, mean, loss)
     if not cost:
@@ -42,11 +47,12 @@ def switched_labels(probs: Floats, mean: Floats, loss: Loss, cost: float, runs: 
     found = best.copy()
     least = losses[np.arange(len(best)), best]
     for run in runs:
-        held = int(best[run[0]])
+        held: int | None = None
         for row, other in zip(run.tolist(), best[run].tolist(), strict=True):
-            if other != held and losses[row, held] - least[row] > cost:
+            is_known = known is None or known[row]
+            if is_known and (held is None or (other != held and losses[row, held] - least[row] > cost)):
                 held = other
-            found[row] = held
+            found[row] = other if held is None else held
     return found
 
 

@@ -137,3 +137,12 @@ def test_a_count_between_two_others_does_not_flicker() -> None:
     np.testing.assert_array_equal(
         switched_labels(probs, mean, "squared", 0.5, [np.arange(40)]), labels((0, 20), (1, 20))
     )
+
+
+def test_rows_without_evidence_keep_the_count_before_them() -> None:
+    mean = np.array([1.0, 0.0, 1.0, 0.3, 0.3])
+    probs = np.stack([1 - mean / 2, np.zeros(5), mean / 2], axis=1)
+    known = np.array([False, True, False, True, True])
+    runs = [np.arange(5), np.empty(0, np.int64)]
+    assert switched_labels(probs, mean, "squared", 0.5, runs, known).tolist() == [1, 0, 0, 0, 0]
+    assert switched_labels(probs, mean, "squared", 0.5, runs).tolist() == [1, 0, 1, 1, 1]
