@@ -60,13 +60,13 @@ def key_of(tree: dict[str, Any], loss: Loss | None) -> str:
 def _put_decision(tree: dict[str, Any], loss: Loss | None) -> None:
     """Put the loss where earlier versions had the choice of the count: into the calibration, if there is one."""
     labels = {str(known): label for label, known in EARLIER_LABELS.items()}
-    decision = tree.pop("decision")
-    if decision is not None and not decision["switch_cost"]:
-        del decision["switch_cost"]
+    decision = tree.pop("decision") or {}
+    cost = decision.pop("switch_cost", 0.0)
+    if cost:
+        decision["switch_cost"] = cost
     if tree["calibration"] is not None:
         tree["calibration"]["label"] = labels.get(str(loss), loss)
-        decision = None if decision is None or "switch_cost" not in decision else decision
-    if decision is not None:
+    if decision and (cost or tree["calibration"] is None):
         tree["decision"] = decision
     for part in ("decoding", "calibration"):
         if tree[part] is None:
