@@ -114,6 +114,10 @@ class Fold:
         """Return the fold itself; a room that is not read yet is read by its own `load`."""
         return self
 
+    def learned(self, *, validation: bool) -> Rows:
+        """Return the rows (N,) that a model of the fold learns, with or without those that choose its epochs."""
+        return self.train | self.validation if validation else self.train
+
     def seen(self, rows: Rows) -> Rows:
         """Return rows (N,) of parts, and the rows without a count among them, whose sensors may be read with theirs."""
         if self.unlabelled is None:

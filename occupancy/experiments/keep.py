@@ -51,7 +51,7 @@ def keep_model(result: Fitted) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fold, config = result.fold, result.estimator.config
-        learned = fold.train | fold.validation if config.learns_validation else fold.train
+        learned = fold.learned(validation=config.learns_validation)
         read = [column.name for column in columns_read(config, fold.log.schema)]
         profile = learn(fold.log, fold.seen(learned), read)  # rows without a count, too, show what the sensors read
         save(result.estimator, fold.log.schema, folder, profile)

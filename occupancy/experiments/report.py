@@ -136,21 +136,25 @@ def waiting_lines(plan: Plan) -> list[str]:
     config, settings = plan.config, plan.config.model
     if plan.log is None or not isinstance(settings, Mixture):
         return []
-    folds = [*plan.folds, *([final_fold(plan.folds)] if config.has_final else [])]
-    learned = [fold.train | fold.validation if config.learns_validation else fold.train for fold in plan.folds]
-    learned += [fold.train | fold.validation for fold in folds[len(learned) :]]
-    days = [days_with_people(fold, rows) for fold, rows in zip(folds, learned, strict=True)]
+    days = [days_with_people(fold, fold.learned(validation=config.learns_validation)) for fold in plan.folds]
     hour = [member.name for member in settings.members if knows_hour(member)]
-    without = [str(fold.number) for fold, known in zip(plan.folds, days, strict=False) if known < settings.rhythm_days]
+    without = [str(fold.number) for fold, known in zip(plan.folds, days, strict=True) if known < settings.rhythm_days]
     if not without or not hour or len(hour) == len(settings.members):
         return []
-    where = f"fold{'s' if len(without) > 1 else ''} {', '.join(without)}"
-    if config.has_final and days[-1] >= settings.rhythm_days:
-        where += ", but in the model to use"
-    elif len(without) == len(plan.folds):
-        where = "any model"
-    named = f"{', '.join(hour)}, which know the hour"
-    return [f"waiting  {named}, for {settings.rhythm_days} days with people: not in {where}"]
+    if len(without) < len(plan.folds):
+        where = f"not in fold{'s' if len(without) > 1 else ''} {', '.join(without)}"
+    elif config.has_final and _final_days(plan) >= settings.rhythm_days:
+        where = "only in the model to use"
+    else:
+        where = "not in any model"
+    need = "needs" if len(hour) == 1 else "need"
+    return [f"waiting  {', '.join(hour)} {need} {settings.rhythm_days} days with people: {where}"]
+
+
+def _final_days(plan: Plan) -> int:
+    """Return how many days with people the model to use learns."""
+    final = final_fold(plan.folds)
+    return days_with_people(final, final.learned(validation=True))
 
 
 def record_lines(config: Config, run_id: str) -> list[str]:

@@ -108,7 +108,7 @@ def _explain_busiest(result: FoldResult, backgrounds: int, where: str) -> tuple[
     tested = np.flatnonzero(fold.test)
     can = explainable(estimator, fold.log, fold.test)[tested]
     place = int(np.where(can, result.prediction.mean, -np.inf).argmax())
-    learned = fold.train | fold.validation if estimator.config.learns_validation else fold.train
+    learned = fold.learned(validation=estimator.config.learns_validation)
     try:
         moment = explain(estimator, fold.log, int(tested[place]), learned, backgrounds)
     except InputError as error:

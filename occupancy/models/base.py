@@ -74,7 +74,7 @@ class EstimatorBase:
 
     def learned(self, fold: Fold) -> Rows:
         """Return the rows (N,) of a fold that the fitted model has learned from."""
-        return fold.train | fold.validation if self.config.learns_validation else fold.train
+        return fold.learned(validation=self.config.learns_validation)
 
     def write(self, folder: Path, **learned: Any) -> None:
         """Write the experiment and what was learned as JSON into a folder."""

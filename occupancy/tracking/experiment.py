@@ -12,7 +12,7 @@ from occupancy.errors import InputError
 from occupancy.tracking import view
 from occupancy.tracking.guard import store_errors
 from occupancy.tracking.run import end_orphans
-from occupancy.tracking.sqlite import is_made, sqlite_path
+from occupancy.tracking.sqlite import is_made, mlflow_address, sqlite_path
 from occupancy.tracking.store import impatient, prepare_store, refuse_deleted
 
 
@@ -26,7 +26,7 @@ def check_experiment(tracking: Tracking) -> None:
     if path is not None and not is_made(path):
         return
     with store_errors(tracking.uri), impatient():
-        found = MlflowClient(tracking.uri.plain()).get_experiment_by_name(tracking.experiment)
+        found = MlflowClient(mlflow_address(tracking.uri)).get_experiment_by_name(tracking.experiment)
     if found is not None:
         refuse_deleted(found, tracking)
 
@@ -43,7 +43,7 @@ def open_experiment(tracking: Tracking) -> tuple[MlflowClient, str]:
         raise InputError(f"MLflow run {found.info.run_id} is open in this process; end it by mlflow.end_run() first")
     prepare_store(tracking.uri)
     with store_errors(tracking.uri):
-        mlflow.set_tracking_uri(tracking.uri.plain())  # what MLflow's models are logged and registered by
+        mlflow.set_tracking_uri(mlflow_address(tracking.uri))  # what MLflow's models are logged and registered by
         client = MlflowClient()
         experiment_id = make_experiment(client, tracking)
         end_orphans(client)

@@ -18,6 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from occupancy.config import EACH_ROOM, Tracking
 from occupancy.config.address import Address
 from occupancy.errors import InputError
+from occupancy.tracking.sqlite import mlflow_address
 from occupancy.tracking.store import asked, check_there
 
 UNKNOWN = {ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)}
@@ -80,7 +81,7 @@ def fetched(tracking: Tracking, recorded: Recorded) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             place = download_artifacts(
-                recorded.uri, dst_path=None if is_local else scratch, tracking_uri=tracking.uri.plain()
+                recorded.uri, dst_path=None if is_local else scratch, tracking_uri=mlflow_address(tracking.uri)
             )
         except (MlflowException, OSError) as error:
             check_there(tracking.uri)

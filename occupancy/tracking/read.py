@@ -19,9 +19,9 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from occupancy.config import EACH_ROOM, LEAVE_ROOMS_OUT, Tracking
-from occupancy.config.address import Address
 from occupancy.errors import InputError
 from occupancy.tracking import store
+from occupancy.tracking.sqlite import mlflow_address
 from occupancy.tracking.stored_runs import FoldRows, FoldRun, Run, Unusable
 
 PREDICTIONS = "predictions.csv"
@@ -145,5 +145,5 @@ def _text(artifact_uri: str, name: str, tracking_uri: str) -> str:
         return path.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         there = f"{artifact_uri.rstrip('/')}/{name}"
-        copy = mlflow.artifacts.download_artifacts(there, dst_path=folder, tracking_uri=Address(tracking_uri).plain())
+        copy = mlflow.artifacts.download_artifacts(there, dst_path=folder, tracking_uri=mlflow_address(tracking_uri))
         return Path(copy).read_text(encoding="utf-8")

@@ -45,6 +45,24 @@ def sqlite_path(uri: str) -> Path | None:
     return Path(url.database).absolute()
 
 
+def mlflow_address(uri: str) -> str:
+    """Return the address of a store as MLflow is to be given it: with its secrets, an SQLite file by its whole path.
+
+    MLflow keeps a connection for each address, so ``sqlite:///mlflow.db`` would stay the file of the folder where it
+    was first used, also after the process went to another.
+
+    Raises:
+        InputError: the address can't be read, or has a variable that is not set.
+    """
+    address = Address(uri)
+    path = sqlite_path(address)
+    if path is None:
+        return address.plain()
+    whole = parse(address).set(database=str(path)).render_as_string(hide_password=False)
+    # Where a folder's name has to be quoted (? and %), MLflow makes another one of the quoted name.
+    return whole if str(path) in whole else address.plain()
+
+
 def parse(address: Address) -> sqlalchemy.URL:
     """Return the parts of the address of a database.
 

@@ -18,7 +18,7 @@ from occupancy.config.address import Address
 from occupancy.errors import InputError
 from occupancy.tracking.guard import store_errors
 from occupancy.tracking.remote import PATIENCE_S, PORTS, check_database, check_server
-from occupancy.tracking.sqlite import SUPPORTED, check_sqlite, is_made, sqlite_path
+from occupancy.tracking.sqlite import SUPPORTED, check_sqlite, is_made, mlflow_address, sqlite_path
 
 
 def check_store(uri: str) -> None:
@@ -64,7 +64,7 @@ def asked(tracking: Tracking) -> Iterator[MlflowClient]:
     """
     check_there(tracking.uri)
     with store_errors(tracking.uri), impatient():
-        yield MlflowClient(tracking.uri.plain())
+        yield MlflowClient(mlflow_address(tracking.uri))
 
 
 def refuse_deleted(experiment: Experiment, tracking: Tracking) -> None:

@@ -221,13 +221,16 @@ def test_members_that_wait_for_days_with_people_are_named_with_the_folds_without
 
     per_fold = [days(fold.train | fold.validation) for fold in result.plan.folds]
     whole = days(np.logical_or.reduce([fold.train | fold.validation | fold.test for fold in result.plan.folds]))
-    without = [str(fold.number) for fold, known in zip(result.plan.folds, per_fold, strict=True) if known < whole]
-    assert without, "some folds have fewer days than the model to use"
-    told = f"waiting  clock, logistic, which know the hour, for {whole} days with people: not in folds"
-    assert waiting(whole) == [f"{told} {', '.join(without)}, but in the model to use"]
+    most, told = max(per_fold), "waiting  clock, logistic need {} days with people: "
+    without = [str(fold.number) for fold, known in zip(result.plan.folds, per_fold, strict=True) if known < most]
+    assert without
+    assert most < whole, "the folds have fewer days than the model to use, and not the same"
+    where = f"fold{'s' if len(without) > 1 else ''} {', '.join(without)}"
+    assert waiting(most) == [f"{told.format(most)}not in {where}"]
+    assert waiting(whole) == [f"{told.format(whole)}only in the model to use"]
     assert waiting(min(per_fold)) == []
-    assert waiting(whole + 1)[0].endswith("days with people: not in any model")
-    assert waiting(max(per_fold) + 1, train=Train(final=False))[0].endswith("not in any model")
+    assert waiting(whole + 1) == [f"{told.format(whole + 1)}not in any model"]
+    assert waiting(most + 1, train=Train(final=False)) == [f"{told.format(most + 1)}not in any model"]
 
 
 def test_the_references_stand_below_the_pooled_scores_in_the_columns_of_theirs(result: Result) -> None:

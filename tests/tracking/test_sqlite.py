@@ -5,11 +5,15 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import mlflow
 import pytest
 
+from occupancy.config import Tracking
 from occupancy.errors import InputError
-from occupancy.tracking.sqlite import is_damaged, sqlite_path
-from occupancy.tracking.store import check_store
+from occupancy.tracking.experiment import open_experiment
+from occupancy.tracking.sqlite import is_damaged, mlflow_address, sqlite_path
+from occupancy.tracking.store import asked, check_store
+from tests.experiments.made_experiments import tracking_apart
 
 
 @pytest.fixture
@@ -61,6 +65,32 @@ def test_the_kind_may_be_written_in_any_case_and_with_the_driver(
     monkeypatch.chdir(tmp_path)
     for uri in ("SQLite:///x.db", "sqlite+pysqlite:///x.db", "sqlite:///x.db?timeout=30"):
         assert sqlite_path(uri) == tmp_path / "x.db"
+
+
+def test_mlflow_gets_the_whole_path_of_a_file_and_any_other_address_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET", "a b")
+    assert mlflow_address("SQLite:///x.db?timeout=30") == f"sqlite:///{tmp_path}/x.db?timeout=30"
+    assert mlflow_address("http://me:${SECRET}@host:1") == "http://me:a%20b@host:1"
+    (tmp_path / "what?").mkdir()
+    monkeypatch.chdir(tmp_path / "what?")
+    assert mlflow_address("sqlite:///x.db") == "sqlite:///x.db", "no address can say it otherwise"
+
+
+def test_a_process_that_goes_to_another_folder_uses_the_store_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tracking_apart():
+        for name in ("first", "second"):
+            (tmp_path / name).mkdir()
+            monkeypatch.chdir(tmp_path / name)
+            client, made = open_experiment(Tracking(experiment=name))
+            assert client.get_experiment(made).artifact_location == (tmp_path / name / "mlruns").as_uri()
+            assert sqlite_path(mlflow.get_tracking_uri()) == tmp_path / name / "mlflow.db"
+            with asked(Tracking(experiment=name)) as asking:
+                assert {found.name for found in asking.search_experiments()} == {"Default", name}
 
 
 @pytest.mark.parametrize(
