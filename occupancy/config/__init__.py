@@ -25,6 +25,7 @@ from occupancy.config.model import (
     Model,
     Network,
     RandomForest,
+    RoomModel,
     Single,
 )
 from occupancy.config.postprocess import Calibration, Decision, Decoding, Loss
@@ -63,6 +64,7 @@ __all__ = [
     "Period",
     "RandomForest",
     "Room",
+    "RoomModel",
     "Section",
     "Simulation",
     "Span",

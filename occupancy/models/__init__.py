@@ -23,6 +23,7 @@ from occupancy.config import (
     MassBalance,
     Mixture,
     RandomForest,
+    RoomModel,
 )
 from occupancy.data.log import Log
 from occupancy.errors import InputWarning
@@ -49,7 +50,7 @@ def check_sensors(log: Log, config: Config) -> None:
         )
 
 
-def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case for each model)
+def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case for each model)
     """Return the unfitted model that an experiment asks for."""
     if any(part is not None for part in (config.decoding, config.calibration, config.decision)):
         from occupancy.models.postprocess.estimator import PostprocessedEstimator
@@ -82,6 +83,10 @@ def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case for ea
             from occupancy.models.mass_balance import MassBalanceEstimator
 
             return MassBalanceEstimator(config, settings)
+        case RoomModel() as settings:
+            from occupancy.models.room_model.estimator import RoomModelEstimator
+
+            return RoomModelEstimator(config, settings)
         case Mixture() as settings:
             from occupancy.models.mixture import MixtureEstimator
 
