@@ -66,16 +66,17 @@ docs: $(DOCUMENTING)  ## build the documentation: open site/index.html
 	@echo "page     site/index.html"
 
 # A file's tests stay in one process, which so makes what they share once.
-PYTEST_AT_ONCE = $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+PYTEST_AT_ONCE = pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 
-test: $(INSTALLED)  ## run the tests in PROCESSES at once; PYTEST are options for pytest
-	$(PYTEST_AT_ONCE) -m "not proof" --cov --cov-report=term $(PYTEST)
+test: $(INSTALLED)  ## run the tests in PROCESSES at once; with PYTEST, options for pytest, without coverage
+	$(BIN)/python $(if $(PYTEST),,-W "ignore:Unable to activate pytest:RuntimeWarning" -m slipcover --json --out .coverage.json) -m $(PYTEST_AT_ONCE) -m "not proof" $(PYTEST)
+	@$(if $(PYTEST),,$(BIN)/python -m slipcover --merge .coverage.json --out .coverage.json --fail-under 95)
 
 proofs: $(INSTALLED)  ## run the long proofs, and search the properties with many more examples; tens of minutes
-	$(PYTEST_AT_ONCE) -m "proof or hypothesis" --hypothesis-profile=proofs $(PYTEST)
+	$(BIN)/python -m $(PYTEST_AT_ONCE) -m "proof or hypothesis" --hypothesis-profile=proofs $(PYTEST)
 
 fuzz: $(INSTALLED)  ## try thousands of spoiled logs, settings, models and requests; minutes
-	$(PYTEST_AT_ONCE) tests/fuzz --hypothesis-profile=fuzz $(PYTEST)
+	$(BIN)/python -m $(PYTEST_AT_ONCE) tests/fuzz --hypothesis-profile=fuzz $(PYTEST)
 
 audit: $(AUDITING)  ## ask PyPI for known faults of the libraries in constraints.txt; needs a network
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
@@ -92,7 +93,7 @@ ui: $(INSTALLED)  ## show the recorded runs in the browser
 	$(BIN)/python -m occupancy.ui --port $(PORT) $(if $(STORE),tracking.uri=$(STORE))
 
 clean:  ## remove the environment, caches and recorded runs
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .coverage build dist *.egg-info
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .coverage.json build dist *.egg-info
 	rm -rf mlflow.db mlflow.db.lock mlflow.db-journal mlruns reports site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -10,9 +10,7 @@ import os
 import shutil
 import signal
 import socket
-import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,40 +37,16 @@ settings.load_profile("tests")
 IMPORTED = ("torch", "pytorch_lightning", "mlflow", "skops.io", "sklearn.ensemble", "pandera", "scipy.signal")
 
 
-@contextmanager
-def unmeasured() -> Iterator[None]:
-    """Pause the coverage, if there is one: it costs half as much time again."""
-    measuring = sys.modules["coverage"].Coverage.current() if "coverage" in sys.modules else None
-    if measuring is None:
-        yield
-        return
-    measuring.stop()
-    try:
-        yield
-    finally:
-        measuring.start()
-
-
 def pytest_sessionstart() -> None:
     """Import the libraries that almost every test needs, in the processes that carry tests out."""
     if "PYTEST_XDIST_WORKER" in os.environ:
-        with unmeasured():
-            for name in IMPORTED:
-                import_module(name)
+        for name in IMPORTED:
+            import_module(name)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of whole commands, which take longest: with several processes none is to end alone."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Pause the coverage for tests marked ``uncounted`` and for their fixtures."""
-    if item.get_closest_marker("uncounted") is None:
-        return (yield)
-    with unmeasured():
-        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,7 +28,6 @@ from occupancy.experiments.run import conduct_one
 from tests.places import ROOT
 
 pytestmark = [
-    pytest.mark.uncounted,
     pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),

@@ -70,7 +70,6 @@ def test_rooms_whose_names_repeat_do_not_end_up_in_one_group() -> None:
 MODELS: list[Model] = [LSTM(window=3, layers=1, hidden=4), RandomForest(trees=3), MassBalance()]
 
 
-@pytest.mark.uncounted
 @pytest.mark.filterwarnings("ignore:mass_balance")  # a room turned upside down is aired oddly
 @pytest.mark.parametrize("run", [run_fold, validate_fold])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

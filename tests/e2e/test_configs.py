@@ -41,7 +41,6 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory, new_store: Callable[[
     mlflow.set_tracking_uri(tracked_in)
 
 
-@pytest.mark.uncounted
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_config_runs(config: Path, shared_store: str, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     brief = write_brief(config, desk)

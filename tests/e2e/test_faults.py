@@ -32,7 +32,6 @@ from tests.forked import Forked
 from tests.places import ROOT
 
 pytestmark = [
-    pytest.mark.uncounted,
     pytest.mark.usefixtures("no_drawing"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),

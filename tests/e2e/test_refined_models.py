@@ -23,7 +23,6 @@ from tests.e2e.trainings import CONFIGS, write_brief
 from tests.places import ROOT
 
 pytestmark = [
-    pytest.mark.uncounted,
     pytest.mark.usefixtures("no_drawing"),
     # MLflow says so of a class of its own when its pyfunc module is imported.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),

@@ -26,7 +26,6 @@ from tests.secret_addresses import FORMS, leaked
 
 pytestmark = [
     *MLFLOW_WARNS,
-    pytest.mark.uncounted,
     pytest.mark.usefixtures("no_drawing"),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
 ]

@@ -50,7 +50,6 @@ from tests.places import ROOT
 
 pytestmark = [
     pytest.mark.postgres,
-    pytest.mark.uncounted,
     # MLflow says so of a class of its own when its pyfunc module is imported.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]

@@ -63,7 +63,6 @@ search:
 )
 
 pytestmark = [
-    pytest.mark.uncounted,
     pytest.mark.usefixtures("no_drawing"),
     # MLflow asks SQLAlchemy for what SQLAlchemy is about to give up.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),

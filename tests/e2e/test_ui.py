@@ -32,7 +32,6 @@ from tests.places import ROOT
 
 pytestmark = [
     *MLFLOW_WARNS,
-    pytest.mark.uncounted,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"),
 ]
 

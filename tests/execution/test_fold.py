@@ -77,10 +77,7 @@ def blocked_fold() -> Fold:
     return Fold(2, room_log(), span((30, 80), (100, 170)), span((170, 200)), span((0, 30), (80, 100)))
 
 
-FOLDS = pytest.mark.parametrize(
-    "fold_of",
-    [forward_fold, pytest.param(blocked_fold, marks=pytest.mark.uncounted)],  # both run the same lines
-)
+FOLDS = pytest.mark.parametrize("fold_of", [forward_fold, blocked_fold])
 
 
 def config_of(**changes: Any) -> Config:

@@ -66,7 +66,6 @@ def pictures(found: list[Section]) -> Iterator[Picture]:
     return (picture for section in found for picture in section.pictures)
 
 
-@pytest.mark.uncounted  # other tests draw the same pictures
 @pytest.mark.parametrize("width", [WIDTH, NARROW])
 def test_texts_of_every_picture_are_inside_it_and_not_on_one_another(uci_sections: list[Section], width: float) -> None:
     for picture in pictures(uci_sections):
@@ -154,7 +153,6 @@ def test_an_odd_log_has_sections_whose_pictures_can_be_drawn(case: str) -> None:
 STRANGE = [r"p$\frac$q", "a$b$c_{x}", "_hidden", "<b>", "a name that goes on and on " * 3, *map(str, range(25))]
 
 
-@pytest.mark.uncounted
 def test_strange_and_many_names_are_written_as_they_are() -> None:
     rng = np.random.default_rng(0)
     counts = np.repeat(rng.integers(0, 3, 40), 10)

@@ -36,7 +36,6 @@ from occupancy.prediction import Prediction
 from tests.models.made_visits import DATA, garbled, sensors
 from tests.places import ROOT
 
-pytestmark = pytest.mark.uncounted
 CONFIGS = sorted(path.relative_to(ROOT / "configs").as_posix() for path in (ROOT / "configs").rglob("*.yaml"))
 MODES = get_args(Mode)
 PARTS = ("plain", "pooled", "calibrated", *MODES, "pooled and filtered")

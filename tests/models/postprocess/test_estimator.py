@@ -59,11 +59,7 @@ from tests.places import ROOT
 pytestmark = pytest.mark.filterwarnings("ignore:calibration.answered_mse.*can't be promised")
 
 MODES: Sequence[Mode] = get_args(Mode)
-EACH_MODE = pytest.mark.parametrize(
-    "mode",
-    # Other tests run what is different in the code of the modes in between.
-    [pytest.param(mode, marks=[] if mode in {"filter", "viterbi"} else [pytest.mark.uncounted]) for mode in MODES],
-)
+EACH_MODE = pytest.mark.parametrize("mode", MODES)
 FOREST = RandomForest(trees=5, head="classification")
 
 

@@ -179,7 +179,7 @@ def test_the_labels_of_a_visit_change_nothing_in_its_own_probabilities(model: ob
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-@pytest.mark.parametrize("features", ["no_light", pytest.param("centred_physics", marks=pytest.mark.uncounted)])
+@pytest.mark.parametrize("features", ["no_light", "centred_physics"])
 def test_test_rows_change_nothing_at_all(model: object, features: str) -> None:
     fold = simulated_fold()
     other = dataclasses.replace(fold, log=garbled(fold.log, fold.test))
