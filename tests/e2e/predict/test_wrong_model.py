@@ -59,8 +59,8 @@ def new_store() -> str:
 
 def among(home: Home) -> str:
     """Return the address of a store with a dozen registered models, one of which has a version."""
-    shutil.copy(home.folder / "mlflow.db", "registered.db")
-    client = MlflowClient("sqlite:///registered.db")
+    copy = Path(shutil.copy(home.folder / "mlflow.db", "registered.db")).absolute()
+    client = MlflowClient(f"sqlite:///{copy}")  # MLflow keeps what a relative address first meant
     for found in client.search_registered_models():
         client.delete_registered_model(found.name)
     for name in ("occupancy-best", "occupancy-lstm", *(f"other-{number}" for number in range(1, 11))):
