@@ -39,6 +39,7 @@ def run_filter(
     initial: Floats,
     start_ppm: tuple[float, float],
     keep: bool,
+    outliers: float = OUTLIERS,
 ) -> tuple[Floats, Floats]:
     """Return the log-likelihood of each candidate, (B,), and if they are kept, its probabilities of each count.
 
@@ -58,6 +59,7 @@ def run_filter(
         initial: (C,) probability of each count at the start of a run.
         start_ppm: mean and standard deviation of the CO2 in the room at the start of a run.
         keep: whether to keep the probabilities.
+        outliers: share of CO2 readings that tell nothing.
     """
     candidates, rows, classes = len(constants), len(pace), len(initial)
     probs = np.empty((candidates, rows if keep else 0, classes))
@@ -66,7 +68,7 @@ def run_filter(
     for each in range(candidates):
         found[each] = _filter(
             constants[each], steps[each], matrices, starts, pace, place, co2_ppm, size, evidence, labels, initial,
-            usual, probs[each], keep,
+            usual, probs[each], keep, outliers,
         )  # fmt: skip
     return found, probs
 
@@ -87,6 +89,7 @@ def _filter(  # pragma: no cover (compiled)
     usual: Floats,
     probs: Floats,
     keep: bool,
+    outliers: float,
 ) -> float:
     classes, total = len(initial), 0.0
     state, moved = np.zeros((classes, _STATE)), np.zeros((classes, 8))
@@ -99,7 +102,7 @@ def _filter(  # pragma: no cover (compiled)
             for count in range(classes):
                 if count != labels[row]:
                     state[count, WEIGHT] = 0.0
-        total += _read(state, co2_ppm[row], evidence[row], constants)
+        total += _read(state, co2_ppm[row], evidence[row], constants, outliers)
         if keep:
             probs[row] = state[:, WEIGHT]
     return total
@@ -152,14 +155,16 @@ def _step(
 
 
 @njit(cache=True)
-def _read(state: Floats, co2_ppm: float, evidence: Floats, constants: Floats) -> float:  # pragma: no cover
+def _read(
+    state: Floats, co2_ppm: float, evidence: Floats, constants: Floats, outliers: float
+) -> float:  # pragma: no cover
     """Take the readings of a row into the state; return their log-likelihood."""
     highest = -np.inf
     known = not np.isnan(co2_ppm)
     for count in range(len(state)):
         score = np.log(max(state[count, WEIGHT], 1e-300)) + evidence[count]
         if known and state[count, WEIGHT] > 0:
-            score += np.log(_take(state[count], co2_ppm - constants[OUTDOOR], constants[NOISE]))
+            score += np.log(_take(state[count], co2_ppm - constants[OUTDOOR], constants[NOISE], outliers))
         if state[count, WEIGHT] == 0:
             score = -np.inf
         state[count, WEIGHT] = score
@@ -173,7 +178,7 @@ def _read(state: Floats, co2_ppm: float, evidence: Floats, constants: Floats) ->
 
 
 @njit(cache=True)
-def _take(one: Floats, reading: float, noise: float) -> float:  # pragma: no cover
+def _take(one: Floats, reading: float, noise: float, outliers: float) -> float:  # pragma: no cover
     """Update one Gaussian by a reading above outdoors; return the density of the reading.
 
     The reading may be an outlier. What remains is a mixture of the updated Gaussian and of the one before, of which the
@@ -182,8 +187,8 @@ def _take(one: Floats, reading: float, noise: float) -> float:  # pragma: no cov
     error = reading - one[EXCESS] - one[OFF]
     to_excess, to_off = one[VAR] + one[COV], one[COV] + one[VAR_OFF]
     var = to_excess + to_off + noise
-    density = (1 - OUTLIERS) * np.exp(-0.5 * error * error / var) / np.sqrt(2 * np.pi * var)
-    total = density + OUTLIERS / OUTLIER_PPM
+    density = (1 - outliers) * np.exp(-0.5 * error * error / var) / np.sqrt(2 * np.pi * var)
+    total = max(density + outliers / OUTLIER_PPM, 1e-300)
     sound = density / total
     gain, gain_off = to_excess / var, to_off / var
     one[EXCESS] += sound * gain * error
