@@ -66,11 +66,12 @@ def paths(case: Case) -> tuple[Ints, Floats]:
     scores = np.log(case.initial[every[:, 0]]) + case.evidence[0, every[:, 0]]
     for row in range(1, rows):
         scores += np.log(case.matrices[row, every[:, row - 1], every[:, row]]) + case.evidence[row, every[:, row]]
-    return every, np.exp(scores)
+    return every, np.asarray(np.exp(scores))
 
 
 def shares(every: Ints, weights: Floats, row: int, classes: int) -> Floats:
-    return np.array([weights[every[:, row] == count].sum() for count in range(classes)]) / weights.sum()
+    found = [weights[every[:, row] == count].sum() for count in range(classes)]
+    return np.array(found) / float(weights.sum())
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -130,7 +131,8 @@ def simulated(rows: int, seed: int, classes: int) -> Case:
 
 
 def _drawn(probs: Floats, rng: Generator) -> Ints:
-    return (probs.cumsum(axis=1) < rng.random((len(probs), 1))).sum(axis=1).clip(max=probs.shape[1] - 1)
+    drawn = (probs.cumsum(axis=1) < rng.random((len(probs), 1))).sum(axis=1)
+    return np.asarray(np.minimum(drawn, probs.shape[1] - 1))
 
 
 def _moved(before: Ints, after: Ints, air: Floats, rng: Generator) -> Floats:
@@ -206,11 +208,9 @@ def test_one_bad_reading_does_not_decide() -> None:
 
 def test_a_run_begins_anew() -> None:
     case = simulated(rows=12, seed=3, classes=3)
-    twice = Case(
-        *(np.concatenate([part, part]) for part in (case.matrices, case.evidence)),
-        case.initial,
-        *(np.concatenate([part, part]) for part in (case.co2_ppm, case.hours, case.labels)),
-    )
+    matrices, evidence = np.tile(case.matrices, (2, 1, 1)), np.tile(case.evidence, (2, 1))
+    co2_ppm, hours, labels = np.tile(case.co2_ppm, 2), np.tile(case.hours, 2), np.tile(case.labels, 2)
+    twice = Case(matrices, evidence, case.initial, co2_ppm, hours, labels)
     rows = np.arange(24)
     steps = exact_steps(np.array([[RATE]]), np.array([[MIXING]]), twice.hours[None])
     constants = np.array([[PERSON, NOISE, WANDER, OFFSET, SHARE, OUTDOOR]])
