@@ -10,11 +10,13 @@ import pytest
 from numpy.random import Generator, default_rng
 
 from occupancy.arrays import Floats, Ints
-from occupancy.models.room_model.recursion import OUTLIER_PPM, OUTLIERS, run_filter, smooth
+from occupancy.models.room_model.recursion import OUTLIER_PPM, OUTLIERS, Inputs, run_filter, smooth
 from occupancy.room.sensed import exact_steps
 
 PERSON, NOISE, WANDER, OFFSET, SHARE, OUTDOOR = 200.0, 9.0, 25.0, 8.0, 0.0, 410.0
 RATE, MIXING = 0.8, 0.2
+CONSTANTS = np.array([[PERSON, NOISE, WANDER, OFFSET, SHARE, OUTDOOR]])
+SINGLE = np.ones((1, 1))
 START, NEAR = (600.0, 150.0), (600.0, 20.0)
 
 
@@ -29,24 +31,36 @@ class Case:
     hours: Floats
     labels: Ints
 
-    def run(self, start: tuple[float, float] = START, outliers: float = OUTLIERS) -> tuple[float, Floats]:
-        """Return the log-likelihood, and the filter's probabilities (T, C)."""
-        rows = len(self.evidence)
-        starts = np.arange(rows) == 0
-        steps = exact_steps(np.array([[RATE]]), np.array([[MIXING]]), self.hours[None])
-        constants = np.array([[PERSON, NOISE, WANDER, OFFSET, SHARE, OUTDOOR]])
-        row = np.arange(rows)
-        found, probs = run_filter(
-            constants, steps, self.matrices, starts, row, row, self.co2_ppm, np.ones(rows), self.evidence, self.labels,
-            self.initial, start, True, outliers,
-        )  # fmt: skip
-        return float(found[0]), probs[0]
+    def run(
+        self, start: tuple[float, float] = START, outliers: float = OUTLIERS, every: int = 1000
+    ) -> tuple[float, Floats]:
+        """Return the log-likelihood, and the filter's probabilities (T, C), of runs of so many rows."""
+        steps = exact_steps(np.array(RATE), np.array(MIXING), self.hours)[None, :, None]
+        found, probs = run_filter(CONSTANTS, steps, self.inputs(SINGLE, np.ones(1), start, every), True, outliers)
+        return float(found[0]), probs[0, :, 0]
+
+    def inputs(self, airing: Floats, initial: Floats, start: tuple[float, float] = START, every: int = 1000) -> Inputs:
+        """Return what the recursion reads, with regimes that follow each other by one matrix (R, R)."""
+        rows = np.arange(len(self.evidence))
+        return Inputs(
+            matrices=self.matrices,
+            airings=np.tile(airing, (len(rows), 1, 1)),
+            starts=rows % every == 0,
+            pace=rows,
+            place=rows,
+            co2_ppm=self.co2_ppm,
+            size=np.ones(len(rows)),
+            evidence=self.evidence,
+            labels=self.labels,
+            initial=np.outer(initial, self.initial),
+            start_ppm=np.array(start),
+        )
 
     def smoothed(self) -> tuple[Floats, Floats]:
         """Return the smoother's probabilities (T, C), and the expected changes (C, C)."""
-        row = np.arange(len(self.evidence))
-        found, changes = smooth(self.run()[1], self.matrices, row == 0, row, np.zeros_like(row), 1)
-        return found, changes[0]
+        profile = np.zeros(len(self.evidence), np.int64)
+        found, changes, _ = smooth(self.run()[1][:, None], self.inputs(SINGLE, np.ones(1)), profile, 1)
+        return found[:, 0], changes[0]
 
 
 def made(rows: int, classes: int, seed: int = 0, stay: float = 0.0) -> Case:
@@ -211,13 +225,21 @@ def test_a_run_begins_anew() -> None:
     matrices, evidence = np.tile(case.matrices, (2, 1, 1)), np.tile(case.evidence, (2, 1))
     co2_ppm, hours, labels = np.tile(case.co2_ppm, 2), np.tile(case.hours, 2), np.tile(case.labels, 2)
     twice = Case(matrices, evidence, case.initial, co2_ppm, hours, labels)
-    rows = np.arange(24)
-    steps = exact_steps(np.array([[RATE]]), np.array([[MIXING]]), twice.hours[None])
-    constants = np.array([[PERSON, NOISE, WANDER, OFFSET, SHARE, OUTDOOR]])
-    found, probs = run_filter(
-        constants, steps, twice.matrices, rows % 12 == 0, rows, rows, twice.co2_ppm, np.ones(24), twice.evidence,
-        twice.labels, twice.initial, START, True,
-    )  # fmt: skip
-    alone = case.run()
-    assert found[0] == pytest.approx(2 * alone[0], rel=1e-12)
-    np.testing.assert_array_equal(probs[0, 12:], alone[1])
+    (one, probs), (both, joined) = case.run(), twice.run(every=12)
+    assert both == pytest.approx(2 * one, rel=1e-12)
+    np.testing.assert_array_equal(joined[12:], probs)
+
+
+def test_regimes_that_are_alike_change_nothing_and_are_smoothed_as_chains_of_their_own() -> None:
+    case = simulated(rows=30, seed=4, classes=3)
+    step = exact_steps(np.array(RATE), np.array(MIXING), case.hours)
+    airing, initial = np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0.75, 0.25])
+    inputs = case.inputs(airing, initial)
+    likelihood, probs = run_filter(CONSTANTS, np.stack([step, step], axis=1)[None], inputs, True)
+    one, alone = case.run()
+    assert likelihood[0] == pytest.approx(one, rel=1e-9)
+    np.testing.assert_allclose(probs[0].sum(axis=1), alone, atol=1e-9)
+    np.testing.assert_allclose(probs[0].sum(axis=2), np.tile(initial, (30, 1)), atol=1e-9)
+    smoothed, _, aired = smooth(probs[0], inputs, np.zeros(30, np.int64), 1)
+    np.testing.assert_allclose(smoothed.sum(axis=1), case.smoothed()[0], atol=1e-9)
+    np.testing.assert_allclose(aired / 29, initial[:, None] * airing, atol=1e-9)
