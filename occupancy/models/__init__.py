@@ -50,7 +50,7 @@ def check_sensors(log: Log, config: Config) -> None:
         )
 
 
-def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case for each model)
+def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case for each model)
     """Return the unfitted model that an experiment asks for."""
     if any(part is not None for part in (config.decoding, config.calibration, config.decision)):
         from occupancy.models.postprocess.estimator import PostprocessedEstimator
@@ -79,6 +79,19 @@ def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case 
             from occupancy.models.baselines import ClockEstimator
 
             return ClockEstimator(config, settings)
+        case MassBalance() | RoomModel():
+            return _make_physical(config)
+        case Mixture() as settings:
+            from occupancy.models.mixture import MixtureEstimator
+
+            return MixtureEstimator(config, settings, make_estimator)
+        case unknown:
+            assert_never(unknown)
+
+
+def _make_physical(config: Config) -> Estimator:
+    """Return the unfitted model of a room's air that an experiment asks for."""
+    match config.model:
         case MassBalance() as settings:
             from occupancy.models.mass_balance import MassBalanceEstimator
 
@@ -87,12 +100,8 @@ def make_estimator(config: Config) -> Estimator:  # noqa: C901, PLR0911 (a case 
             from occupancy.models.room_model.estimator import RoomModelEstimator
 
             return RoomModelEstimator(config, settings)
-        case Mixture() as settings:
-            from occupancy.models.mixture import MixtureEstimator
-
-            return MixtureEstimator(config, settings, make_estimator)
-        case unknown:
-            assert_never(unknown)
+        case other:
+            raise AssertionError(f"{other.name} is no model of a room's air")
 
 
 def _make_network(config: Config) -> Estimator:

@@ -21,7 +21,8 @@ def exact_steps(air_changes_per_h: Floats, mixing_h: Floats, hours: Floats) -> F
 
     ``kept`` and ``kept_offset`` are the shares of excess and offset that are left; ``added_h`` the hours of breath
     that are still in the room, so that n people raise the excess by ``p n added_h``; and ``noise_h`` those of the
-    disturbance that are, so that it has the variance ``q noise_h``. The noise of the offset is ``s^2 (1 - kept_offset^2)``.
+    disturbance that are, so that it has the variance ``q noise_h``. The noise of the offset has the variance
+    ``s^2 (1 - kept_offset^2)``.
 
     Args:
         air_changes_per_h: k, above 0.

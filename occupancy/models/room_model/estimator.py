@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from occupancy.features.sensors import Features, columns_of
 from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import VOLUME, read_settings
 from occupancy.models.memory import runs
+from occupancy.models.room_model.airing import Airing
 from occupancy.models.room_model.evidence import Emission, Fired, silence
 from occupancy.models.room_model.people import Chain
 from occupancy.models.room_model.priors import OUTDOOR as OUTDOORS
@@ -105,14 +107,15 @@ class RoomModelEstimator(OneStepEstimator):
             kind: Emission.of_kind(kind, number, self.classes, self.features.step_s)
             for kind, number in self._numbers().items()
         }
-        room = Room(prior.mean[None], np.ones(1), Chain.usual(self.classes), emissions, Sensors.of(record.co2_ppm))
+        chain, co2 = Chain.usual(self.classes), Sensors.of(record.co2_ppm)
         known = volume_m3 is not None or bool((record.labels > 0).any())
         found = []
-        for place, shift in enumerate(STRATA_STD[:1] if known else STRATA_STD):
+        begins = itertools.product((Airing.single(), Airing.usual()), STRATA_STD[:1] if known else STRATA_STD)
+        for place, (airing, shift) in enumerate(begins):
             begin = prior.mean.copy()
             begin[PERSON] += shift * prior.std[PERSON]
-            rng = default_rng([self.config.seed, place])
-            found.append(search(room, record, prior, begin, settings.sets, rng))
+            room = Room(begin[None], np.ones(1), chain, airing, emissions, co2)
+            found.append(search(room, record, prior, begin, settings.sets, default_rng([self.config.seed, place])))
         return weigh(found, settings.sets)
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:

@@ -30,6 +30,7 @@ from occupancy.room.sensed import exact_steps
 NAMES = (
     "person_ppm_per_h",
     "air_changes_per_h",
+    "aired_per_h",
     "wander_ppm2_per_h",
     "noise_ppm",
     "mixing_h",
@@ -38,7 +39,7 @@ NAMES = (
     "outdoor_ppm",
 )
 """The parameters, in their order; all but the last are searched as logarithms."""
-PERSON, RATE, WANDER, NOISE, MIXING, OFFSET, SHARE, OUTDOOR = range(8)
+PERSON, RATE, AIRED, WANDER, NOISE, MIXING, OFFSET, SHARE, OUTDOOR = range(9)
 
 BREATH_STD = 0.2
 MEDIAN_M3, VOLUME_STD = 67.0, 0.76
@@ -46,6 +47,7 @@ STRATA_STD = (0.0, -1.0, 1.0)
 """Where the search begins if the volume is not known, in standard deviations of its prior."""
 USUAL = {
     "air_changes_per_h": (1.0, 0.8),
+    "aired_per_h": (3.0, 0.7),
     "wander_ppm2_per_h": (20.0, 1.0),
     "noise_ppm": (2.0, 0.5),
     "mixing_h": (0.2, 0.5),
@@ -62,8 +64,8 @@ class Prior:
     """A Normal prior of the parameters in the scale of the search.
 
     Attributes:
-        mean: (8,).
-        std: (8,).
+        mean: (9,).
+        std: (9,).
     """
 
     mean: Floats
@@ -89,32 +91,34 @@ class Prior:
         return cls(np.array([person, *np.log(medians), outdoor]), np.array([person_std, *stds, outdoor_std]))
 
     def log_density(self, theta: Floats) -> Floats:
-        """Return the logarithm of the density, but for a constant, of parameters (B, 8) in the scale of the search."""
+        """Return the logarithm of the density, but for a constant, of parameters (B, 9) in the scale of the search."""
         return np.asarray(-np.square((theta - self.mean) / self.std).sum(axis=1) / 2)
 
 
 class Constants(NamedTuple):
-    """What the recursion needs of B candidates: its constants (B, 6), and steps (B, D, 4)."""
+    """What the recursion needs of B candidates: its constants (B, 6), and steps (B, D, R, 4)."""
 
     numbers: Floats
     steps: Floats
 
 
 def in_units(theta: Floats) -> Floats:
-    """Return parameters (B, 8) in their units from those in the scale of the search."""
+    """Return parameters (B, 9) in their units from those in the scale of the search."""
     return np.column_stack([np.exp(theta[:, :OUTDOOR]), theta[:, OUTDOOR]])
 
 
-def constants_of(theta: Floats, hours: Floats, resolution_ppm: float) -> Constants:
-    """Return what the recursion needs of candidates (B, 8) in the scale of the search.
+def constants_of(theta: Floats, hours: Floats, resolution_ppm: float, regimes: int) -> Constants:
+    """Return what the recursion needs of candidates (B, 9) in the scale of the search.
 
     Args:
         theta: the candidates.
         hours: (D,) lengths of a step.
+        regimes: R, 1 for a room that is never aired.
         resolution_ppm: step between two readings of the sensor; rounding has the variance of a uniform error.
     """
     units = in_units(theta)
     noise = np.square(units[:, NOISE]) + resolution_ppm**2 / 12
     chosen = units[:, PERSON], noise, units[:, WANDER], units[:, OFFSET], units[:, SHARE], units[:, OUTDOOR]
-    steps = exact_steps(units[:, RATE, None], units[:, MIXING, None], hours[None, :])
+    rates = np.column_stack([units[:, RATE], units[:, RATE] + units[:, AIRED]])[:, :regimes]
+    steps = exact_steps(rates[:, None, :], units[:, MIXING, None, None], hours[None, :, None])
     return Constants(np.column_stack(chosen), steps)

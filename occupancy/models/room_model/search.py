@@ -12,11 +12,12 @@ from scipy.special import logsumexp
 
 from occupancy.arrays import Floats
 from occupancy.features.learned import Learned
+from occupancy.models.room_model.airing import Airing
 from occupancy.models.room_model.evidence import Emission
 from occupancy.models.room_model.people import PROFILES, Chain
 from occupancy.models.room_model.priors import NAMES, Prior, constants_of
 from occupancy.models.room_model.record import Record
-from occupancy.models.room_model.recursion import run_filter, smooth
+from occupancy.models.room_model.recursion import Inputs, run_filter, smooth
 
 CANDIDATES, ELITE, ROUNDS = 24, 6, 8
 KEEP_OLD = 0.3  # of the proposal from round to round, so that it does not collapse at once
@@ -50,9 +51,10 @@ class Room:
     """Sets of parameters that explain a log, with the people and sensors that go with them.
 
     Attributes:
-        theta: (K, 8) parameters in the scale of the search, see `priors.NAMES`.
+        theta: (K, 9) parameters in the scale of the search, see `priors.NAMES`.
         weights: (K,) their weights.
         chain: how the count changes.
+        airing: how the air is changed.
         emissions: of each kind of sensors, what fires.
         co2: the sensor of CO2.
         score: (K,) log-likelihood and log-prior of each set, less the log-density of its proposal.
@@ -61,57 +63,64 @@ class Room:
     theta: Floats
     weights: Floats
     chain: Chain
+    airing: Airing
     emissions: Mapping[str, Emission]
     co2: Sensors
     score: Floats = field(default_factory=lambda: np.zeros(1))
 
-    def run(self, record: Record, keep: bool) -> tuple[Floats, Floats, Floats]:
-        """Return the log-likelihood (K,) of rows by each set, the filter's probabilities (K, T, C), and its matrices.
+    def run(self, record: Record, keep: bool) -> tuple[Floats, Floats, Inputs]:
+        """Return the log-likelihood (K,) of rows by each set, the filter's probabilities (K, T, R, C), and its inputs.
 
         Args:
             record: T rows.
             keep: whether to give the probabilities.
         """
-        matrices, evidence = self._prepare(record)
-        return *self._filter(record, self.theta, matrices, evidence, keep), matrices
+        inputs = self._inputs(record)
+        return *self._filter(record, self.theta, inputs, keep), inputs
 
-    def _prepare(self, record: Record) -> tuple[Floats, Floats]:
-        """Return what is the same for all sets: the matrices, and the evidence (T, C) of motion and sound."""
-        matrices = self.chain.matrices(record.lengths_h[record.pairs[:, 0]], record.pairs[:, 1])
+    def _inputs(self, record: Record) -> Inputs:
+        """Return what is the same for all sets."""
         evidence = np.zeros((len(record), self.chain.classes))
         for kind, emission in self.emissions.items():
             evidence += emission.log_likelihood(record.fired[kind])
-        return matrices, evidence
+        return Inputs(
+            matrices=self.chain.matrices(record.lengths_h[record.pairs[:, 0]], record.pairs[:, 1]),
+            airings=self.airing.matrices(record.lengths_h),
+            starts=record.starts,
+            pace=record.pace,
+            place=record.place,
+            co2_ppm=record.co2_ppm,
+            size=record.size,
+            evidence=evidence,
+            labels=record.labels,
+            initial=np.outer(self.airing.initial, self.chain.initial),
+            start_ppm=np.array([self.co2.mean_ppm, self.co2.std_ppm]),
+        )
 
-    def _filter(
-        self, record: Record, theta: Floats, matrices: Floats, evidence: Floats, keep: bool
-    ) -> tuple[Floats, Floats]:
-        numbers, steps = constants_of(theta, record.lengths_h, self.co2.resolution_ppm)
-        start_ppm = self.co2.mean_ppm, self.co2.std_ppm
-        return run_filter(
-            numbers, steps, matrices, record.starts, record.pace, record.place, record.co2_ppm, record.size,
-            evidence, record.labels, self.chain.initial, start_ppm, keep,
-        )  # fmt: skip
+    def _filter(self, record: Record, theta: Floats, inputs: Inputs, keep: bool) -> tuple[Floats, Floats]:
+        found = constants_of(theta, record.lengths_h, self.co2.resolution_ppm, self.airing.regimes)
+        return run_filter(*found, inputs, keep)
 
     def posteriors(self, record: Record, smoothed: bool) -> Iterator[Floats]:
         """Yield the probabilities (T, C) of each count by each set, given earlier rows, or all rows of a run."""
-        matrices, evidence = self._prepare(record)
+        inputs = self._inputs(record)
         for theta in self.theta:  # one by one: a log may be long
-            (probs,) = self._filter(record, theta[None], matrices, evidence, keep=True)[1]
-            paths = record.starts, record.place, record.profile, PROFILES
-            yield smooth(probs, matrices, *paths)[0] if smoothed else probs
+            (probs,) = self._filter(record, theta[None], inputs, keep=True)[1]
+            yield (smooth(probs, inputs, record.profile, PROFILES)[0] if smoothed else probs).sum(axis=1)
 
     def relearned(self, record: Record) -> Room:
         """Return the room with people and sensors by one step of EM, by its first set of parameters."""
         first = replace(self, theta=self.theta[:1], weights=np.ones(1))
-        _, probs, matrices = first.run(record, keep=True)
-        found, changes = smooth(probs[0], matrices, record.starts, record.place, record.profile, PROFILES)
+        _, probs, inputs = first.run(record, keep=True)
+        states, changes, aired = smooth(probs[0], inputs, record.profile, PROFILES)
+        found = states.sum(axis=1)
         seconds = np.zeros((PROFILES, self.chain.classes))
         np.add.at(seconds, record.profile, found * record.seconds[:, None])
+        airing = self.airing.learn(aired, record.seconds @ states.sum(axis=2))
         emissions = {
             kind: emission.learn(record.fired[kind], found, ~record.starts) for kind, emission in self.emissions.items()
         }
-        return replace(self, chain=self.chain.learn(changes, seconds), emissions=emissions)
+        return replace(self, chain=self.chain.learn(changes, seconds), airing=airing, emissions=emissions)
 
     def to_settings(self) -> dict[str, Any]:
         """Return plain values from which `from_settings` makes an equal room."""
@@ -119,6 +128,7 @@ class Room:
             "theta": self.theta.tolist(),
             "weights": self.weights.tolist(),
             "chain": self.chain.to_settings(),
+            "airing": self.airing.to_settings(),
             "emissions": {kind: each.to_settings() for kind, each in self.emissions.items()},
             "co2": [self.co2.mean_ppm, self.co2.std_ppm, self.co2.resolution_ppm],
         }
@@ -136,11 +146,12 @@ class Room:
         parts = learned.part("emissions")
         emissions = {kind: Emission.from_settings(parts.part(kind), sensors[kind], classes) for kind in sensors}
         chain = Chain.from_settings(learned.part("chain"), classes)
+        airing = Airing.from_settings(learned.part("airing"))
         co2 = learned.numbers("co2", (3,), 0.0, 1e6)
         if not co2[1] > 0:
             raise learned.wrong("co2", "a standard deviation above 0")
         weights = learned.numbers("weights", (len(theta),), 0.0, 1.0)
-        return cls(theta, weights, chain, emissions, Sensors(*co2.tolist()))
+        return cls(theta, weights, chain, airing, emissions, Sensors(*co2.tolist()))
 
 
 def search(room: Room, record: Record, prior: Prior, begin: Floats, keep: int, rng: Generator) -> Room:
@@ -153,7 +164,7 @@ def search(room: Room, record: Record, prior: Prior, begin: Floats, keep: int, r
         room: people and sensors to begin with.
         record: T rows; known counts are clamped.
         prior: of the parameters.
-        begin: (8,) the mean of the first proposal.
+        begin: (9,) the mean of the first proposal.
         keep: K, how many sets are kept.
         rng: draws the candidates.
     """
