@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from queue import Empty, SimpleQueue
-from typing import Any
 from uuid import uuid4
 
 from dask.typing import Key
@@ -19,6 +18,7 @@ from distributed import CancelledError, Client, Future, KilledWorker, get_client
 from threadpoolctl import threadpool_limits
 
 from occupancy.errors import InputError, InputWarning
+from occupancy.execution.sent import take_up
 from occupancy.execution.unit import Failure, OnShare, Outcome, Source, Unit, carry_out, code_version, ignore
 
 _CONNECT_S = 10.0
@@ -169,7 +169,7 @@ class Cluster:
         key = f"unit-{uuid4().hex}"
         bare = replace(unit, source=None)  # type: ignore[arg-type]
         job = pickle.dumps(partial(_work, bare, id(unit.source), folds, key, deaths))
-        return self._client.submit(_take_up, code_version(), job, key=key)
+        return self._client.submit(take_up, code_version(), job, key=key)
 
 
 @contextmanager
@@ -200,37 +200,6 @@ def _outcome(future: Future[Outcome]) -> Outcome | None:
         raise
     except Exception as error:
         raise InputError(f"--cluster: {error}") from error
-
-
-def _by_value() -> Any:
-    def take_up(code: str, job: bytes) -> Any:
-        """Return the result of a pickled function, if this worker may call it."""
-        import pickle  # noqa: PLC0415
-
-        from distributed import get_worker  # noqa: PLC0415
-
-        worker = get_worker()
-        remedy = "install the same versions there as here, and start it again"
-        try:
-            # A process has its random generators once: a second thread would change what the first one draws.
-            if (threads := worker.state.nthreads) > 1:
-                remedy = "start it again with --nthreads 1, and with --nworkers N to use N cores"
-                raise ValueError(f"it has {threads} threads")
-            from occupancy.execution.unit import code_version  # noqa: PLC0415
-
-            if code_version() != code:
-                raise ValueError(f"its code is {code_version()}, the command's {code}")
-            return pickle.loads(job)()  # noqa: S301 (what a worker is sent is ours)
-        except Exception as error:
-            problem = f"worker {worker.address} cannot take part ({type(error).__name__}: {error}); {remedy}"
-            raise RuntimeError(problem) from None
-
-    return take_up
-
-
-# A function within a function is sent as code, not by name. The scheduler unpacks it, but not the bytes that are its
-# argument, and so needs neither this package nor torch.
-_take_up = _by_value()
 
 
 def _work(unit: Unit, fold: int, folds: Key, key: str, deaths: int) -> Outcome:
