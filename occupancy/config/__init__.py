@@ -107,8 +107,8 @@ class Config(Section):
     """How the probabilities are corrected; null: they are used as the model gives them."""
     decision: Decision | None = None
     """How one count is chosen from the probabilities; null: for squared loss after a calibration, and else as the model
-    does it: a classifier by zero-one loss, a regressor and a mixture by squared loss. The path of ``decoding.mode:
-    viterbi`` is replaced only if a loss is named here."""
+    does it: a classifier by zero-one loss, a regressor, a mixture and the room model by squared loss. The path of
+    ``decoding.mode: viterbi`` is replaced only if a loss is named here."""
     train: Train = Train()
     """How a network is trained."""
     tracking: Tracking = Tracking()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +36,9 @@ READ: tuple[Kind, ...] = ("co2", "motion", "sound")
 """The kinds of sensors that the model reads."""
 UNHEARD_S = 1800.0
 """Seconds without any reading after which a row is not answered."""
-MOST_WORK = 3_000_000
+ROUNDS, MORE_ROUNDS = 24, 16
+"""Rounds of the search with one regime of the air, and then with two."""
+MOST_WORK = 2_000_000
 """The most rows times counts squared that the parameters are searched with; of more, the last rows are used."""
 
 
@@ -109,13 +110,14 @@ class RoomModelEstimator(OneStepEstimator):
         }
         chain, co2 = Chain.usual(self.classes), Sensors.of(record.co2_ppm)
         known = volume_m3 is not None or bool((record.labels > 0).any())
-        found = []
-        begins = itertools.product((Airing.single(), Airing.usual()), STRATA_STD[:1] if known else STRATA_STD)
-        for place, (airing, shift) in enumerate(begins):
-            begin = prior.mean.copy()
+        found: list[Room] = []
+        for place, shift in enumerate(STRATA_STD[:1] if known else STRATA_STD):
+            begin, rng = prior.mean.copy(), default_rng([self.config.seed, place])
             begin[PERSON] += shift * prior.std[PERSON]
-            room = Room(begin[None], np.ones(1), chain, airing, emissions, co2)
-            found.append(search(room, record, prior, begin, settings.sets, default_rng([self.config.seed, place])))
+            room = Room(begin[None], np.ones(1), chain, Airing.single(), emissions, co2)
+            still = search(room, record, prior, ROUNDS, settings.sets, rng)
+            room = dataclasses.replace(still, theta=still.theta[:1], airing=Airing.usual())
+            found += [still, search(room, record, prior, MORE_ROUNDS, settings.sets, rng)]
         return weigh(found, settings.sets)
 
     def predict(self, frame: pd.DataFrame, rows: Rows, past: Rows | None = None) -> Prediction:

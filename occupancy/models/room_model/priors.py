@@ -55,13 +55,17 @@ USUAL = {
     "offset_share": (0.03, 0.5),
 }
 """Median and standard deviation of the logarithm."""
+INSIDE, STEEP = 2.0, 50.0
 LOW_QUANTILE, ABOVE_PPM, OUTDOOR_STD = 0.01, 5.0, 8.0
 HIGHEST_OUTDOOR_PPM, NEVER_AIRED_STD = 480.0, 40.0
 
 
 @dataclass(frozen=True)
 class Prior:
-    """A Normal prior of the parameters in the scale of the search.
+    """A prior of the parameters in the scale of the search: Normal within two standard deviations, steeper outside.
+
+    A model that lacks what a room has can explain its readings better by an impossible room. So what is outside the
+    ranges above is nearly excluded.
 
     Attributes:
         mean: (9,).
@@ -92,7 +96,9 @@ class Prior:
 
     def log_density(self, theta: Floats) -> Floats:
         """Return the logarithm of the density, but for a constant, of parameters (B, 9) in the scale of the search."""
-        return np.asarray(-np.square((theta - self.mean) / self.std).sum(axis=1) / 2)
+        scaled = (theta - self.mean) / self.std
+        outside = np.maximum(np.abs(scaled) - INSIDE, 0.0)
+        return np.asarray(-(np.square(scaled) / 2 + STEEP * np.square(outside)).sum(axis=1))
 
 
 class Constants(NamedTuple):

@@ -16,13 +16,14 @@ from occupancy.models.room_model.airing import Airing
 from occupancy.models.room_model.evidence import Emission
 from occupancy.models.room_model.people import PROFILES, Chain
 from occupancy.models.room_model.priors import NAMES, Prior, constants_of
+from occupancy.models.room_model.proposal import Proposal
 from occupancy.models.room_model.record import Record
 from occupancy.models.room_model.recursion import Inputs, run_filter, smooth
 
-CANDIDATES, ELITE, ROUNDS = 24, 6, 8
-KEEP_OLD = 0.3  # of the proposal from round to round, so that it does not collapse at once
-NARROWEST = 0.05  # of the standard deviation of the prior, below which the proposal does not shrink
+CANDIDATES = 24
+STEP = 0.5  # of the first proposal, in standard deviations of the prior
 FINAL_WIDTH = 1.5  # of the proposal that the kept sets are drawn from, over that of the search
+NARROWEST = 0.05  # least width of it, in standard deviations of the prior
 FEWEST_EFFECTIVE = 4.0  # sets that the weights are spread over: rows are more alike than the likelihood believes
 STARTS_STD_PPM = 50.0  # least standard deviation of the CO2 at the start of a run
 
@@ -154,37 +155,36 @@ class Room:
         return cls(theta, weights, chain, airing, emissions, Sensors(*co2.tolist()))
 
 
-def search(room: Room, record: Record, prior: Prior, begin: Floats, keep: int, rng: Generator) -> Room:
-    """Return a room with sets of parameters that explain rows, by the cross-entropy method (Rubinstein 1999).
+def search(room: Room, record: Record, prior: Prior, rounds: int, keep: int, rng: Generator) -> Room:
+    """Return a room with sets of parameters that explain rows.
 
     Each round draws candidates from a Normal proposal, and moves it to the best of them by likelihood times prior; then
     people and sensors take a step of EM. At last sets are drawn from a wider proposal, and weighted by importance.
 
     Args:
-        room: people and sensors to begin with.
+        room: where to begin: people, sensors, and a first set of parameters.
         record: T rows; known counts are clamped.
         prior: of the parameters.
-        begin: (9,) the mean of the first proposal.
+        rounds: how many.
         keep: K, how many sets are kept.
         rng: draws the candidates.
     """
-    mean, std = begin.copy(), prior.std * np.where(begin == prior.mean, 1.0, 0.5)
-    for _ in range(ROUNDS):
-        theta = mean + std * rng.standard_normal((CANDIDATES, len(mean)))
-        theta[0] = mean
-        score = replace(room, theta=theta).run(record, keep=False)[0] + prior.log_density(theta)
-        best = theta[np.argsort(-score, kind="stable")[:ELITE]]
-        mean = KEEP_OLD * mean + (1 - KEEP_OLD) * best.mean(axis=0)
-        std = np.maximum(KEEP_OLD * std + (1 - KEEP_OLD) * best.std(axis=0), NARROWEST * prior.std)
-        room = replace(room, theta=mean[None]).relearned(record)
-    std = FINAL_WIDTH * std
-    drawn = rng.standard_normal((CANDIDATES, len(mean)))
-    drawn[0] = 0.0
-    theta = mean + std * drawn
-    score = replace(room, theta=theta).run(record, keep=False)[0] + prior.log_density(theta)
-    order = np.argsort(-score, kind="stable")[:keep]
-    ratio = score[order] + np.square(drawn[order]).sum(axis=1) / 2 + np.log(std).sum()
-    return replace(room, theta=theta[order], weights=np.ones(len(order)), score=ratio)
+
+    def scores(drawn: Floats) -> Floats:
+        theta = prior.mean + prior.std * drawn
+        return replace(room, theta=theta).run(record, keep=False)[0] + prior.log_density(theta)
+
+    proposal = Proposal.begin((room.theta[0] - prior.mean) / prior.std, STEP)
+    for _ in range(rounds):
+        drawn, _ = proposal.draw(CANDIDATES, rng)
+        proposal = proposal.moved(drawn, np.argsort(-scores(drawn), kind="stable"))
+        room = replace(room, theta=(prior.mean + prior.std * proposal.mean)[None]).relearned(record)
+    width = max(FINAL_WIDTH, NARROWEST / proposal.spread)
+    drawn, density = proposal.draw(CANDIDATES, rng, width)
+    found = scores(drawn)
+    order = np.argsort(-found, kind="stable")[:keep]
+    theta = prior.mean + prior.std * drawn[order]
+    return replace(room, theta=theta, weights=np.ones(len(order)), score=(found - density)[order])
 
 
 def weigh(rooms: list[Room], keep: int) -> list[Room]:
