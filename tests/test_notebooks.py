@@ -88,7 +88,8 @@ def executed(folder: Path, tracking: Tracking, uci_path: Path) -> Path:
     """The folder of the notebooks, each with its outputs."""
     tools("jupytext", "--quiet", "--to", "ipynb", *(path.name for path in NOTEBOOKS), cwd=folder / "notebooks")
     environment = {"MLFLOW_TRACKING_URI": tracking.uri, "OCCUPANCY_DATA_DIR": str(uci_path.parent)}
-    tools("pytest", "-p", "no:cacheprovider", "--nbmake", "--overwrite", cwd=folder / "notebooks", **environment)
+    plain = ("-p", "no:cacheprovider", "-p", "no:slipcover")  # which would measure it as a worker of these tests
+    tools("pytest", *plain, "--nbmake", "--overwrite", cwd=folder / "notebooks", **environment)
     return folder / "notebooks"
 
 
