@@ -19,11 +19,12 @@ from occupancy.features.learned import Learned
 
 QUIET_QUANTILE = 0.05  # of the readings of a sound sensor, which is silence
 LOUD = 1.28  # amplitude over silence from which a sensor is loud: 2 dB, which is more than its noise
-TABLE_WEIGHT = 20.0  # independent rows that the smooth table is worth beside what was counted
+TABLE_WEIGHT = 40.0  # independent rows that the smooth table is worth beside what was counted
 STRAY = 0.01  # share of rows in which sensors tell nothing
 EXPONENT = 0.25  # weight of a row if the log does not show how alike neighbouring rows are
 ENOUGH = 100  # rows that show it
 EXPONENTS = (0.02, 1.0)
+LAGS = 40  # rows over which neighbours may be alike
 USUAL_STD = 1.0  # of each logit and logarithm of the three numbers of a kind
 
 MINUTES = {"motion": 2.0, "sound": 1.5}  # mean time to be noticed by one sensor, of one person: assumptions
@@ -109,13 +110,13 @@ class Emission:
             for there in range(self.sensors + 1)
         ]
 
-    def learn(self, found: Fired, probs: Floats, follows: Rows) -> Self:
+    def learn(self, found: Fired, probs: Floats, run: Ints) -> Self:
         """Return the emission that explains rows.
 
         Args:
             found: what fired at N rows.
             probs: (N, C) probabilities of the count at each row, or the known counts.
-            follows: (N,) rows whose row before is the one before in time.
+            run: (N,) the number of the run that each row belongs to; runs follow each other.
         """
         whole = found.there == self.sensors
         if not whole.any():
@@ -131,21 +132,28 @@ class Emission:
         numbers = np.asarray(minimize(loss, self.numbers, method="Nelder-Mead", options={"maxiter": 120}).x)
         weighted = seen + TABLE_WEIGHT * _smooth(numbers, self.sensors, classes)
         other = replace(self, table=weighted / weighted.sum(axis=1, keepdims=True), numbers=numbers)
-        return replace(other, exponent=other._independent(found, probs, follows & whole & np.roll(whole, 1)))
+        return replace(other, exponent=other._independent(found, probs, run))
 
-    def _independent(self, found: Fired, probs: Floats, follows: Rows) -> float:
-        """Return the share of independent rows, (1 - r) / (1 + r), with r the correlation of neighbouring rows.
+    def _independent(self, found: Fired, probs: Floats, run: Ints) -> float:
+        """Return the share of independent rows, 1 / (1 + 2 (r1 + r2 + ...)), with r the correlations of rows apart.
 
-        It is that of the share of sensors that fired, less its mean given the count.
+        They are those of the share of sensors that fired, less its mean given the count. The sum ends where a
+        correlation is not clearly above 0, or after `LAGS` rows (Geyer 1992, Practical Markov chain Monte Carlo).
         """
         share = np.arange(self.sensors + 1) / self.sensors
         rest = found.fired / self.sensors - probs @ (self.table @ share)
-        later = np.flatnonzero(follows)
-        power = float(np.square(rest[later]).sum())
-        if len(later) < ENOUGH or power <= 0:
-            return EXPONENT
-        correlation = float(np.clip((rest[later] * rest[later - 1]).sum() / power, 0.0, 0.99))
-        return float(np.clip((1 - correlation) / (1 + correlation), *EXPONENTS))
+        whole = found.there == self.sensors
+        power = float(np.square(rest[whole]).mean())
+        total = 0.0
+        for lag in range(1, LAGS + 1):
+            pairs = np.flatnonzero((run[lag:] == run[:-lag]) & whole[lag:] & whole[:-lag])
+            if len(pairs) < ENOUGH or power <= 0:
+                return EXPONENT if lag == 1 else float(np.clip(1 / (1 + 2 * total), *EXPONENTS))
+            correlation = float((rest[pairs + lag] * rest[pairs]).mean()) / power
+            if correlation < 1 / np.sqrt(len(pairs)):
+                break
+            total += correlation
+        return float(np.clip(1 / (1 + 2 * total), *EXPONENTS))
 
     def to_settings(self) -> dict[str, Any]:
         """Return plain values from which `from_settings` makes an equal emission."""

@@ -24,6 +24,7 @@ CANDIDATES = 24
 STEP = 0.5  # of the first proposal, in standard deviations of the prior
 FINAL_WIDTH = 1.5  # of the proposal that the kept sets are drawn from, over that of the search
 NARROWEST = 0.05  # least width of it, in standard deviations of the prior
+NATS_PER_ROW = 0.01  # that a second regime of the air has to explain, since rows are more alike than is believed
 FEWEST_EFFECTIVE = 4.0  # sets that the weights are spread over: rows are more alike than the likelihood believes
 STARTS_STD_PPM = 50.0  # least standard deviation of the CO2 at the start of a run
 
@@ -118,9 +119,8 @@ class Room:
         seconds = np.zeros((PROFILES, self.chain.classes))
         np.add.at(seconds, record.profile, found * record.seconds[:, None])
         airing = self.airing.learn(aired, record.seconds @ states.sum(axis=2))
-        emissions = {
-            kind: emission.learn(record.fired[kind], found, ~record.starts) for kind, emission in self.emissions.items()
-        }
+        run = np.cumsum(record.starts, dtype=np.int64)
+        emissions = {kind: emission.learn(record.fired[kind], found, run) for kind, emission in self.emissions.items()}
         return replace(self, chain=self.chain.learn(changes, seconds), airing=airing, emissions=emissions)
 
     def to_settings(self) -> dict[str, Any]:
@@ -184,7 +184,8 @@ def search(room: Room, record: Record, prior: Prior, rounds: int, keep: int, rng
     found = scores(drawn)
     order = np.argsort(-found, kind="stable")[:keep]
     theta = prior.mean + prior.std * drawn[order]
-    return replace(room, theta=theta, weights=np.ones(len(order)), score=(found - density)[order])
+    score = (found - density)[order] - NATS_PER_ROW * len(record) * (room.airing.regimes - 1)
+    return replace(room, theta=theta, weights=np.ones(len(order)), score=score)
 
 
 def weigh(rooms: list[Room], keep: int) -> list[Room]:

@@ -38,23 +38,36 @@ def test_the_exponent_is_the_share_of_independent_rows(kept: float) -> None:
     rng = default_rng(0)
     rows = 40_000
     fires = np.zeros((rows, 1))
-    state, renewed = 0.0, rng.random(rows) >= kept  # the correlation of neighbours is the share that is kept
+    state, renewed = 0.0, rng.random(rows) >= kept  # rows k apart are correlated by the k-th power of what is kept
     for row in range(rows):
         state = float(rng.random() < 0.4) if renewed[row] else state
         fires[row] = state
     found = Fired.of_motion(fires)
     probs = np.tile([0.0, 1.0], (rows, 1))
-    follows = np.arange(rows) > 0
-    learned = Emission.of_kind("motion", 1, 2, 30.0).learn(found, probs, follows)
+    learned = Emission.of_kind("motion", 1, 2, 30.0).learn(found, probs, np.zeros(rows, np.int64))
     assert learned.exponent == pytest.approx((1 - kept) / (1 + kept), abs=0.05)
     assert learned.table[1, 1] == pytest.approx(0.4, abs=0.03)
+
+
+def test_a_slow_part_under_noise_counts_by_all_its_lags() -> None:
+    rng = default_rng(0)
+    rows, kept, slow = 60_000, 0.8, 0.3
+    state, busy, renewed = 0, np.zeros(rows), rng.random(rows) >= kept
+    for row in range(rows):
+        state = int(rng.random() < 0.5) if renewed[row] else state
+        busy[row] = state
+    fires = rng.random((rows, 1)) < 0.35 + slow * busy[:, None]
+    probs, run = np.tile([0.0, 1.0], (rows, 1)), np.zeros(rows, np.int64)
+    learned = Emission.of_kind("motion", 1, 2, 30.0).learn(Fired.of_motion(fires.astype(float)), probs, run)
+    first = slow**2 / 4 / 0.25 * kept
+    assert learned.exponent == pytest.approx(1 / (1 + 2 * first / (1 - kept)), abs=0.08)
 
 
 def test_more_people_are_noticed_more_often_and_few_rows_change_little() -> None:
     emission = Emission.of_kind("motion", 2, 4, 30.0)
     assert (np.diff(emission.table[:, 0]) < 0).all()
     np.testing.assert_allclose(emission.table.sum(axis=1), 1.0)
-    learned = emission.learn(Fired.of_motion(np.ones((3, 2))), np.tile([1.0, 0, 0, 0], (3, 1)), np.zeros(3, bool))
+    learned = emission.learn(Fired.of_motion(np.ones((3, 2))), np.tile([1.0, 0, 0, 0], (3, 1)), np.arange(3))
     assert np.abs(learned.table - emission.table).max() < 0.1
 
 
