@@ -49,20 +49,7 @@ def _parser() -> Parser:
         epilog=f"Settings: {STORE} (where runs and registered models are); how the file is read: {', '.join(READING)}; "
         f"of an mlp_crf, {DECODING}; with --config, all that a config has. For example: data.missing=hold",
     )
-    models = parser.add_mutually_exclusive_group(required=True)
-    models.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="name of a registered model, such as occupancy-best@current (current is meant where no alias is given) or "
-        "occupancy-best:3, or folder of a saved model",
-    )
-    models.add_argument("--run", metavar="ID", help="run of an experiment: its final model; or of one of its folds")
-    models.add_argument(
-        "--config",
-        metavar="FILE",
-        help="config of a room_model, such as configs/room.yaml, which learns from the sensors of the log itself, "
-        "without counts",
-    )
+    _add_models(parser)
     parser.add_argument("--fold", type=int, metavar="N", help="with --run: the model of this fold of the experiment")
     parser.add_argument(
         "--csv", required=True, metavar="FILE", type=_source, help="the sensor log; - for standard input"
@@ -84,6 +71,24 @@ def _parser() -> Parser:
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="settings, see below")
     return parser
+
+
+def _add_models(parser: Parser) -> None:
+    """Require one way to say which model counts."""
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name of a registered model, such as occupancy-best@current (current is meant where no alias is given) or "
+        "occupancy-best:3, or folder of a saved model",
+    )
+    models.add_argument("--run", metavar="ID", help="run of an experiment: its final model; or of one of its folds")
+    models.add_argument(
+        "--config",
+        metavar="FILE",
+        help="config of a room_model, such as configs/room.yaml, which learns from the sensors of the log itself, "
+        "without counts",
+    )
 
 
 def _source(text: str) -> Path:

@@ -57,7 +57,9 @@ def look_unlabelled(cells: Cells, settings: Data, name: str) -> Unlabelled:
     columns, people, rhythm = understand_all(cells, time, moments, answers, _people_if_any)
     found = {"time_zone": zone.name, "step": rhythm.grid_s, "max_gap": max(rhythm.max_gap_s, settings.max_gap)}
     schema = schema_of(name, time, time_format, columns, people, answers)
-    checks = (*(f"{column.name}: {column.check}" for column in columns if column.check), zone.check)
+    checks = [f"{column.name}: {column.check}" for column in columns if column.check]
+    if zone.name is not None or moments.changing:  # else the log says the same when it is read
+        checks.append(zone.check.replace(" time_zone=", " data.time_zone="))
     return Unlabelled(schema, settings.model_copy(update=found), columns, tuple(filter(None, checks)))
 
 
