@@ -23,8 +23,7 @@ TABLE_WEIGHT = 40.0  # independent rows that the smooth table is worth beside wh
 STRAY = 0.01  # share of rows in which sensors tell nothing
 EXPONENT = 0.25  # weight of a row if the log does not show how alike neighbouring rows are
 ENOUGH = 100  # rows that show it
-EXPONENTS = (0.02, 1.0)
-LAGS = 40  # rows over which neighbours may be alike
+EXPONENTS = (0.02, 0.5)  # no row counts more than half: what is alike for longer does not show between neighbours
 USUAL_STD = 1.0  # of each logit and logarithm of the three numbers of a kind
 
 MINUTES = {"motion": 2.0, "sound": 1.5}  # mean time to be noticed by one sensor, of one person: assumptions
@@ -135,25 +134,19 @@ class Emission:
         return replace(other, exponent=other._independent(found, probs, run))
 
     def _independent(self, found: Fired, probs: Floats, run: Ints) -> float:
-        """Return the share of independent rows, 1 / (1 + 2 (r1 + r2 + ...)), with r the correlations of rows apart.
+        """Return the share of independent rows, (1 - r) / (1 + r), with r the correlation of neighbouring rows.
 
-        They are those of the share of sensors that fired, less its mean given the count. The sum ends where a
-        correlation is not clearly above 0, or after `LAGS` rows (Geyer 1992, Practical Markov chain Monte Carlo).
+        It is that of the share of sensors that fired, less its mean given the count.
         """
         share = np.arange(self.sensors + 1) / self.sensors
         rest = found.fired / self.sensors - probs @ (self.table @ share)
         whole = found.there == self.sensors
-        power = float(np.square(rest[whole]).mean())
-        total = 0.0
-        for lag in range(1, LAGS + 1):
-            pairs = np.flatnonzero((run[lag:] == run[:-lag]) & whole[lag:] & whole[:-lag])
-            if len(pairs) < ENOUGH or power <= 0:
-                return EXPONENT if lag == 1 else float(np.clip(1 / (1 + 2 * total), *EXPONENTS))
-            correlation = float((rest[pairs + lag] * rest[pairs]).mean()) / power
-            if correlation < 1 / np.sqrt(len(pairs)):
-                break
-            total += correlation
-        return float(np.clip(1 / (1 + 2 * total), *EXPONENTS))
+        later = 1 + np.flatnonzero((run[1:] == run[:-1]) & whole[1:] & whole[:-1])
+        power = float(np.square(rest[later]).sum())
+        if len(later) < ENOUGH or power <= 0:
+            return EXPONENT
+        correlation = float(np.clip((rest[later] * rest[later - 1]).sum() / power, 0.0, 0.99))
+        return float(np.clip((1 - correlation) / (1 + correlation), *EXPONENTS))
 
     def to_settings(self) -> dict[str, Any]:
         """Return plain values from which `from_settings` makes an equal emission."""
