@@ -81,9 +81,7 @@ def run_filter(
 
 
 @njit(cache=True)
-def _filter(  # pragma: no cover (compiled)
-    constants: Floats, steps: Floats, inputs: Inputs, probs: Floats, keep: bool, outliers: float
-) -> float:
+def _filter(constants: Floats, steps: Floats, inputs: Inputs, probs: Floats, keep: bool, outliers: float) -> float:
     regimes, classes = inputs.initial.shape
     total = 0.0
     state, moved = np.zeros((regimes, classes, _STATE)), np.zeros((regimes, classes, 8))
@@ -104,7 +102,7 @@ def _filter(  # pragma: no cover (compiled)
 
 
 @njit(cache=True)
-def _begin(state: Floats, initial: Floats, constants: Floats, usual: Floats) -> None:  # pragma: no cover
+def _begin(state: Floats, initial: Floats, constants: Floats, usual: Floats) -> None:
     """Set the state before the first reading: the air is as it usually is, and says nothing of the count."""
     excess = max(usual[0] - constants[OUTDOOR], 0.0)
     offset_var = constants[OFFSET] ** 2 + (constants[SHARE] * excess) ** 2
@@ -115,7 +113,7 @@ def _begin(state: Floats, initial: Floats, constants: Floats, usual: Floats) -> 
 
 
 @njit(cache=True)
-def _step(  # pragma: no cover
+def _step(
     state: Floats, moved: Floats, matrix: Floats, airing: Floats, steps: Floats, constants: Floats, size: float
 ) -> None:
     """Mix the Gaussians of the states before into one of each state after, and move them by one step.
@@ -143,7 +141,7 @@ def _step(  # pragma: no cover
 
 
 @njit(cache=True)
-def _moved(  # pragma: no cover
+def _moved(
     one: Floats, step: Floats, old: int, constants: Floats, size: float
 ) -> tuple[float, float, float, float, float, float, float, float]:
     """Return the weighted moments of one Gaussian, and of its count, after a step of the air."""
@@ -163,9 +161,7 @@ def _moved(  # pragma: no cover
 
 
 @njit(cache=True)
-def _mixed(  # pragma: no cover
-    one: Floats, sums: Floats, new: int, breath: float, step: Floats, constants: Floats
-) -> None:
+def _mixed(one: Floats, sums: Floats, new: int, breath: float, step: Floats, constants: Floats) -> None:
     """Set one Gaussian to the mixture whose weighted moments are given, with the noise of the step."""
     weight = max(sums[0], 1e-300)
     excess, off = sums[1] / weight, sums[2] / weight
@@ -180,9 +176,7 @@ def _mixed(  # pragma: no cover
 
 
 @njit(cache=True)
-def _read(  # pragma: no cover
-    state: Floats, co2_ppm: float, evidence: Floats, constants: Floats, outliers: float
-) -> float:
+def _read(state: Floats, co2_ppm: float, evidence: Floats, constants: Floats, outliers: float) -> float:
     """Take the readings of a row into the state; return their log-likelihood."""
     regimes, classes, _ = state.shape
     highest = -np.inf
@@ -206,7 +200,7 @@ def _read(  # pragma: no cover
 
 
 @njit(cache=True)
-def _take(one: Floats, reading: float, noise: float, outliers: float) -> float:  # pragma: no cover
+def _take(one: Floats, reading: float, noise: float, outliers: float) -> float:
     """Update one Gaussian by a reading above outdoors; return the density of the reading.
 
     The reading may be an outlier. What remains is a mixture of the updated Gaussian and of the one before, of which the
@@ -229,9 +223,7 @@ def _take(one: Floats, reading: float, noise: float, outliers: float) -> float: 
 
 
 @njit(cache=True)
-def smooth(  # pragma: no cover
-    probs: Floats, inputs: Inputs, profile: Ints, profiles: int
-) -> tuple[Floats, Floats, Floats]:
+def smooth(probs: Floats, inputs: Inputs, profile: Ints, profiles: int) -> tuple[Floats, Floats, Floats]:
     """Return the probabilities (T, R, C) given all rows of a run, and the expected changes of count and of regime.
 
     The changes are (P, C, C) in each profile, and (R, R).
@@ -254,7 +246,7 @@ def smooth(  # pragma: no cover
 
 
 @njit(cache=True)
-def _go_back(  # pragma: no cover
+def _go_back(
     probs: Floats, smoothed: Floats, later: Floats, matrix: Floats, airing: Floats, changes: Floats, aired: Floats
 ) -> None:
     """Add the pair probabilities of a row and the next one to the row's (R, C), and to the expected changes."""
