@@ -7,6 +7,7 @@ import difflib
 import os
 import shutil
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -19,7 +20,8 @@ from occupancy.errors import InputError
 from occupancy.files import write
 
 if TYPE_CHECKING:
-    from occupancy.config import Tracking
+    from occupancy.config import Config, Tracking
+    from occupancy.data.reading import Cells
     from occupancy.serving.counting import Counted
     from occupancy.serving.model import ServedModel
 
@@ -42,18 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog=NAME,
-        description="Count the people in a sensor log, with or without counts of its own, by a trained model.",
+        description="Count the people in a sensor log, with or without counts of its own, by a trained model, or by a "
+        "model of the room that needs no training.",
         epilog=f"Settings: {STORE} (where runs and registered models are); how the file is read: {', '.join(READING)}; "
-        f"of an mlp_crf, {DECODING}. For example: data.missing=hold",
+        f"of an mlp_crf, {DECODING}; with --config, all that a config has. For example: data.missing=hold",
     )
-    models = parser.add_mutually_exclusive_group(required=True)
-    models.add_argument(
-        "--model",
-        metavar="MODEL",
-        help="name of a registered model, such as occupancy-best@current (current is meant where no alias is given) or "
-        "occupancy-best:3, or folder of a saved model",
-    )
-    models.add_argument("--run", metavar="ID", help="run of an experiment: its final model; or of one of its folds")
+    _add_models(parser)
     parser.add_argument("--fold", type=int, metavar="N", help="with --run: the model of this fold of the experiment")
     parser.add_argument(
         "--csv", required=True, metavar="FILE", type=_source, help="the sensor log; - for standard input"
@@ -77,13 +73,32 @@ def _parser() -> Parser:
     return parser
 
 
+def _add_models(parser: Parser) -> None:
+    """Require one way to say which model counts."""
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="name of a registered model, such as occupancy-best@current (current is meant where no alias is given) or "
+        "occupancy-best:3, or folder of a saved model",
+    )
+    models.add_argument("--run", metavar="ID", help="run of an experiment: its final model; or of one of its folds")
+    models.add_argument(
+        "--config",
+        metavar="FILE",
+        help="config of a room_model, such as configs/room.yaml, which learns from the sensors of the log itself, "
+        "without counts",
+    )
+
+
 def _source(text: str) -> Path:
     return Path("/dev/stdin" if text == "-" else text)
 
 
 def _command(options: argparse.Namespace) -> None:
     # Imported late: `--help` is to answer at once, and a mistake without waiting for torch.
-    tracking, reading, decoding = _settings(options)
+    config = _untrained(options) if options.config is not None else None
+    tracking, reading, decoding = _settings(options) if config is None else (config.tracking, {}, None)
     from occupancy.cli import files  # noqa: PLC0415
 
     targets = list(dict.fromkeys(files.check_target(path) for path in options.out))
@@ -93,11 +108,12 @@ def _command(options: argparse.Namespace) -> None:
     from occupancy.config import Data  # noqa: PLC0415
     from occupancy.data.reading import read_files  # noqa: PLC0415
 
-    most = reading.get("max_csv_mb", Data().max_csv_mb) * 1_000_000
-    cells = read_files([options.csv], most, reading.get("time_zone"), reading.get("time_format"))
+    asked = Data().model_copy(update=reading) if config is None else config.data
+    cells = read_files([options.csv], asked.max_csv_mb * 1_000_000, asked.time_zone, asked.time_format)
     kind = options.format or ("" if targets else "csv")
     # Standard output is for the result alone, whatever a library prints.
-    with redirect_stdout(sys.stderr), _opened(options, tracking) as (folder, title, remark):
+    opened = _opened(options, tracking) if config is None else _learned(config, cells, options.csv)
+    with redirect_stdout(sys.stderr), opened as (folder, title, said):
         # Imported when the model is found: an unknown name or run is not to wait for torch.
         from occupancy.health.finding import lines  # noqa: PLC0415
         from occupancy.serving.counting import count_people  # noqa: PLC0415
@@ -110,7 +126,7 @@ def _command(options: argparse.Namespace) -> None:
         contents = {path: _content(path, served, counted, time) for path in targets}
     write(contents)
     _tell("model", title)
-    for note in filter(None, [remark, *counted.remarks]):
+    for note in filter(None, [*said, *counted.remarks]):
         _tell("note", note)
     for line in lines(counted.findings):
         _tell("health", line)
@@ -122,10 +138,10 @@ def _command(options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _opened(options: argparse.Namespace, tracking: Tracking) -> Iterator[tuple[Path, str, str]]:
+def _opened(options: argparse.Namespace, tracking: Tracking) -> Iterator[tuple[Path, str, list[str]]]:
     """Yield the model's folder, what the model is called, and why it was taken where there was a choice."""
     if options.run is None and _is_folder(options.model):
-        yield Path(options.model), options.model, ""
+        yield Path(options.model), options.model, []
         return
     from occupancy.tracking.lookup import fetched, find_in_run  # noqa: PLC0415
     from occupancy.tracking.registry import find_registered  # noqa: PLC0415
@@ -133,7 +149,28 @@ def _opened(options: argparse.Namespace, tracking: Tracking) -> Iterator[tuple[P
     by_name = options.run is None
     recorded = find_registered(tracking, options.model) if by_name else find_in_run(tracking, options.run, options.fold)
     with fetched(tracking, recorded) as folder:
-        yield folder, recorded.title, recorded.remark
+        yield folder, recorded.title, [recorded.remark]
+
+
+@contextmanager
+def _learned(config: Config, cells: Cells, path: Path) -> Iterator[tuple[Path, str, list[str]]]:
+    """Yield the folder of a model that learned from the sensors of the log itself, what it is called, and remarks."""
+    from occupancy.data.schema import load_schema  # noqa: PLC0415
+    from occupancy.serving.unlabelled import learn_unlabelled  # noqa: PLC0415
+    from occupancy.setup.unlabelled import look_unlabelled  # noqa: PLC0415
+
+    schema, told = load_schema(config.data.log_schema), []
+    if config.data.log_schema == "uci" and not {*schema.time} <= {*map(str, cells.frame.columns)}:
+        try:
+            seen = look_unlabelled(cells, config.data, path.name.partition(".")[0])
+        except InputError as error:
+            how = "columns are named by a schema file here: data.schema=FILE, see occupancy setup"
+            raise InputError(f"{path}: {error} ({how})") from None
+        schema, config = seen.schema, config.model_copy(update={"data": seen.data})
+        told = [f"read as {', '.join(f'{each.name}: {each.kind}' for each in schema.columns)}", *seen.checks]
+    with tempfile.TemporaryDirectory() as folder:
+        said = learn_unlabelled(config, schema, cells, Path(folder))
+        yield Path(folder), f"{config.model.name}, learned from the log itself", [*told, *said]
 
 
 def _is_folder(model: str) -> bool:
@@ -153,6 +190,18 @@ def _tell(label: str, text: str) -> None:
         width = shutil.get_terminal_size().columns
         line = textwrap.fill(line, width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)
     print(line, file=sys.stderr)
+
+
+def _untrained(options: argparse.Namespace) -> Config:
+    """Return the experiment whose model is to learn from the log itself."""
+    from occupancy.config.parsing import load_config  # noqa: PLC0415
+    from occupancy.serving.unlabelled import check_unlabelled  # noqa: PLC0415
+
+    if options.fold is not None or options.explain is not None:
+        raise InputError("--config: goes with neither --fold nor --explain, which are for trained models")
+    config = load_config(options.config, options.overrides)
+    check_unlabelled(config)
+    return config
 
 
 def _settings(options: argparse.Namespace) -> tuple[Tracking, dict[str, Any], str | None]:

@@ -25,6 +25,7 @@ from occupancy.config.model import (
     Model,
     Network,
     RandomForest,
+    RoomModel,
     Single,
 )
 from occupancy.config.postprocess import Calibration, Decision, Decoding, Loss
@@ -63,6 +64,7 @@ __all__ = [
     "Period",
     "RandomForest",
     "Room",
+    "RoomModel",
     "Section",
     "Simulation",
     "Span",
@@ -105,8 +107,8 @@ class Config(Section):
     """How the probabilities are corrected; null: they are used as the model gives them."""
     decision: Decision | None = None
     """How one count is chosen from the probabilities; null: for squared loss after a calibration, and else as the model
-    does it: a classifier by zero-one loss, a regressor and a mixture by squared loss. The path of ``decoding.mode:
-    viterbi`` is replaced only if a loss is named here."""
+    does it: a classifier by zero-one loss, a regressor, a mixture and the room model by squared loss. The path of
+    ``decoding.mode: viterbi`` is replaced only if a loss is named here."""
     train: Train = Train()
     """How a network is trained."""
     tracking: Tracking = Tracking()

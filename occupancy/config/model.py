@@ -177,6 +177,25 @@ class MassBalance(Section):
     """Seconds after the last motion during which the room counts as occupied."""
 
 
+class RoomModel(Section):
+    """A generative model of a room: a hidden count drives its CO2, motion and sound; labels are not needed."""
+
+    name: Literal["room_model"] = "room_model"
+    labels: Literal["all", "none"] = "all"
+    """What is learned from: ``all``, the sensors and the counts that are known, ``none``, the sensors alone."""
+    volume_m3: Volume | None = None
+    """Volume of the room, in cubic metres; null: that of the schema, and where it has none, one that fits the readings
+    (15 to 300, more or less)."""
+    generation_l_per_h: Annotated[float, Field(ge=0.01, le=1000)] = 16.0
+    """CO2 that one person breathes out, in litres per hour, within 20 %; the default suits seated adults (Persily and
+    de Jonge, 2017)."""
+    sets: Annotated[int, Field(ge=1, le=24)] = 8
+    """Sets of parameters that are kept; their probabilities are averaged, so that a room that is not known well has
+    wide counts."""
+    history_s: Span = 43_200.0
+    """Seconds of earlier rows that one prediction needs, until what the air was before is forgotten."""
+
+
 def _named(value: Any) -> Any:
     """Return the name of the model that a mapping or its settings describe."""
     return value.get("name", DEFAULT) if isinstance(value, dict) else getattr(value, "name", None)
@@ -195,6 +214,7 @@ _Any = (
     | Annotated[Majority, Tag("majority")]
     | Annotated[Clock, Tag("clock")]
     | Annotated[MassBalance, Tag("mass_balance")]
+    | Annotated[RoomModel, Tag("room_model")]
 )
 
 Single = Annotated[_Any, Discriminator(_named)]

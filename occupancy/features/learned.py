@@ -55,6 +55,10 @@ class Learned:
         """Return the settings below a key. Raise InputError if it has none."""
         return Learned(self.value(key), self.name(key))
 
+    def item(self, key: str, place: int) -> Learned:
+        """Return the settings at a place of a list below a key. Raise InputError if it has none."""
+        return Learned(self.value(key)[place], f"{self.name(key)}.{place}")
+
     def number(self, key: str, least: float = -math.inf, most: float = math.inf, above: bool = False) -> float:
         """Return a finite number of a range.
 

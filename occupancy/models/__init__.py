@@ -23,6 +23,7 @@ from occupancy.config import (
     MassBalance,
     Mixture,
     RandomForest,
+    RoomModel,
 )
 from occupancy.data.log import Log
 from occupancy.errors import InputWarning
@@ -78,16 +79,29 @@ def make_estimator(config: Config) -> Estimator:  # noqa: PLR0911 (a case for ea
             from occupancy.models.baselines import ClockEstimator
 
             return ClockEstimator(config, settings)
-        case MassBalance() as settings:
-            from occupancy.models.mass_balance import MassBalanceEstimator
-
-            return MassBalanceEstimator(config, settings)
+        case MassBalance() | RoomModel():
+            return _make_physical(config)
         case Mixture() as settings:
             from occupancy.models.mixture import MixtureEstimator
 
             return MixtureEstimator(config, settings, make_estimator)
         case unknown:
             assert_never(unknown)
+
+
+def _make_physical(config: Config) -> Estimator:
+    """Return the unfitted model of a room's air that an experiment asks for."""
+    match config.model:
+        case MassBalance() as settings:
+            from occupancy.models.mass_balance import MassBalanceEstimator
+
+            return MassBalanceEstimator(config, settings)
+        case RoomModel() as settings:
+            from occupancy.models.room_model.estimator import RoomModelEstimator
+
+            return RoomModelEstimator(config, settings)
+        case other:
+            raise AssertionError(f"{other.name} is no model of a room's air")
 
 
 def _make_network(config: Config) -> Estimator:

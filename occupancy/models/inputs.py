@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from occupancy.config import Clock, Config, Majority, MassBalance, Mixture
+from occupancy.config import Clock, Config, Majority, MassBalance, Mixture, RoomModel
 from occupancy.data.schema import Column, Schema
 from occupancy.features.sensors import select
 
@@ -37,6 +37,8 @@ def _names(config: Config, schema: Schema) -> set[str]:
             chosen = [
                 column for column in select(schema, config.features) if column.kind in {"co2", "motion", "ventilation"}
             ]
+        case RoomModel():
+            chosen = [column for column in select(schema, config.features) if column.kind in {"co2", "motion", "sound"}]
         case _:
             chosen = select(schema, config.features)
     return {column.slope_of or column.name for column in chosen}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,9 @@ class ServedModel:
             InputError: the log is none that the model can read.
         """
         estimator, read = self.estimator, self.read
-        findings, held = examine(log, self.profile, read), held_for_long(log, read)
+        # Counts that the log brings are for comparison alone: what is said of its sensors may not rest on them.
+        unlabelled = replace(log, frame=log.frame.drop(columns=self.schema.count, errors="ignore"))
+        findings, held = examine(unlabelled, self.profile, read), held_for_long(log, read)
         log = believed(log, findings)
         sensors = log.frame.drop(columns=self.schema.count, errors="ignore")
         prediction = without(predict_by_room(estimator, sensors, np.ones(len(sensors), bool), log), held)

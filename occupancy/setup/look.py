@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ from occupancy.setup.meaning import meaning_of, schema_of
 from occupancy.setup.people import People, counts_of, find_people
 from occupancy.setup.rhythm import Rhythm, rhythm_of
 from occupancy.setup.survey import Survey
-from occupancy.setup.values import numbers_of, values_of
+from occupancy.setup.values import Values, numbers_of, values_of
+
+Find = Callable[[pd.DataFrame, Mapping[str, Values], str | None], People]
 
 
 def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
@@ -52,7 +54,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     time_format = answers.time_format or recognise(text, label=cells.label)
     moments = read_times(text, time_format, None, answers.time_zone)
     zone = settle_zone(moments.clock, answers.time_zone, moments.changing)
-    columns, people, rhythm = _understand(cells, time, moments, answers)
+    columns, people, rhythm = understand_all(cells, time, moments, answers)
     schema = schema_of(name, time, time_format, columns, people, answers)
     data = _data(paths, schema, people, rhythm, zone, answers)
     log, told = _open(schema, data)
@@ -76,10 +78,18 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
     )
 
 
-def _understand(
-    cells: Cells, time: Sequence[str], moments: Times, answers: Answers
+def understand_all(
+    cells: Cells, time: Sequence[str], moments: Times, answers: Answers, find: Find = find_people
 ) -> tuple[tuple[Column, ...], People, Rhythm]:
-    """Return what each column is, the one with the counts, and the step of the rows."""
+    """Return what each column is, the one with the counts, and the step of the rows.
+
+    Args:
+        cells: what the files hold.
+        time: the columns of the time.
+        moments: the times of the rows.
+        answers: what the user told.
+        find: finds the column with the counts; of a log without one, it may give the name of one that is not there.
+    """
     order = np.argsort(moments.times.to_numpy(), kind="stable")[: int(moments.times.notna().sum())]
     rest = cells.frame.drop(columns=list(time)).iloc[order]
     times = pd.DatetimeIndex(moments.times.iloc[order])
@@ -87,10 +97,11 @@ def _understand(
     check_times(times)
     numbers = {str(name): numbers_of(rest[name]) for name in rest.columns}
     values = {name: values_of(rest[name], numbers[name]) for name in numbers}
-    people = find_people(rest, values, answers.count)
+    people = find(rest, values, answers.count)
     columns = tuple(meaning_of(str(name), time, people, values, cells.units, answers) for name in cells.frame.columns)
     sensors = [np.isfinite(numbers[column.name]) for column in columns if column.role == "sensor"]
-    rhythm = rhythm_of(times, sensors, counts_of(rest[people.name], people.labels), answers.step)
+    counts = counts_of(rest[people.name], people.labels) if people.name in rest else np.full(len(rest), np.nan)
+    rhythm = rhythm_of(times, sensors, counts, answers.step)
     return columns, people, rhythm
 
 

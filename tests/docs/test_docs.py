@@ -115,9 +115,9 @@ def test_a_training_that_a_page_shows_names_a_config_and_keys_that_there_are(pag
     for command, _ in commands(page.read_text(encoding="utf-8")):
         words = shlex.split(command, comments=True)
         for config in [word for word in words if word.startswith("configs/")]:
-            assert words[0] == "occupancy"
+            assert Path(words[0]).name == "occupancy"
             assert words[2] == "--config"
-            load = {"train": load_config, "tune": load_search}[words[1]]
+            load = {"train": load_config, "tune": load_search, "predict": load_config}[words[1]]
             load(str(ROOT / config), [word for word in words if "=" in word])
 
 
@@ -140,6 +140,17 @@ def test_a_command_of_the_page_prints_what_the_page_says(
     assert doctest.OutputChecker().check_output(output, printed.out, EQUAL), printed.out
 
 
+def test_a_log_without_labels_is_counted_as_the_page_says(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = commands((ROOT / "docs" / "room_model.md").read_text(encoding="utf-8"))
+    (config,) = [output for command, output in shown if command == "cat room.yaml"]
+    Path("room.yaml").write_text(config, encoding="utf-8")
+    ((command, output),) = [pair for pair in shown if "predict --config" in pair[0]]
+    assert occupancy(shlex.split(command)[1:]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    for part in " ".join(output.split()).split(" ... "):
+        assert part in said
+
+
 def test_the_readme_counts_people_by_its_command_and_by_its_lines_of_python(
     uci_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -154,7 +165,7 @@ def test_the_readme_counts_people_by_its_command_and_by_its_lines_of_python(
     assert use in capsys.readouterr().out
     sensors = pd.read_csv(uci_path).drop(columns=UCI.count)
     sensors.to_csv("my_sensors.csv", index=False)
-    (command,) = [command for command, _ in commands(readme) if "predict" in command]
+    (command,) = [command for command, _ in commands(readme) if "predict --model" in command]
     program, *arguments = shlex.split(command)
     assert Path(program).name == "occupancy"
     assert occupancy(arguments) == 0

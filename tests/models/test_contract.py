@@ -18,7 +18,19 @@ import pandas as pd
 import pytest
 
 from occupancy.arrays import Rows
-from occupancy.config import LSTM, MLPCRF, Calibration, Config, Decoding, Kind, Majority, Mixture, Room, Simulation
+from occupancy.config import (
+    LSTM,
+    MLPCRF,
+    Calibration,
+    Config,
+    Decoding,
+    Kind,
+    Majority,
+    Mixture,
+    Room,
+    RoomModel,
+    Simulation,
+)
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.data.folds import Fold
@@ -219,7 +231,9 @@ def test_earlier_rows_than_the_history_hardly_matter(name: str, part: str) -> No
         start = row - rows
         assert start > 0, "the log must be longer than the history"
         cut = predict(estimator, frame[start:], asked[start:] & (np.arange(start, len(frame)) == row))
-        memory = estimator.config.decoding is not None or any(isinstance(m, MLPCRF) for m in estimator.config.models)
+        memory = estimator.config.decoding is not None or any(
+            isinstance(model, MLPCRF | RoomModel) for model in estimator.config.models
+        )
         # What a memory began with fades, the slower the less its evidence says; other models do not see it.
         assert_same(estimator, cut, whole.at(slice(place, place + 1)), atol=0.06 if memory else 1e-5)
 

@@ -30,6 +30,7 @@ from occupancy.config import (
     Mixture,
     RandomForest,
     Room,
+    RoomModel,
     Simulation,
     Train,
 )
@@ -52,6 +53,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "majority": {"model": Majority()},
     "clock": {"model": Clock()},
     "pool": {"model": POOL, "features": "physics", "decoding": Decoding(), "calibration": Calibration()},
+    "room": {"model": RoomModel(sets=2)},
     "path": {"model": Logistic(), "decoding": Decoding(mode="viterbi")},
 }
 WRONG: list[Any] = [None, True, "1", -1, 0, 1e-300, 1e308, 10**400, float("nan"), [], {}, [[1]], "x" * 100_000]
@@ -135,8 +137,8 @@ def check_altered(saved: Path, tmp_path: Path, every: int) -> None:
 
 
 def test_altered_settings_give_counts_or_one_line(saved: Path, tmp_path: Path) -> None:
-    # Of 16 alterations of each value, so that all are met somewhere; a pool has as many values as the others together.
-    check_altered(saved, tmp_path, every=27 if saved.name.startswith("pool") else 11)
+    # Of 16 alterations of each value, so that all are met somewhere; two have as many values as the others together.
+    check_altered(saved, tmp_path, every=27 if saved.name.startswith(("pool", "room")) else 11)
 
 
 @pytest.mark.proof
