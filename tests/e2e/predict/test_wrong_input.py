@@ -35,7 +35,7 @@ def changed(home: Home, change: Callable[[pd.DataFrame], pd.DataFrame], *argumen
 
 
 MISTAKES: dict[str, tuple[Callable[[Home], list[str]], str]] = {
-    "no model": (lambda _: ["--csv", "log.csv"], "one of the arguments --model --run is required"),
+    "no model": (lambda _: ["--csv", "log.csv"], "one of the arguments --model --run --config is required"),
     "two models": (lambda home: by_model(home, "--run", home.run), "not allowed with argument"),
     "no log": (lambda home: ["--run", home.run], "required: --csv"),
     "fold that is no number": (lambda home: by_run(home, home.run, "--fold", "last"), "invalid int value: 'last'"),
