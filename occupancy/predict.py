@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import os
 import shutil
 import sys
@@ -160,12 +161,12 @@ def _learned(config: Config, cells: Cells, path: Path) -> Iterator[tuple[Path, s
     from occupancy.setup.unlabelled import look_unlabelled  # noqa: PLC0415
 
     schema, told = load_schema(config.data.log_schema), []
-    if config.data.log_schema == "uci" and not {*schema.time} <= {*map(str, cells.frame.columns)}:
+    if config.data.log_schema == "uci" and not {*schema.sensors} & {*map(str, cells.frame.columns)}:
         try:
             seen = look_unlabelled(cells, config.data, path.name.partition(".")[0])
         except InputError as error:
-            how = "columns are named by a schema file here: data.schema=FILE, see occupancy setup"
-            raise InputError(f"{path}: {error} ({how})") from None
+            how = "keys of occupancy setup, such as time=COLUMN, are lines of a schema file here: data.schema=FILE"
+            raise InputError(f"{path}: {error}{f' ({how})' if '=COLUMN' in str(error) else ''}") from None
         schema, config = seen.schema, config.model_copy(update={"data": seen.data})
         told = [f"read as {', '.join(f'{each.name}: {each.kind}' for each in schema.columns)}", *seen.checks]
     with tempfile.TemporaryDirectory() as folder:
@@ -199,7 +200,8 @@ def _untrained(options: argparse.Namespace) -> Config:
 
     if options.fold is not None or options.explain is not None:
         raise InputError("--config: goes with neither --fold nor --explain, which are for trained models")
-    config = load_config(options.config, options.overrides)
+    source = f"data.source={json.dumps(str(options.csv))}"  # the log is what --csv names
+    config = load_config(options.config, [*options.overrides, source])
     check_unlabelled(config)
     return config
 

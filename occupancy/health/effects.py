@@ -33,7 +33,7 @@ def answerable(
     findings: Collection[Finding],
     log: Log,
     read: Collection[str],
-    is_calibrated: bool,
+    knows_doubt: bool,
     history_s: float = 0.0,
 ) -> Prediction:
     """Return a prediction in which the rows are not answered that the findings leave without a sound count.
@@ -47,7 +47,7 @@ def answerable(
         findings: what was found.
         log: the log, in which readings that are not believed are missing.
         read: the names of the sensors that the model reads.
-        is_calibrated: whether the model was calibrated, so that it says which rows it is sure enough of.
+        knows_doubt: whether the model says how sure it is of a row that lacks a sensor; one that is calibrated does.
         history_s: seconds of earlier rows on which a prediction rests.
     """
     silent = np.zeros(len(prediction), bool)
@@ -59,7 +59,7 @@ def answerable(
         elif finding.fault == "rhythm":
             silent |= _resting_on(finding.rows, log, history_s)
         elif finding.distrusts:
-            silent |= finding.rows & (nothing if is_calibrated else True)
+            silent |= finding.rows & (nothing if knows_doubt else True)
     if not silent.any():
         return prediction
     answered = np.ones(len(prediction), bool) if prediction.answered is None else prediction.answered

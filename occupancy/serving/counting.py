@@ -108,7 +108,7 @@ def count_people(served: ServedModel, cells: Cells, path: Path, reading: Mapping
         log, prediction, findings = served.count(log)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    if above is not None:
+    if above is not None and served.learned_counts:
         prediction = without(prediction, above)
     remarks += [*([remark] if remark else []), *_on_answers(prediction), *(_on_use(prediction) if findings else [])]
     if truth is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from occupancy.config import Config
+from occupancy.config import Config, RoomModel
 from occupancy.config.parsing import resolve
 from occupancy.config.yaml_file import read_yaml
 from occupancy.data.log import Log
@@ -75,6 +75,12 @@ class ServedModel:
         return self.estimator.config.data.max_count
 
     @property
+    def learned_counts(self) -> bool:
+        """Whether the model learned from counts."""
+        model = self.estimator.config.model
+        return not (isinstance(model, RoomModel) and model.labels == "none")
+
+    @property
     def read(self) -> list[str]:
         """The names of the sensors that the model reads; features of earlier versions may have read others."""
         if self.profile is not None:
@@ -94,8 +100,9 @@ class ServedModel:
         log = believed(log, findings)
         sensors = log.frame.drop(columns=self.schema.count, errors="ignore")
         prediction = without(predict_by_room(estimator, sensors, np.ones(len(sensors), bool), log), held)
-        is_calibrated = estimator.config.calibration is not None
-        return log, answerable(prediction, findings, log, read, is_calibrated, estimator.history_s), findings
+        # Both say how sure they are of a row that lacks a sensor.
+        knows_doubt = estimator.config.calibration is not None or isinstance(estimator.config.model, RoomModel)
+        return log, answerable(prediction, findings, log, read, knows_doubt, estimator.history_s), findings
 
     def decode_by(self, decoding: str) -> None:
         """Let labels come from the model's chain in another way than it was trained for; see ``model.decoding``.

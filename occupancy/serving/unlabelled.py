@@ -32,6 +32,9 @@ def check_unlabelled(config: Config) -> RoomModel:
         InputError: the experiment asks for another model.
     """
     if isinstance(config.model, RoomModel):
+        for key in ("decoding", "calibration", "decision"):
+            if getattr(config, key) is not None:
+                raise InputError(f"--config: {key} is learned from labels, and none is used here; set {key}=null")
         return config.model.model_copy(update={"labels": "none"})
     raise InputError(
         f"--config: the model {config.model.name} has to be trained first, by occupancy train --config; only "
@@ -52,8 +55,7 @@ def learn_unlabelled(config: Config, schema: Schema, cells: Cells, folder: Path)
         InputError: the log does not pass the gate, or has no sensor that the model reads.
     """
     settings = check_unlabelled(config)
-    parts = {"decoding": None, "calibration": None, "decision": None}
-    config = config.model_copy(update={"model": settings, **parts})
+    config = config.model_copy(update={"model": settings})
     read = [column.name for column in columns_read(config, schema)]
     frame = needed(cells.frame, schema, read, config.data)[0].drop(columns=schema.count, errors="ignore")
     log = validate_cells(dataclasses.replace(cells, frame=frame), schema, config.data, labelled=False, in_use=True)

@@ -17,6 +17,7 @@ from occupancy.setup.clock import find_times, settle_zone
 from occupancy.setup.columns import Column
 from occupancy.setup.look import understand_all
 from occupancy.setup.meaning import schema_of
+from occupancy.setup.names import people_in
 from occupancy.setup.people import People, find_people
 from occupancy.setup.values import Values
 
@@ -58,6 +59,7 @@ def look_unlabelled(cells: Cells, settings: Data, name: str) -> Unlabelled:
     found = {"time_zone": zone.name, "step": rhythm.grid_s, "max_gap": max(rhythm.max_gap_s, settings.max_gap)}
     schema = schema_of(name, time, time_format, columns, people, answers)
     checks = [f"{column.name}: {column.check}" for column in columns if column.check]
+    checks.append(people.check)
     if zone.name is not None or moments.changing:  # else the log says the same when it is read
         checks.append(zone.check.replace(" time_zone=", " data.time_zone="))
     return Unlabelled(schema, settings.model_copy(update=found), columns, tuple(filter(None, checks)))
@@ -67,8 +69,9 @@ def _people_if_any(text: pd.DataFrame, values: Mapping[str, Values], asked: str 
     """Return the column with the number of people, or where there is none, the name of one that is not there."""
     try:
         return find_people(text, values, asked)
-    except InputError:
+    except InputError as error:
         name = "people"
         while name in text:
             name += "_"
-        return People(name, {}, 0, False, 0.0, "", "", ())
+        doubt = str(error) if any(people_in(str(column)) for column in text) else ""
+        return People(name, {}, 0, False, 0.0, "", doubt, ())

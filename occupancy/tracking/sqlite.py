@@ -58,9 +58,10 @@ def mlflow_address(uri: str) -> str:
     path = sqlite_path(address)
     if path is None:
         return address.plain()
-    whole = parse(address).set(database=str(path)).render_as_string(hide_password=False)
-    # Where a folder's name has to be quoted (? and %), MLflow makes another one of the quoted name.
-    return whole if str(path) in whole else address.plain()
+    _, mark, query = address.plain().partition("?")
+    # Not quoted, since MLflow makes a folder of the name as it stands in the address. A name with ? or % can't stand there.
+    whole = f"{parse(address).drivername}:///{path}{mark}{query}"
+    return whole if sqlite_path(whole) == path else address.plain()
 
 
 def parse(address: Address) -> sqlalchemy.URL:

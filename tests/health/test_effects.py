@@ -47,17 +47,17 @@ def test_a_model_that_cannot_say_how_sure_it_is_does_not_answer_without_a_sensor
     log = log_of(changed(third_day(), "co2", 350.0, 60))
     findings = examine(log, profile())
     trusted, prediction = believed(log, findings), predicted(log.times)
-    silent = answerable(prediction, findings, trusted, READ, is_calibrated=False).answered
+    silent = answerable(prediction, findings, trusted, READ, knows_doubt=False).answered
     assert silent is not None
     assert (~silent).nonzero()[0].tolist() == [*range(60, len(log.frame))]
-    assert answerable(prediction, findings, trusted, READ, is_calibrated=True).answered is None
+    assert answerable(prediction, findings, trusted, READ, knows_doubt=True).answered is None
 
 
 def test_a_calibrated_model_does_not_answer_rows_without_any_sensor_left() -> None:
     log = log_of(changed(third_day(), "co2", 350.0, 60))
     findings = examine(log, profile())
     prediction = predicted(log.times, np.ones(len(log.frame), bool))
-    answered = answerable(prediction, findings, believed(log, findings), ["co2"], is_calibrated=True).answered
+    answered = answerable(prediction, findings, believed(log, findings), ["co2"], knows_doubt=True).answered
     assert answered is not None
     assert (~answered).nonzero()[0].tolist() == [*range(60, len(log.frame))]
 
@@ -67,7 +67,7 @@ def test_rows_beyond_the_training_are_not_answered_though_their_readings_are_bel
     findings = examine(log, profile())
     trusted = believed(log, findings)
     assert trusted is log
-    answered = answerable(predicted(log.times), findings, trusted, READ, is_calibrated=True).answered
+    answered = answerable(predicted(log.times), findings, trusted, READ, knows_doubt=True).answered
     assert answered is not None
     assert (answered == ~findings[0].rows).all()
 
@@ -78,7 +78,7 @@ def test_rows_that_look_back_to_another_rhythm_are_not_answered() -> None:
     fast.index = pd.date_range(frame.index[100], periods=90, freq="20s", name="time")
     log = log_of(pd.concat([frame.iloc[:100], fast, frame.iloc[130:]]))
     findings = examine(log, profile())
-    answered = answerable(predicted(log.times), findings, log, READ, is_calibrated=True, history_s=600.0).answered
+    answered = answerable(predicted(log.times), findings, log, READ, knows_doubt=True, history_s=600.0).answered
     assert answered is not None
     assert (~answered).nonzero()[0].tolist() == [*range(101, 201)], "ten rows, a minute each, after the last"
 

@@ -74,6 +74,9 @@ def test_mlflow_gets_the_whole_path_of_a_file_and_any_other_address_as_it_is(
     monkeypatch.setenv("SECRET", "a b")
     assert mlflow_address("SQLite:///x.db?timeout=30") == f"sqlite:///{tmp_path}/x.db?timeout=30"
     assert mlflow_address("http://me:${SECRET}@host:1") == "http://me:a%20b@host:1"
+    (tmp_path / "Büro #1 & a+b@c").mkdir()
+    monkeypatch.chdir(tmp_path / "Büro #1 & a+b@c")
+    assert mlflow_address("sqlite:///x.db") == f"sqlite:///{tmp_path}/Büro #1 & a+b@c/x.db"
     (tmp_path / "what?").mkdir()
     monkeypatch.chdir(tmp_path / "what?")
     assert mlflow_address("sqlite:///x.db") == "sqlite:///x.db", "no address can say it otherwise"

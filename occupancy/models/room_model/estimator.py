@@ -95,9 +95,10 @@ class RoomModelEstimator(OneStepEstimator):
         if self.settings.labels == "all":
             labels[learned] = fold.counts(learned)
         parts = [np.flatnonzero(stretch == number) for number in np.unique(stretch[seen])]
-        record = self._record(parts, log.wall, log.times, readings, self._sizes(log), labels)
+        whole = self._record(parts, log.wall, log.times, readings, self._sizes(log), labels)
+        record = whole.last(max(MOST_WORK // self.classes**2, 1000))
         self.seen_h, self.labels = float(record.seconds.sum() / 3600), int((record.labels >= 0).sum())
-        self.rooms = self._search(record.last(max(MOST_WORK // self.classes**2, 1000)))
+        self.rooms = self._search(record)
 
     def _search(self, record: Record) -> list[Room]:
         """Return the rooms that explain rows: one, or several that begin with different volumes if none is known."""
@@ -244,8 +245,12 @@ def _kinds(log: Log, config: Config) -> list[Kind]:
     """Return the kinds of sensors that the model reads, of those that the features of an experiment choose."""
     there = {column.kind for column in columns_of(log, config.features)}
     kinds: list[Kind] = [kind for kind in READ if kind in there]
+    needed = ", ".join(READ)
+    if not {column.kind for column in columns_of(log, "all")} & {*READ}:
+        raise InputError(
+            f"model: room_model needs a column of kind {needed}, but the log {log.name!r} has none; use another model"
+        )
     if not kinds:
-        needed = ", ".join(READ)
         raise InputError(f"features: got {config.features!r}, but the model room_model needs one of {needed}; add it")
     return kinds
 

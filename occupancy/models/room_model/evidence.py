@@ -28,6 +28,7 @@ USUAL_STD = 1.0  # of each logit and logarithm of the three numbers of a kind
 
 MINUTES = {"motion": 2.0, "sound": 1.5}  # mean time to be noticed by one sensor, of one person: assumptions
 FALSE = {"motion": 0.01, "sound": 0.03}  # share of rows in which a sensor fires without a person: assumptions
+MOST_NOTICED = 0.99  # in a row, however long it is
 ALIKE = 3.0  # concentration: how unlike each other the sensors of a row are; they stand at different places
 
 
@@ -85,7 +86,7 @@ class Emission:
             step_s: seconds of a row: the longer it is, the more likely somebody moves in it.
         """
         noticed = -np.expm1(-step_s / 60 / MINUTES[kind])
-        usual = np.array([logit(FALSE[kind]), logit(noticed), np.log(ALIKE)])
+        usual = np.array([logit(FALSE[kind]), logit(min(noticed, MOST_NOTICED)), np.log(ALIKE)])
         return cls(_smooth(usual, sensors, classes), EXPONENT, usual, usual)
 
     @property
@@ -171,7 +172,8 @@ class Emission:
 def silence(readings: Floats) -> Floats:
     """Return what each sound sensor reads in silence, (M,), from readings (N, M); NaN where one is missing."""
     # A sensor that reads 0 in silence would be loud at anything: use a hundredth of its largest reading instead.
-    quiet, loudest = np.nanquantile(readings, QUIET_QUANTILE, axis=0), np.nanmax(readings, axis=0)
+    known = np.where(np.isnan(readings).all(axis=0), 0.0, readings)  # a sensor without any reading never fires
+    quiet, loudest = np.nanquantile(known, QUIET_QUANTILE, axis=0), np.nanmax(known, axis=0)
     return np.asarray(np.maximum(quiet, loudest.clip(1e-6) / 100))
 
 

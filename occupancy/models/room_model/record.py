@@ -11,8 +11,8 @@ import pandas as pd
 from occupancy.arrays import Floats, Ints, Rows
 from occupancy.models.room_model.evidence import Fired
 
-DIGITS, MOST_STEPS = 3, 40
-"""Significant digits of a step's length, and the most lengths that are told apart; with more, by a digit less."""
+DIGITS = 2
+"""Significant digits of a step's length. They are the same for all logs: a row may not depend on later ones' steps."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,6 @@ def _per_second(times: pd.DatetimeIndex) -> float:
 
 def _rounded(seconds: Floats) -> tuple[Floats, Ints]:
     """Return the different lengths (D,) of steps (T,), rounded so that they are few, and which each step has."""
-    for digits in range(DIGITS, 0, -1):
-        power = 10.0 ** (np.floor(np.log10(np.maximum(seconds, 1e-3))) - digits + 1)
-        lengths, pace = np.unique(np.round(seconds / power) * power, return_inverse=True)
-        if len(lengths) <= MOST_STEPS:
-            break
+    power = 10.0 ** (np.floor(np.log10(np.maximum(seconds, 1e-3))) - DIGITS + 1)
+    lengths, pace = np.unique(np.round(seconds / power) * power, return_inverse=True)
     return lengths, pace.ravel().astype(np.int64)

@@ -2,10 +2,9 @@
 
 A state is a count and a regime of the air. It is the interacting multiple model of Blom and Bar-Shalom (1988): in each
 step the Gaussians of the earlier states are mixed into one for each new state, with the weights ``w_i A_ij``; then each
-takes the reading. With one state it is
-the Kalman filter, and without CO2 the forward algorithm. The smoother is that of Kim (1994), whose pair probabilities
-follow from the filter's: given the new state and the readings so far, it takes the earlier one for independent of later
-readings.
+takes the reading. With one state it is the Kalman filter, and without CO2 the forward algorithm. The smoother is that
+of Kim (1994), whose pair probabilities follow from the filter's: given the new state and the readings so far, it takes
+the earlier one for independent of later readings.
 """
 
 from __future__ import annotations
@@ -119,8 +118,8 @@ def _step(
     """Mix the Gaussians of the states before into one of each state after, and move them by one step.
 
     People come and go at a uniformly random moment of the step: half of the breath is that of the earlier count, half
-    that of the new one, and the variance of the moment is a twelfth of the squared change. The air is changed as in the
-    regime before.
+    that of the new one, and the variance of the moment is a twelfth of the squared change. The air and the earlier half
+    of the breath are changed as in the regime before, the later half and the noise as in the one after.
     """
     regimes, classes, _ = state.shape
     moved[:] = 0.0

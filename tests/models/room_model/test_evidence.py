@@ -23,6 +23,21 @@ def test_the_table_of_fewer_sensors_is_that_of_some_of_all() -> None:
         np.testing.assert_allclose(found, emission.exponent * np.log((1 - STRAY) * expected + STRAY / 3), atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["motion", "sound"])
+def test_rows_an_hour_or_a_day_apart_leave_the_numbers_finite(kind: str) -> None:
+    for step_s in (3600.0, 86_400.0):
+        emission = Emission.of_kind(kind, 2, 4, step_s)
+        assert np.isfinite(emission.usual).all()
+        assert np.isfinite(emission.log_likelihood(Fired(np.arange(3), np.full(3, 2)))).all()
+
+
+def test_a_sound_sensor_without_any_reading_never_fires() -> None:
+    readings = np.array([[0.1, np.nan], [0.3, np.nan], [0.1, np.nan]])
+    quiet = silence(readings)
+    assert np.isfinite(quiet).all()
+    np.testing.assert_array_equal(Fired.of_sound(readings, quiet).fired, [0, 1, 0])
+
+
 def test_sensors_without_a_reading_tell_nothing() -> None:
     emission = Emission.of_kind("sound", 2, 4, 30.0)
     fired = Fired.of_sound(np.array([[np.nan, np.nan], [0.2, np.nan], [0.2, 0.05]]), np.array([0.1, 0.1]))
