@@ -59,7 +59,7 @@ def mlflow_address(uri: str) -> str:
     if path is None:
         return address.plain()
     _, mark, query = address.plain().partition("?")
-    # Not quoted, since MLflow makes a folder of the name as it stands in the address. A name with ? or % can't stand there.
+    # Not quoted: MLflow makes a folder of the name as it stands there. One with ? or % can not stand there.
     whole = f"{parse(address).drivername}:///{path}{mark}{query}"
     return whole if sqlite_path(whole) == path else address.plain()
 
