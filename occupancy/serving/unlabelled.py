@@ -22,6 +22,7 @@ from occupancy.models.room_model.estimator import RoomModelEstimator
 from occupancy.serving.columns import needed
 from occupancy.serving.model import save
 
+OUTDOORS_PPM = 380.0, 500.0  # what a calibrated sensor reads outdoors, in the country and in a town
 FEW_HOURS = 23.0  # of sensors: a day of rows ends a step before the next one
 
 
@@ -88,7 +89,8 @@ def _found(estimator: RoomModelEstimator) -> str:
         hours += " (less than a day: what is assumed decides more than what was seen)"
     if all(column.kind != "co2" for column in estimator.features.columns):
         return f"{hours}: nothing of the air, for there is no CO2 sensor; counts rest on motion and sound"
-    return (
-        f"{hours}: {found['air_changes_per_h']:.2g} air changes an hour, {found['outdoor_ppm']:.0f} ppm of CO2 "
-        f"outdoors; one person adds {found['person_ppm']:.0f} ppm in the end"
-    )
+    outdoors = f"{found['outdoor_ppm']:.0f} ppm of CO2 outdoors"
+    if not OUTDOORS_PPM[0] <= found["outdoor_ppm"] <= OUTDOORS_PPM[1]:
+        outdoors += " (there are about 420; is the sensor off, or the room never empty?)"
+    air = f"{found['air_changes_per_h']:.2g} air changes an hour"
+    return f"{hours}: {air}, {outdoors}; one person adds {found['person_ppm']:.0f} ppm in the end"
