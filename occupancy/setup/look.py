@@ -48,11 +48,7 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
         InputError: if the files can't be read as a log, or not be trained on.
     """
     cells = read_files(paths, Data().max_csv_mb * 1_000_000)
-    frame = cells.frame
-    time = find_times(frame, answers.time)
-    text = joined_text(frame, time)
-    time_format = answers.time_format or recognise(text, label=cells.label)
-    moments = read_times(text, time_format, None, answers.time_zone)
+    time, time_format, moments = times_of(cells, answers)
     zone = settle_zone(moments.clock, answers.time_zone, moments.changing)
     columns, people, rhythm = understand_all(cells, time, moments, answers)
     schema = schema_of(name, time, time_format, columns, people, answers)
@@ -76,6 +72,14 @@ def look(paths: Sequence[Path], answers: Answers, name: str) -> Survey:
         log.notes,
         tuple(dict.fromkeys(filter(None, checks))),
     )
+
+
+def times_of(cells: Cells, answers: Answers) -> tuple[list[str], str, Times]:
+    """Return the columns of the time, its format, and the times of the rows."""
+    time = find_times(cells.frame, answers.time)
+    text = joined_text(cells.frame, time)
+    time_format = answers.time_format or recognise(text, label=cells.label)
+    return time, time_format, read_times(text, time_format, None, answers.time_zone)
 
 
 def understand_all(

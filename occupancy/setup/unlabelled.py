@@ -10,12 +10,10 @@ import pandas as pd
 from occupancy.config import Data
 from occupancy.data.reading.cells import Cells
 from occupancy.data.schema import Schema
-from occupancy.data.times import joined_text, read_times, recognise
 from occupancy.errors import InputError
 from occupancy.setup.answers import Answers
-from occupancy.setup.clock import find_times, settle_zone
-from occupancy.setup.columns import Column
-from occupancy.setup.look import understand_all
+from occupancy.setup.clock import settle_zone
+from occupancy.setup.look import times_of, understand_all
 from occupancy.setup.meaning import schema_of
 from occupancy.setup.names import people_in
 from occupancy.setup.people import People, find_people
@@ -29,13 +27,11 @@ class Unlabelled:
     Attributes:
         schema: the meaning of its columns; that of the counts may not be in the file.
         data: the settings with which it is read.
-        columns: all columns, in the order of the file.
         checks: what is doubtful, for people to look at.
     """
 
     schema: Schema
     data: Data
-    columns: tuple[Column, ...]
     checks: tuple[str, ...]
 
 
@@ -51,9 +47,7 @@ def look_unlabelled(cells: Cells, settings: Data, name: str) -> Unlabelled:
         InputError: they are no log, or no column is a sensor.
     """
     answers = Answers(time_zone=settings.time_zone, time_format=settings.time_format, step=settings.step)
-    time = find_times(cells.frame)
-    time_format = settings.time_format or recognise(joined_text(cells.frame, time), label=cells.label)
-    moments = read_times(joined_text(cells.frame, time), time_format, None, settings.time_zone)
+    time, time_format, moments = times_of(cells, answers)
     zone = settle_zone(moments.clock, settings.time_zone, moments.changing)
     columns, people, rhythm = understand_all(cells, time, moments, answers, _people_if_any)
     found = {"time_zone": zone.name, "step": rhythm.grid_s, "max_gap": max(rhythm.max_gap_s, settings.max_gap)}
@@ -62,7 +56,7 @@ def look_unlabelled(cells: Cells, settings: Data, name: str) -> Unlabelled:
     checks.append(people.check)
     if zone.name is not None or moments.changing:  # else the log says the same when it is read
         checks.append(zone.check.replace(" time_zone=", " data.time_zone="))
-    return Unlabelled(schema, settings.model_copy(update=found), columns, tuple(filter(None, checks)))
+    return Unlabelled(schema, settings.model_copy(update=found), tuple(filter(None, checks)))
 
 
 def _people_if_any(text: pd.DataFrame, values: Mapping[str, Values], asked: str | None) -> People:
