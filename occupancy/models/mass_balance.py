@@ -25,6 +25,7 @@ from occupancy.models.base import OneStepEstimator
 from occupancy.models.estimator import VOLUME, read_settings
 from occupancy.models.holes import read_shares, unanswered
 from occupancy.models.postprocess.calibration import label_shares
+from occupancy.models.rooms import sizes_of
 from occupancy.prediction import Prediction, from_people, scatter
 
 USUAL_VAR = 1.0  # residual variance, people squared, if the learned rows hold no empty ones to measure it
@@ -111,7 +112,7 @@ class MassBalanceEstimator(OneStepEstimator):
         if person is None:
             self.volume_m3 = self._volume_told()
         people, _ = self._people(log.frame, stretch, aired)
-        found = (people * self._sizes(log))[empty]
+        found = (people * sizes_of(log, self.volume_m3))[empty]
         found = found[~np.isnan(found)]
         self.residual_var = float(np.mean(np.square(found))) if len(found) else USUAL_VAR
 
@@ -183,13 +184,6 @@ class MassBalanceEstimator(OneStepEstimator):
             stacklevel=4,
         )
         return volume_m3
-
-    def _sizes(self, log: Log) -> Floats:
-        """Return by how much the room of each row is larger than `volume_m3`, (N,)."""
-        sizes = np.ones(len(log.frame))
-        for place in log.rooms:
-            sizes[place.first : place.end] = (place.volume_m3 or self.volume_m3) / self.volume_m3
-        return sizes
 
     def _people(self, frame: pd.DataFrame, stretch: Ints, aired: Rows | None) -> tuple[Floats, Floats]:
         """Return the people that the balance gives for each row, (N,), which noise can make negative, and their error.

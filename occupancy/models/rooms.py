@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from occupancy.arrays import Rows
+from occupancy.arrays import Floats, Rows
 from occupancy.data.clock import CLOCK, Clock
 from occupancy.data.log import Log
 from occupancy.models.estimator import VOLUME, Estimator
@@ -39,6 +39,15 @@ def predict_by_room(
         estimator.predict(part, rows[at], None if past is None else past[at])
         for part, at in zip(parts, spans, strict=True)
     )
+
+
+def sizes_of(log: Log, volume_m3: float) -> Floats:
+    """Return by how much the room of each row is larger than a volume, (N,); 1 where its own is not known."""
+    sizes = np.ones(len(log.frame))
+    for place in log.rooms:
+        if place.volume_m3:
+            sizes[place.first : place.end] = place.volume_m3 / volume_m3
+    return sizes
 
 
 def _in_room(frame: pd.DataFrame, volume_m3: float | None, clock: Clock | None) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from occupancy.models.room_model.priors import OUTDOOR as OUTDOORS
 from occupancy.models.room_model.priors import PERSON, RATE, STRATA_STD, Prior, in_units
 from occupancy.models.room_model.record import Record
 from occupancy.models.room_model.search import Room, Sensors, search, weigh
+from occupancy.models.rooms import sizes_of
 from occupancy.prediction import Prediction, decide, from_probabilities
 
 READ: tuple[Kind, ...] = ("co2", "motion", "sound")
@@ -95,7 +96,7 @@ class RoomModelEstimator(OneStepEstimator):
         if self.settings.labels == "all":
             labels[learned] = fold.counts(learned)
         parts = [np.flatnonzero(stretch == number) for number in np.unique(stretch[seen])]
-        whole = self._record(parts, log.wall, log.times, readings, self._sizes(log), labels)
+        whole = self._record(parts, log.wall, log.times, readings, sizes_of(log, self.volume_m3), labels)
         record = whole.last(max(MOST_WORK // self.classes**2, 1000))
         self.seen_h, self.labels = float(record.seconds.sum() / 3600), int((record.labels >= 0).sum())
         self.rooms = self._search(record)
@@ -231,14 +232,6 @@ class RoomModelEstimator(OneStepEstimator):
         places = [place.volume_m3 for place in log.rooms if place.volume_m3]
         usual = float(np.median(places)) if places else math.nan
         return self.settings.volume_m3 or log.schema.volume_m3 or usual
-
-    def _sizes(self, log: Log) -> Floats:
-        """Return by how much the room of each row is larger than `volume_m3`, (N,)."""
-        sizes = np.ones(len(log.frame))
-        for place in log.rooms:
-            if place.volume_m3:
-                sizes[place.first : place.end] = place.volume_m3 / self.volume_m3
-        return sizes
 
 
 def _kinds(log: Log, config: Config) -> list[Kind]:
